@@ -1,0 +1,278 @@
+"""The command `infill-ls`: arguments in, exit status out (0 done, 1 nothing to offer, 2 wrong use).
+
+What a program may read goes to stdout, everything else to stderr. Imports wait for the command that
+needs them, because editors start `serve` and count the milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lsp_server.document import Edit, Refusal, Snapshot
+    from lsp_server.settings import Settings
+    from lsp_server.worker import Worker
+    from model_runtime.protocol import Refused, Status
+
+NOTE_AFTER_S = 1.0
+START_TIMEOUT_S = 300.0
+
+
+class WrongUse(click.ClickException):
+    """One line that names the remedy; exit status 2."""
+
+    exit_code = 2
+
+
+model_option = click.option("--model", default="embedded", show_default=True, help="Name, id or folder.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, xpu or mps."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *args: _version(args[2])
+)
+def main() -> None:
+    """Code infilling with a text-diffusion model: a language server and its command line."""
+
+
+@main.command()
+@click.option("--tcp", metavar="HOST:PORT", help="Listen there, not on standard input and output.")
+def serve(tcp: str | None) -> None:
+    """Run the language server; editors start this."""
+    if tcp is None:
+        address = None
+    elif match := re.fullmatch(r"(.*):(\d{1,5})", tcp):
+        address = match[1] or "127.0.0.1", int(match[2])
+    else:
+        raise WrongUse(f"--tcp takes HOST:PORT, for example 127.0.0.1:2087, not {tcp!r}")
+    from lsp_server import server
+
+    server.serve(address)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--at", required=True, metavar="LINE:COL", help="The cursor: line and character, from 1.")
+@click.option("--deadline-ms", type=click.IntRange(min=1), help="Take the best the model has by then.")
+@model_option
+@device_option
+@json_option
+def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: str, as_json: bool) -> None:
+    """Print what an editor would offer at a place in FILE."""
+    from lsp_server.document import Refusal
+
+    snapshot = _read(file)
+    offset = _offset(snapshot.text, at, file)
+    settings = _settings(model=model, device=device, deadline_ms=deadline_ms)
+    outcome = asyncio.run(_suggest(snapshot, offset, settings))
+    if isinstance(outcome, Refusal):
+        if as_json:
+            click.echo(json.dumps({"text": None, "reason": outcome.reason, "message": outcome.message}))
+        click.echo(f"nothing to suggest: {outcome.message} ({outcome.reason})", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(_as_json(snapshot, outcome), ensure_ascii=False))
+        return
+    click.echo(outcome.text)
+    click.echo(_in_context(snapshot, outcome), err=True)
+    click.echo(f"confidence {outcome.confidence:.2f}, {outcome.steps} steps, {outcome.ms:.0f} ms", err=True)
+
+
+@main.group()
+def worker() -> None:
+    """The resident worker process, which holds the model."""
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def status(model: str, device: str, as_json: bool) -> None:
+    """Say how the worker is doing; starts none."""
+    answer = asyncio.run(_with_worker(_settings(model=model, device=device), lambda it: it.status()))
+    _report(answer, as_json)
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def start(model: str, device: str, as_json: bool) -> None:
+    """Start the worker, if none runs, and wait until its model is loaded."""
+    answer = asyncio.run(_with_worker(_settings(model=model, device=device), _start))
+    _report(answer, as_json)
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def stop(model: str, device: str, as_json: bool) -> None:
+    """Stop the worker, for all its clients."""
+    stopped = asyncio.run(_with_worker(_settings(model=model, device=device), lambda it: it.stop()))
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+    else:
+        click.echo("the worker has stopped" if stopped else "no worker was running")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lsp_server import package_version
+
+        click.echo(f"infill-ls {package_version()}")
+        sys.exit(0)
+
+
+def _settings(**values: Any) -> Settings:
+    """The defaults with the options given; the options that a Settings check covers go through it."""
+    from dataclasses import replace
+
+    from lsp_server.settings import resolve
+
+    settings, problems = resolve({name: values[name] for name in ("model", "device")})
+    if problems:
+        raise WrongUse(problems[0].replace("infill.", "--", 1).partition("; using")[0])
+    return replace(settings, **values)
+
+
+def _read(file: Path) -> Snapshot:
+    from lsp_server.document import Snapshot
+    from lsp_server.languages import id_of_path
+
+    try:
+        text = file.read_bytes().decode("utf-8-sig")  # bytes, so that line ends stay as they are
+    except FileNotFoundError:
+        raise WrongUse(f"{file}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise WrongUse(f"{file} is a folder; name a file in it") from None
+    except OSError as error:
+        raise WrongUse(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{file} is not UTF-8 (byte {error.start}); convert it first") from None
+    return Snapshot(file.resolve().as_uri(), 0, id_of_path(file), text)
+
+
+def _offset(text: str, at: str, file: Path) -> int:
+    from lsp_server.positions import line_span
+
+    match = re.fullmatch(r"(\d+):(\d+)", at, re.ASCII)
+    if not match or len(at) > 20 or 0 in (line := int(match[1]), column := int(match[2])):
+        raise WrongUse(f"--at takes LINE:COL, both counted from 1, for example 12:5, not {at!r}")
+    span = line_span(text, line - 1)
+    if span is None:
+        count = _line_count(text)
+        raise WrongUse(f"--at {at}: {file} has {count} line{'s' * (count != 1)}")
+    if column > (last := span.end - span.start + 1):
+        raise WrongUse(f"--at {at}: line {line} of {file} ends at column {last}")
+    return span.start + column - 1
+
+
+def _line_count(text: str) -> int:
+    from lsp_server.positions import to_position
+
+    return to_position(text, len(text), "utf-32")[0] + 1
+
+
+async def _suggest(snapshot: Snapshot, offset: int, settings: Settings) -> Edit | Refusal:
+    from lsp_server.pipeline import suggest
+    from lsp_server.syntax import Parses
+
+    def note() -> None:
+        click.echo("loading the model... (it stays loaded for a while, so the next call is faster)", err=True)
+
+    timer = asyncio.get_running_loop().call_later(NOTE_AFTER_S, note)
+    try:
+        return await _with_worker(settings, lambda it: suggest(snapshot, offset, it, settings, Parses()))
+    finally:
+        timer.cancel()
+
+
+async def _with_worker(settings: Settings, use: Any) -> Any:
+    from lsp_server.session import connect
+
+    client = connect(settings)
+    try:
+        return await use(client)
+    finally:
+        await client.close()
+
+
+async def _start(client: Worker) -> Status | Refused:
+    """Poll until the model is loaded or cannot be: loading has no notification of its own."""
+    from model_runtime.protocol import Refused
+
+    await client.prepare()
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while not isinstance(answer := await client.status(), Refused) and answer.state == "loading":
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return answer
+
+
+def _report(answer: Status | Refused, as_json: bool) -> None:
+    """Exit status 0 only if there is a worker that can serve or is about to."""
+    import msgspec
+
+    from model_runtime.protocol import Refused
+
+    if isinstance(answer, Refused):
+        if as_json:
+            click.echo(json.dumps({"state": "stopped", "message": answer.message}))
+        click.echo(f"{answer.message}; `infill-ls worker start` starts one", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(answer)))
+    else:
+        times = "".join(
+            f", {name} {ms:.0f} ms" for name, ms in (("p50", answer.p50_ms), ("p90", answer.p90_ms)) if ms
+        )
+        click.echo(
+            f"{answer.state}: {answer.model} on {answer.device}, pid {answer.pid}, "
+            f"{answer.memory_bytes / 2**20:.0f} MiB, {answer.clients} clients, {answer.queued} queued, "
+            f"{answer.served} served{times}"
+        )
+    if answer.state == "failed":
+        click.echo(answer.message, err=True)
+        sys.exit(1)
+
+
+def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:
+    from lsp_server.positions import to_position
+
+    places = (to_position(snapshot.text, offset, "utf-32") for offset in (edit.span.start, edit.span.end))
+    start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
+    return {
+        "text": edit.text,
+        "range": {"start": start, "end": end},
+        "confidence": edit.confidence,
+        "steps": edit.steps,
+        "ms": round(edit.ms, 1),
+        "version": edit.version,
+    }
+
+
+def _in_context(snapshot: Snapshot, edit: Edit, around: int = 2) -> str:
+    """The lines about the edit, numbered, with the edit made and its lines marked."""
+    from lsp_server.positions import to_position
+
+    text = snapshot.text[: edit.span.start] + edit.text + snapshot.text[edit.span.end :]
+    first, last = (
+        to_position(text, offset, "utf-32")[0]
+        for offset in (edit.span.start, edit.span.start + len(edit.text))
+    )
+    lines = re.split(r"\r\n|\n|\r", text)
+    shown = range(max(0, first - around), min(len(lines), last + around + 1))
+    return "\n".join(f"{'>' if first <= n <= last else ' '} {n + 1:4} | {lines[n]}" for n in shown)

@@ -1,0 +1,120 @@
+"""The server's mutable state, all of it: settings, the worker client, open documents and, per document,
+the request being worked on. Everyone else gets frozen values from here. Knows no LSP types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any
+
+from lsp_server import positions
+from lsp_server.document import Edit, Refusal, Snapshot
+from lsp_server.positions import Encoding
+from lsp_server.settings import Settings, resolve
+from lsp_server.syntax import Parses
+from lsp_server.worker import Worker
+
+log = logging.getLogger(__name__)
+
+Position = tuple[int, int]
+# One change of a document: the positions it starts and ends at, None for all of the document; the new text.
+Change = tuple[tuple[Position, Position] | None, str]
+
+
+def connect(settings: Settings) -> Worker:
+    """A client for the worker these settings ask for; nothing starts before it is used."""
+    return Worker(model=settings.model, device=settings.device, idle_minutes=settings.idle_unload_minutes)
+
+
+class Session:
+    def __init__(self, connect: Callable[[Settings], Worker] = connect) -> None:
+        self._connect = connect
+        self.settings = Settings()
+        self.worker = connect(self.settings)
+        self.parses = Parses()
+        self.encoding: Encoding = "utf-16"
+        self._layers: dict[str, dict[str, Any]] = {}
+        self._documents: dict[str, Snapshot] = {}
+        self._newest: dict[str, asyncio.Task[Edit | Refusal]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    def configure(self, source: str, raw: Any) -> list[str]:
+        """Take `raw` as what `source` says, over what earlier sources say; the problems found."""
+        if not isinstance(raw, dict):
+            return resolve(raw)[1]
+        self._layers[source] = {name: value for name, value in raw.items() if value is not None}
+        merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
+        old, (self.settings, problems) = self.settings, resolve(merged)
+        if _worker_part(old) != _worker_part(self.settings):
+            displaced, self.worker = self.worker, self._connect(self.settings)
+            self.in_background(displaced.close())
+        return problems
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that nobody waits for; its task is kept from being collected."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def warm_up(self) -> None:
+        """Have the model loaded, if a document that it may complete is open."""
+        if any(self.settings.refusal(document) is None for document in self._documents.values()):
+            self.in_background(self.worker.prepare())
+
+    def open(self, uri: str, version: int, language: str, text: str) -> None:
+        self._documents[uri] = Snapshot(uri, version, language, text)
+
+    def change(self, uri: str, version: int, changes: Iterable[Change]) -> None:
+        """Changes to a document that is not open are dropped: there is no text to apply them to."""
+        if (document := self._documents.get(uri)) is None:
+            log.warning("ignored a change to %s, which is not open", uri)
+            return
+        text = document.text
+        for replaced, new in changes:
+            text = positions.replace(text, *replaced, new, self.encoding) if replaced else new
+        self._documents[uri] = replace(document, version=version, text=text)
+        self._drop_request(uri)
+
+    def close(self, uri: str) -> None:
+        self._documents.pop(uri, None)
+        self.parses.forget(uri)
+        self._drop_request(uri)
+
+    def snapshot(self, uri: str) -> Snapshot | None:
+        """The document as it is now; None if it is not open."""
+        return self._documents.get(uri)
+
+    async def newest(self, uri: str, work: Coroutine[Any, Any, Edit | Refusal]) -> Edit | Refusal:
+        """Do the work as the document's one current request. A newer request, a change or the document's
+        end displaces it: it is answered `superseded` at once, also to clients that do not cancel."""
+        self._drop_request(uri)
+        task = self._newest[uri] = asyncio.ensure_future(work)
+        try:
+            answer = await task
+        except asyncio.CancelledError:
+            if (awaiting := asyncio.current_task()) and awaiting.cancelling():
+                raise  # the client cancelled this request itself
+            return Refusal("superseded", "the document has changed or a newer request has arrived")
+        finally:
+            if self._newest.get(uri) is task:
+                del self._newest[uri]
+        now = self._documents.get(uri)
+        if isinstance(answer, Edit) and (now is None or now.version != answer.version):
+            return Refusal("superseded", "the document has changed since the request")
+        return answer
+
+    async def shut_down(self) -> None:
+        for uri in list(self._newest):
+            self._drop_request(uri)
+        await self.worker.close()
+
+    def _drop_request(self, uri: str) -> None:
+        if task := self._newest.pop(uri, None):
+            task.cancel()
+
+
+def _worker_part(settings: Settings) -> tuple[str, str, float]:
+    return settings.model, settings.device, settings.idle_unload_minutes

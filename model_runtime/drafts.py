@@ -1,0 +1,145 @@
+"""Retrieved drafts: what stood after similar text elsewhere in the buffer, as starting rows for a hole.
+
+Two ways to be similar. *Literal*: the text before the hole ends like the text before some other place;
+the longer they agree, the better. *By analogy*: another line has the same shape as this one with other
+names (`self.price = price` for `self.quantity = `); its continuation is taken with the names replaced.
+
+Pure text, no model. Nothing found here is offered as it is: drafts are ranked against the model's own
+fills by the model (`rank`).
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MOST = 8  # drafts per hole
+_SEED = 3  # characters that have to agree before a place is looked at
+_FAR = 200  # agreement is not measured beyond this many characters
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_NAME = re.compile(r"[^\W\d]\w*")
+_KEYWORDS = frozenset(keyword.kwlist) | {"self"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    text: str
+    agreement: int  # characters before the hole that agree; for an analogy, of its shape
+    analogy: bool
+    distance: int  # lines to where it was found
+
+
+def retrieve(before: str, after: str, lines: int = 1) -> list[Draft]:
+    """Drafts of at most `lines` lines, best first, for the hole between `before` and `after`.
+
+    `before` ends where the hole starts; `after` is the text that will follow it, beginning with the
+    rest of the line."""
+    tail = after.split("\n", 1)[0].strip()
+    found: dict[str, Draft] = {}
+    candidates = [*_literal(before, before, 0, lines), *_literal(before, after, len(before), lines)]
+    for draft in sorted([*candidates, *_analogous(before, after)], key=_order):
+        text = _fitted(draft.text, tail)
+        if text.strip() and text not in found:
+            found[text] = Draft(text, draft.agreement, draft.analogy, draft.distance)
+        if len(found) == MOST:
+            break
+    return list(found.values())
+
+
+def _order(draft: Draft) -> tuple[float, int]:
+    return (-draft.agreement, draft.distance)
+
+
+def _fitted(text: str, tail: str) -> str:
+    """Cut before what already follows the hole on its line."""
+    if not tail:
+        return text.rstrip()
+    depth = 0
+    for i, char in enumerate(text):
+        if depth == 0 and text.startswith(tail[:2], i):
+            return text[:i]
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0:
+            return text[:i]
+    return "" if tail[0] in ")]}\"'" else text.rstrip()
+
+
+def _literal(before: str, source: str, base: int, lines: int) -> Iterator[Draft]:
+    """Places in `source` whose preceding text ends like `before` does."""
+    seed = before[-_SEED:]
+    if len(seed) < _SEED:
+        return
+    own = len(before) if source is before else -1
+    starts = [m.start() for m in re.finditer("\n", source)]
+    here = len(starts) if source is before else 0
+    at = source.find(seed)
+    while at >= 0:
+        place = at + len(seed)
+        if place != own:
+            agreement = _agreement(before, source, place)
+            text = "\n".join(source[place : place + 400].split("\n", lines)[:lines])
+            distance = abs(here - bisect_right(starts, place))
+            yield Draft(text, agreement, False, distance)
+        at = source.find(seed, at + 1)
+
+
+def _agreement(before: str, source: str, place: int) -> int:
+    """Length of the common end of `before` and `source[:place]`."""
+    n = 0
+    limit = min(len(before), place, _FAR)
+    while n < limit and before[-1 - n] == source[place - 1 - n]:
+        n += 1
+    return n
+
+
+def _analogous(before: str, after: str) -> Iterator[Draft]:
+    """Lines of the same shape as the one before the hole, renamed."""
+    above = before.split("\n")
+    head = above.pop()
+    below = after.split("\n")[1:]
+    if not head.strip():
+        yield from _next_lines(above, head)
+        return
+    words = _WORD.findall(head.lstrip())
+    if sum(bool(_NAME.match(w)) for w in words) < 1:
+        return
+    for distance, line in [*((len(above) - i, s) for i, s in enumerate(above)), *enumerate(below, 1)]:
+        names, used = _renaming(_WORD.findall(line.lstrip()), words)
+        if names:
+            yield Draft(_renamed(line.lstrip()[used:], names), len(head.lstrip()), True, distance)
+
+
+def _next_lines(above: list[str], indent: str) -> Iterator[Draft]:
+    """For an empty line: what followed a line of the same shape as the one above."""
+    while above and not above[-1].strip():
+        above.pop()
+    if not above:
+        return
+    words = _WORD.findall(above[-1].strip())
+    for i, line in enumerate(above[:-1]):
+        names, used = _renaming(_WORD.findall(line.strip()), words)
+        if names and used == len(line.strip()) and above[i + 1].strip():
+            yield Draft(_renamed(above[i + 1].strip(), names), len(above[-1].strip()), True, len(above) - i)
+
+
+def _renaming(theirs: list[str], ours: list[str]) -> tuple[dict[str, str], int]:
+    """(their name -> our name, characters of theirs used) where `theirs` begins like `ours` with at
+    least one other name; ({}, 0) where it does not."""
+    if len(theirs) < len(ours):
+        return {}, 0
+    names: dict[str, str] = {}
+    for a, b in zip(theirs, ours, strict=False):
+        if a == b:
+            continue
+        both_names = _NAME.fullmatch(a) and _NAME.fullmatch(b)
+        if not both_names or a in _KEYWORDS or b in _KEYWORDS or names.get(a, b) != b:
+            return {}, 0
+        names[a] = b
+    return names, sum(map(len, theirs[: len(ours)])) if names else 0
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    return _NAME.sub(lambda match: names.get(match[0], match[0]), text)

@@ -1,0 +1,37 @@
+"""The engine's expected failures, which the layers above must tell apart, and what is told of others.
+
+No torch: the scheduler imports this, the engine raises it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+from model_runtime.protocol import Reason
+
+log = logging.getLogger(__name__)
+
+
+class ModelError(Exception):
+    """The model cannot be loaded; the message is one line for a person."""
+
+
+class Unfillable(Exception):
+    """This request cannot be filled; the engine is fine. The message is one line for a person."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """What went wrong, for a person: the first line of the message, or the kind of error."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:limit] if lines else type(error).__name__
+
+
+def log_bug(what: str, error: BaseException) -> None:
+    """Log where it happened but not the message: that may quote the user's code."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s\n%s", what, type(error).__name__, where.rstrip())

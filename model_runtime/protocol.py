@@ -1,0 +1,226 @@
+"""The wire messages between a language server (client) and the worker (daemon).
+
+One closed set of msgspec structs, length-prefixed MessagePack frames, and the address both
+sides agree on. This is the only module of `model_runtime` that `lsp_server` may import, so it
+knows nothing of tensors, tokens, tree-sitter or LSP; all text is `str`, all times milliseconds.
+
+Every `Infill` is answered by exactly one `Done` or `Refused` with the same id, after zero or
+more `Draft`s. A connection that breaks answers for its requests: the client turns each one
+into a `Refused(reason="worker-lost")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import struct
+import tempfile
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+import platformdirs
+
+VERSION = 1
+MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
+MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
+_LENGTH = struct.Struct(">I")
+_Message = TypeVar("_Message")
+
+Reason = Literal[
+    "cancelled",  # the client asked for it to stop
+    "superseded",  # a newer request for the same document arrived
+    "deadline",  # out of time before the first step ended
+    "loading",  # the model is not ready within the deadline
+    "invalid",  # the request itself cannot be served (no hole, hole too long)
+    "failed",  # the model produced nothing usable (NaN, out of memory); see `message`
+    "busy",  # the worker's queue is full
+    "stopping",  # the worker is shutting down
+    "worker-lost",  # set by the client: the connection broke
+]
+
+
+class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
+    """Known text: pinned on the canvas, never changed."""
+
+    text: str
+
+
+class Slot(msgspec.Struct, frozen=True, tag="slot"):
+    """A hole in the canvas: at most `max_tokens` tokens, denoised from noise."""
+
+    max_tokens: int
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """First message on a connection, either way. The worker closes on a version it cannot speak."""
+
+    version: int = VERSION
+    token: str = ""  # shared secret where the endpoint is not a private socket
+
+
+class Infill(msgspec.Struct, frozen=True, tag="infill"):
+    """Fill the slots of a canvas.
+
+    `prefix` is whole lines: it goes to the causal encoder and its cache, so it must stay the same
+    from keystroke to keystroke as far as possible. `canvas` is what the denoiser sees around the
+    holes: fixed text (the head of the current line, the suffix) and at least one slot.
+    """
+
+    id: int  # unique per connection
+    document: str  # latest-wins key: a newer request for the same document supersedes
+    prefix: str
+    canvas: tuple[Fixed | Slot, ...]
+    language: str = ""
+    deadline_ms: int | None = None  # from receipt; at the deadline the best so far is returned
+    seed: int = 0
+    drafts: bool = False  # stream a Draft after each step
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    id: int
+
+
+class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
+    id: int
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Ask the worker to finish: pending requests are refused with `stopping`."""
+
+
+class Draft(msgspec.Struct, frozen=True, tag="draft"):
+    """The slots' text after `step` denoise steps, as far as it has resolved."""
+
+    id: int
+    step: int
+    texts: tuple[str, ...]
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """One text per slot, in canvas order."""
+
+    id: int
+    texts: tuple[str, ...]
+    confidence: float  # in [0, 1]
+    steps: int
+    queue_ms: float
+    prefill_ms: float
+    denoise_ms: float
+    complete: bool = True  # False: the deadline cut the denoising short
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    id: int
+    reason: Reason
+    message: str = ""  # one line, for a person
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    id: int
+    pid: int
+    state: Literal["loading", "ready", "failed"]
+    model: str
+    device: str
+    message: str  # why the state is `failed`, else empty
+    progress: float  # of loading, in [0, 1]
+    memory_bytes: int  # resident set of the worker
+    clients: int
+    queued: int  # waiting, without the one that is running
+    served: int
+    p50_ms: float | None  # of recent fills, receipt to answer; None before the first
+    p90_ms: float | None
+
+
+ClientMessage = Hello | Infill | Cancel | StatusRequest | Stop
+WorkerMessage = Hello | Draft | Done | Refused | Status
+
+_encoder = msgspec.msgpack.Encoder()
+client_decoder = msgspec.msgpack.Decoder(ClientMessage)  # what a worker reads
+worker_decoder = msgspec.msgpack.Decoder(WorkerMessage)  # what a client reads
+
+
+class ProtocolError(Exception):
+    """The peer sent something that is not a frame of this protocol; drop the connection."""
+
+
+def pack(message: ClientMessage | WorkerMessage) -> bytes:
+    """One frame: 4 bytes big-endian length, then MessagePack."""
+    body = _encoder.encode(message)
+    if len(body) > MAX_FRAME:
+        raise ProtocolError(f"a message of {len(body)} bytes is over the limit of {MAX_FRAME}")
+    return _LENGTH.pack(len(body)) + body
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
+    """The next frame's body, or None at a clean end of stream."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > MAX_FRAME:
+            raise ProtocolError(f"a frame of {length} bytes is over the limit of {MAX_FRAME}")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise ProtocolError("the stream ended inside a frame") from None
+        return None
+    try:
+        return await reader.readexactly(length)
+    except asyncio.IncompleteReadError:
+        raise ProtocolError("the stream ended inside a frame") from None
+
+
+async def read_message(
+    reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[_Message]
+) -> _Message | None:
+    """The next message, or None at a clean end of stream; anything else is a ProtocolError."""
+    body = await read_frame(reader)
+    if body is None:
+        return None
+    try:
+        return decoder.decode(body)
+    # Bad UTF-8 and absurd nesting are not MsgspecErrors.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ProtocolError(f"a frame of {len(body)} bytes is no message: {type(error).__name__}") from None
+
+
+def runtime_dir() -> Path:
+    """This user's folder for sockets and locks; INFILL_LS_RUNTIME_DIR overrides where."""
+    override = os.environ.get("INFILL_LS_RUNTIME_DIR")
+    return private_folder(Path(override or platformdirs.user_runtime_dir("infill-ls")).resolve())
+
+
+def private_folder(path: Path) -> Path:
+    """Create `path` 0700, or make sure that it is a folder of ours that nobody else can write to."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "geteuid"):
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise PermissionError(f"{path} is not a folder of this user")
+        if stat.S_IMODE(found.st_mode) & 0o022:
+            raise PermissionError(f"other users can write to {path}; run: chmod 700 {path}")
+    return path
+
+
+def endpoint_name(model: str, device: str) -> str:
+    """File stem shared by all clients that want the same model on the same device."""
+    return "worker-" + hashlib.sha256(f"{VERSION}\0{model}\0{device}".encode()).hexdigest()[:12]
+
+
+def endpoint_path(model: str, device: str) -> Path:
+    """The worker's socket, or on Windows the file that says where it listens.
+
+    Moves to a short path under the system's temporary folder where a socket could not be bound.
+    """
+    path = runtime_dir() / f"{endpoint_name(model, device)}.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    owner = os.geteuid() if hasattr(os, "geteuid") else "user"
+    short = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return private_folder(Path(tempfile.gettempdir()) / f"infill-ls-{owner}") / f"{short}.sock"
+
+
+def log_path(model: str, device: str) -> Path:
+    """The worker's log file: with the sockets when INFILL_LS_RUNTIME_DIR is set."""
+    folder = os.environ.get("INFILL_LS_RUNTIME_DIR") or platformdirs.user_log_dir("infill-ls")
+    return Path(folder).resolve() / f"{endpoint_name(model, device)}.log"

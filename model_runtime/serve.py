@@ -1,0 +1,247 @@
+"""The worker's process: who is connected, what they say, and how long it lives.
+
+One thread runs the event loop: sockets, messages, deadlines. Another owns the engine: it imports
+and loads it while the socket already answers, then runs the scheduler. Neither waits for the
+other. What is in a message beyond its kind is not looked at here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import itertools
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import psutil
+
+from model_runtime import endpoint, protocol
+from model_runtime.faults import ModelError, log_bug, one_line
+from model_runtime.outbox import Outbox
+from model_runtime.protocol import Cancel, Hello, Infill, ProtocolError, Status, StatusRequest, Stop
+from model_runtime.scheduler import Engine, Scheduler
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 10.0  # a connection that has not said hello by then is closed
+POLL_S = 5.0  # how often the worker asks itself whether to leave
+FLUSH_S = 1.0  # how long last answers may take to leave when the worker stops
+FAILED_S = 60.0  # a worker without a model leaves after this, so that a later request tries afresh
+
+
+class LoadedEngine(Engine, Protocol):
+    @property
+    def device(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+Loader = Callable[[str, str, Callable[[float], None]], LoadedEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    endpoint: Path
+    model: str
+    device: str
+    idle_s: float  # leave after so long without a request; 0: never
+    engine: str  # `module:function`, a Loader; imported in the engine's thread only
+    loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of the model: replaced whole by the engine's thread, read by the other."""
+
+    state: Literal["loading", "ready", "failed"]
+    name: str
+    device: str
+    message: str = ""
+    progress: float = 0.0
+
+
+class Daemon:
+    """Serves one model at one endpoint until stopped, idle, or killed."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._model = Model("loading", options.model, options.device)
+        self._scheduler = Scheduler(self._reply)
+        self._clients: dict[Hashable, Outbox] = {}
+        self._tasks: dict[asyncio.Task[None], Outbox] = {}  # also those yet to say hello
+        self._names = itertools.count(1)
+        self._stop = asyncio.Event()
+        self._expiry: asyncio.TimerHandle | None = None
+        self.engine_thread = threading.Thread(target=self._run_engine, name="engine", daemon=True)
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = await endpoint.listen(
+            self._options.endpoint, self._serve_client, loopback=self._options.loopback
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            _on_signal(self._loop, number, self._stop.set)
+        log.info("pid %d listens at %s", os.getpid(), self._options.endpoint)
+        self.engine_thread.start()
+        await self._until_done()
+        self._listener.close()
+        self._scheduler.close("stopping", "the worker is stopping")
+        await self._say_goodbye()
+        log.info("pid %d leaves", os.getpid())
+
+    # The engine's thread
+
+    def _run_engine(self) -> None:
+        options = self._options
+        try:
+            engine = _import(options.engine)(options.model, options.device, self._on_progress)
+        except Exception as error:
+            if not isinstance(error, ModelError):
+                log_bug("loading failed", error)
+            self._fail(one_line(error))
+            return
+        self._model = Model("ready", engine.name, engine.device, progress=1.0)
+        log.info("%s is ready on %s", engine.name, engine.device)
+        try:
+            self._scheduler.run(engine)
+        except BaseException as error:
+            log_bug("the engine's thread died", error)
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def _fail(self, message: str) -> None:
+        log.error("no model: %s", message)
+        self._model = Model("failed", self._options.model, self._options.device, message)
+        self._scheduler.close("failed", message)
+
+    def _on_progress(self, progress: float) -> None:
+        self._model = Model("loading", self._options.model, self._options.device, progress=progress)
+
+    # The event loop's thread
+
+    async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Outbox(next(self._names), writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[task] = client
+        try:
+            await self._greet(client, reader)
+            self._clients[client.name] = client
+            while (message := await protocol.read_message(reader, protocol.client_decoder)) is not None:
+                self._dispatch(client, message)
+                await asyncio.sleep(0)  # a client that talks without pause must not shut out the others
+        except (ProtocolError, TimeoutError) as error:
+            log.warning("client %d dropped: %s", client.name, one_line(error))
+        except (EOFError, OSError):
+            pass  # gone
+        finally:
+            self._clients.pop(client.name, None)
+            self._scheduler.drop_client(client.name)
+            self._tasks.pop(task)
+            writer.close()
+
+    async def _greet(self, client: Outbox, reader: asyncio.StreamReader) -> None:
+        """Exchange hellos; a peer of another user learns nothing, one of another version learns ours."""
+        if not endpoint.same_user(client.writer):
+            raise ProtocolError("another user")
+        async with asyncio.timeout(HELLO_S):
+            hello = await protocol.read_message(reader, protocol.client_decoder)
+        if hello is None:
+            raise EOFError
+        if not isinstance(hello, Hello) or not self._listener.admits(hello.token):
+            raise ProtocolError("no hello, or without the token")
+        client.send(Hello())
+        if hello.version != protocol.VERSION:
+            raise ProtocolError(f"speaks version {hello.version}")
+
+    def _dispatch(self, client: Outbox, message: protocol.ClientMessage) -> None:
+        match message:
+            case Infill():
+                self._scheduler.submit(client.name, message)
+                self._expire()
+            case Cancel():
+                self._scheduler.cancel(client.name, message.id)
+            case StatusRequest():
+                client.send(self._status(message.id))
+            case Stop():
+                self._stop.set()
+            case Hello():
+                raise ProtocolError("a second hello")
+
+    def _reply(self, client: Hashable, message: protocol.WorkerMessage) -> None:
+        """From either thread, in the order of the calls."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is connected any more
+            self._loop.call_soon_threadsafe(self._deliver, client, message)
+
+    def _deliver(self, client: Hashable, message: protocol.WorkerMessage) -> None:
+        if connected := self._clients.get(client):
+            connected.send(message)
+
+    def _expire(self) -> None:
+        """Have the scheduler look at its deadlines now and whenever the next one passes."""
+        if self._expiry:
+            self._expiry.cancel()
+        wait = self._scheduler.expire()
+        self._expiry = None if wait is None else self._loop.call_later(wait, self._expire)
+
+    def _status(self, request_id: int) -> Status:
+        model, load = self._model, self._scheduler.load()
+        return Status(
+            id=request_id,
+            pid=os.getpid(),
+            state=model.state,
+            model=model.name,
+            device=model.device,
+            message=model.message,
+            progress=model.progress,
+            memory_bytes=psutil.Process().memory_info().rss,
+            clients=len(self._clients),
+            queued=load.queued,
+            served=load.served,
+            p50_ms=load.p50_ms,
+            p90_ms=load.p90_ms,
+        )
+
+    async def _until_done(self) -> None:
+        """Until told to stop, or nobody has asked for anything for long enough."""
+        failed_at = None
+        while not self._stop.is_set():
+            state, idle_s, now = self._model.state, self._scheduler.load().idle_s, self._loop.time()
+            if state == "failed":
+                failed_at = failed_at or now
+                if now - failed_at > FAILED_S:
+                    return
+            if state != "loading" and 0 < self._options.idle_s < idle_s:
+                log.info("idle for %.0f s", idle_s)
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(POLL_S, self._options.idle_s or POLL_S)):
+                    await self._stop.wait()
+
+    async def _say_goodbye(self) -> None:
+        """Let last answers leave, but do not wait for who does not read them."""
+        await asyncio.sleep(0)  # the refusals are on their way to the writers
+        leaving = dict(self._tasks)
+        for hang_up in (lambda writer: writer.close(), lambda writer: writer.transport.abort()):
+            for client in leaving.values():
+                hang_up(client.writer)
+            if leaving:
+                await asyncio.wait(leaving, timeout=FLUSH_S)
+
+
+def _import(name: str) -> Loader:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _on_signal(loop: asyncio.AbstractEventLoop, number: int, call: Callable[[], None]) -> None:
+    try:
+        loop.add_signal_handler(number, call)
+    except NotImplementedError:  # Windows
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))

@@ -1,0 +1,125 @@
+"""`python -m model_runtime.training`: corpus -> tokenizer -> causal, then canvas training -> export.
+
+Every stage is kept in the run folder and skipped when it is already there, so the same command
+resumes where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+# Freed pages kept, not returned: page faults otherwise cost a training step on a CPU five-fold.
+_MALLOC = {
+    "MALLOC_TOP_PAD_": "4000000000",
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "8000000000",
+}
+if __name__ == "__main__" and sys.platform == "linux" and "MALLOC_TOP_PAD_" not in os.environ:
+    os.environ.update(_MALLOC)
+    os.execv(sys.executable, [sys.executable, "-m", "model_runtime.training", *sys.argv[1:]])
+
+import msgspec  # noqa: E402
+import platformdirs  # noqa: E402
+import torch  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+
+from model_runtime.training import corpus, export, loop  # noqa: E402
+from model_runtime.training.batches import BatchMaker, TokenizedDocument, tokenize  # noqa: E402
+from model_runtime.training.geometry import SIZES  # noqa: E402
+from model_runtime.training.vocabulary import train_tokenizer  # noqa: E402
+
+VOCABULARY = 6144
+TOKENIZER_SAMPLE = 3000  # documents
+
+
+class Ids:
+    """The tokenizer as the batches want it: text -> ids, nothing added."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def prepare(folder: Path, sites: list[Path], stdlibs: list[Path]) -> None:
+    """Write corpus.msgpack and tokenizer.json unless they are there."""
+    if not (folder / "corpus.msgpack").exists():
+        train, held_out = corpus.collect(corpus.projects(sites, stdlibs))
+        (folder / "corpus.msgpack").write_bytes(
+            msgspec.msgpack.encode({"train": train, "held_out": held_out})
+        )
+        print(f"corpus: {len(train)} files to learn from, {len(held_out)} held out")
+    if not (folder / "tokenizer.json").exists():
+        train, _ = load_corpus(folder)
+        sample = random.Random(0).sample(train, min(TOKENIZER_SAMPLE, len(train)))
+        train_tokenizer([d.text for d in sample], VOCABULARY).save(str(folder / "tokenizer.json"))
+
+
+def load_corpus(folder: Path) -> tuple[list[corpus.Document], list[corpus.Document]]:
+    data = msgspec.msgpack.decode(
+        (folder / "corpus.msgpack").read_bytes(), type=dict[str, list[corpus.Document]]
+    )
+    return data["train"], data["held_out"]
+
+
+def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[TokenizedDocument]:
+    ids = Ids(tokenizer)
+    return [tokenize(d.text, ids) for d in documents]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m model_runtime.training", description=__doc__)
+    default = Path(platformdirs.user_cache_dir("infill-ls")) / "training"
+    parser.add_argument("--folder", type=Path, default=default, help=f"run folder (default {default})")
+    parser.add_argument("--size", choices=SIZES, default="9m")
+    parser.add_argument("--minutes", type=float, default=5.0, help="length of this slice")
+    parser.add_argument("--anneal", action="store_true", help="slice with falling rate, saved as a branch")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-compile", action="store_true", help="skip torch.compile")
+    parser.add_argument("--threads", type=int, help="CPU threads; 1 where other work shares the cores")
+    parser.add_argument("--rows", type=int, default=4, help="sequences a step (new runs)")
+    parser.add_argument("--causal-steps", type=int, help="encoder-only steps before the joint ones")
+    parser.add_argument("--site", type=Path, action="append", help="more site-packages folders to learn from")
+    parser.add_argument("--stdlib", type=Path, action="append", help="standard library to learn from")
+    parser.add_argument("--export", type=Path, help="write the model folder here and stop")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    options.folder.mkdir(parents=True, exist_ok=True)
+
+    sites, stdlibs = corpus.default_roots()
+    prepare(options.folder, sites + (options.site or []), options.stdlib or stdlibs)
+    tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
+    if options.export:
+        branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
+        export.export(options.folder, branch, tokenizer, options.export)
+        return
+
+    trunk = options.folder / "checkpoint.pt"
+    plan = loop.Plan(options.size, tokenizer.get_vocab_size(), rows=options.rows)
+    if trunk.exists():
+        plan = loop.Plan(**torch.load(trunk, weights_only=True)["plan"])
+    if options.causal_steps is not None:
+        plan = replace(plan, causal_steps=options.causal_steps)
+    trainer = loop.Trainer(plan, options.folder, options.device, not options.no_compile)
+    if trunk.exists():
+        trainer.load(trunk)
+        print("resuming:", json.dumps(vars(trainer.progress)))
+    train, held_out = load_corpus(options.folder)
+    maker = BatchMaker(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
+    check = BatchMaker(tokenized(held_out, tokenizer), Ids(tokenizer), plan.seed + 1)
+    batches = [
+        loop.to_device(check.draw(i, plan.rows, plan.canvases, plan.width), trainer.device) for i in range(4)
+    ]
+    loop.train(trainer, maker, batches, options.minutes, options.anneal)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Python source already on this machine, with its licence: what the embedded model may learn from.
+
+Sources are the standard library and installed distributions whose metadata names a permissive
+licence. Whole projects are held out for testing; files that repeat lines already seen, in held-out
+projects above all, are dropped. Knows nothing of tokens or models.
+"""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+HELD_OUT = frozenset(
+    {"click", "flask", "werkzeug", "requests", "rich", "pexpect", "graphql-core", "trio", "pygls"}
+)
+PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|ASL|ISC|ISCL|PSF|Python Software Foundation|0BSD|HPND)\b", re.I)
+RESTRICTED = re.compile(r"\b(A?L?GPL|MPL|Mozilla|GNU|EUPL|CC-BY-NC)\b", re.I)
+BENCHMARKS = re.compile(r"human[-_ ]?eval|\bmbpp\b", re.I)
+SKIP_PARTS = frozenset({"_vendor", "vendored", "_vendored", "site-packages", "lib2to3", "idlelib"})
+MAX_FILE = 200_000  # characters: larger ones are tables or generated
+PROJECT_CAP = 12_000_000  # characters: no project may dominate
+SEEN_TRAIN, SEEN_HELD_OUT = 0.6, 0.25  # share of a file's lines already seen that makes it a duplicate
+
+
+class Document(msgspec.Struct, frozen=True):
+    project: str
+    licence: str
+    path: str  # relative to the project's folder
+    text: str  # \n line ends
+
+
+@dataclass(frozen=True)
+class Project:
+    name: str
+    version: str
+    licence: str
+    files: tuple[tuple[str, Path], ...]  # (relative path, file)
+
+
+def licence_of(dist: metadata.Distribution) -> str | None:
+    """The licence's short name, or None where it is unknown or not permissive."""
+    meta = cast(Message, dist.metadata)  # what it is, whatever its protocol class lacks
+    fields = [meta.get("License-Expression") or "", (meta.get("License") or "")[:200]]
+    fields += [c.split("::")[-1] for c in meta.get_all("Classifier") or [] if c.startswith("License")]
+    stated = " | ".join(f.strip().split("\n")[0] for f in fields if f.strip())
+    if RESTRICTED.search(stated) or not PERMISSIVE.search(stated):
+        return None
+    return stated[:80]
+
+
+def installed(site: Path) -> Iterator[Project]:
+    for dist in sorted(metadata.distributions(path=[str(site)]), key=lambda d: (d.name or "").lower()):
+        licence = licence_of(dist)
+        if licence is None:
+            continue
+        files = tuple(
+            (str(f), Path(str(f.locate())))
+            for f in sorted(dist.files or ())
+            if f.suffix == ".py" and not SKIP_PARTS & set(f.parts)
+        )
+        if files:
+            yield Project((dist.name or "").lower(), dist.version, licence, files)
+
+
+def standard_library(root: Path) -> Project:
+    files = tuple(
+        (str(p.relative_to(root)), p)
+        for p in sorted(root.rglob("*.py"))
+        if not SKIP_PARTS & set(p.relative_to(root).parts)
+    )
+    return Project(f"cpython-{root.name}", root.name, "PSF-2.0", files)
+
+
+def projects(sites: Iterable[Path], stdlibs: Iterable[Path]) -> list[Project]:
+    """Every permissive project below the given roots, each distribution once."""
+    found: dict[str, Project] = {}
+    for root in stdlibs:
+        project = standard_library(root)
+        found.setdefault(project.name, project)
+    for site in sites:
+        for project in installed(site):
+            found.setdefault(project.name, project)
+    return list(found.values())
+
+
+def default_roots() -> tuple[list[Path], list[Path]]:
+    """(site-packages, standard libraries) of the running interpreter."""
+    paths = sysconfig.get_paths()
+    return [Path(paths["purelib"])], [Path(paths["stdlib"])]
+
+
+def read(project: Project) -> Iterator[Document]:
+    total = 0
+    for relative, path in project.files:
+        try:
+            text = path.read_text("utf-8").replace("\r\n", "\n")
+        except (OSError, UnicodeDecodeError):
+            continue
+        lines = text.count("\n") + 1
+        if not 200 < len(text) < MAX_FILE or len(text) / lines > 80 or BENCHMARKS.search(text):
+            continue
+        total += len(text)
+        if total > PROJECT_CAP:
+            return
+        yield Document(project.name, project.licence, relative, text)
+
+
+def _lines(text: str) -> list[int]:
+    return [hash(s) for line in text.split("\n") if len(s := line.strip()) > 20]
+
+
+def collect(sources: Iterable[Project]) -> tuple[list[Document], list[Document]]:
+    """(training, held-out) documents. Held-out projects are read first, so that a copy of one of
+    their files in a training project counts as seen."""
+    ordered = sorted(sources, key=lambda p: p.name not in HELD_OUT)
+    train: list[Document] = []
+    held_out: list[Document] = []
+    held_lines: set[int] = set()
+    seen: set[int] = set()
+    for project in ordered:
+        for document in read(project):
+            lines = _lines(document.text)
+            if not lines:
+                continue
+            if project.name in HELD_OUT:
+                held_lines.update(lines)
+                held_out.append(document)
+                continue
+            copied = sum(h in held_lines for h in lines) / len(lines)
+            repeated = sum(h in seen for h in lines) / len(lines)
+            if copied > SEEN_HELD_OUT or repeated > SEEN_TRAIN:
+                continue
+            seen.update(lines)
+            train.append(document)
+    return train, held_out

@@ -1,0 +1,66 @@
+"""Muon (Jordan et al. 2024) for matrices, AdamW for the rest.
+
+Momentum orthogonalised by a quintic Newton-Schulz iteration, scaled to AdamW's update size as in
+Moonlight (arXiv 2502.16982). Matrices of one shape, experts included, are handled as one batch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan's quintic coefficients
+
+
+def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrices, roughly: [N, rows, columns] -> the same shape."""
+    x = stack.bfloat16()
+    wide = x.shape[1] <= x.shape[2]
+    x = x if wide else x.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = _A * x + (_B * gram + _C * gram @ gram) @ x
+    return (x if wide else x.mT).to(stack.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, decay: float = 0.05
+    ):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(buffer, group["momentum"])
+                shapes[p.shape[-2:]].append((p, update.reshape(-1, *p.shape[-2:])))
+            for shape, members in shapes.items():
+                updates = orthogonalize(torch.cat([u for _, u in members]))
+                scale = 0.2 * max(shape) ** 0.5
+                pieces = updates.split([u.shape[0] for _, u in members])
+                for (p, _), piece in zip(members, pieces, strict=True):
+                    p.mul_(1 - group["lr"] * group["decay"])
+                    p.add_(piece.reshape(p.shape), alpha=-group["lr"] * scale)
+
+
+def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for hidden matrices; AdamW for embeddings, norms, router scales."""
+    matrices, rest = [], []
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            (matrices if p.ndim >= 2 and "embed" not in name else rest).append(p)
+    return [
+        Muon(matrices, lr),
+        torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]

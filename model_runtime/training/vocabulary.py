@@ -1,0 +1,40 @@
+"""The embedded model's byte-level BPE tokenizer.
+
+A newline is always a token of its own and indentation is never merged with what follows, so that
+text cut at a line start tokenizes the same as the pieces: the prefix cache and the canvas rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+PAD, EOS, BOS, GAP = 0, 1, 2, 3  # GAP fills a hole from the end of its text to its slack length
+SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<s5>", "<s6>", "<s7>")
+PIECES = r"\n|^[ \t]+| ?_*[^\W\d_]+| ?\d{1,3}| ?[^\s\w]+| ?_+|[^\S\n]+(?=\s|$)|[^\S\n]"
+
+
+def blank_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    tokenizer = blank_tokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=24,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

@@ -1,0 +1,54 @@
+"""What all tests share: workers of their own, away from the user's, that end with the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+def worker_processes(runtime_dir: Path) -> list[psutil.Process]:
+    """The worker processes that serve under `runtime_dir`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if any("model_runtime" in word for word in process.cmdline()) and process.environ().get(
+                "INFILL_LS_RUNTIME_DIR"
+            ) == str(runtime_dir):
+                found.append(process)
+        except psutil.Error:  # ended meanwhile, or not ours to look at
+            continue
+    return found
+
+
+def end_processes(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_dir() -> Iterator[Path]:
+    """A private INFILL_LS_RUNTIME_DIR for the whole run; a short path, for the sake of Unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="infill-", dir="/tmp" if os.name == "posix" else None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFILL_LS_RUNTIME_DIR", str(path))
+        yield path
+    end_processes(worker_processes(path))
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def workers(runtime_dir: Path) -> Callable[[], list[psutil.Process]]:
+    """Finds the worker processes that this run's tests have started."""
+    return lambda: worker_processes(runtime_dir)

@@ -1,0 +1,89 @@
+"""An engine without a model, and how to ask it, for the tests of scheduler, daemon and client.
+
+The request's `prefix` says what the fill does: `steps=5 wait=0.02 raise=boom refuse=too-long`.
+The model's name says how loading goes: `fake`, `slow:0.5` (seconds), `broken`, `buggy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from model_runtime.faults import ModelError, Unfillable
+from model_runtime.protocol import Infill, Slot
+from model_runtime.scheduler import Order
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    texts: Callable[[], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Fill:
+    texts: tuple[str, ...]
+    confidence: float
+    steps: int
+    prefill_ms: float
+    denoise_ms: float
+    complete: bool
+
+
+@dataclass
+class Engine:
+    device: str = "cpu"
+    name: str = "fake"
+    started: list[int] = field(default_factory=list)  # request ids
+    freed: list[int] = field(default_factory=list)
+    steps: int = 0  # over all fills
+
+    def fill(self, request: Infill) -> Generator[Step, Order, Fill]:
+        plan = dict(word.split("=", 1) for word in request.prefix.split())
+        if "refuse" in plan:
+            raise Unfillable("invalid", plan["refuse"])
+        wanted = int(plan.get("steps", 1))
+        wait = float(plan.get("wait", 0))
+        self.started.append(request.id)
+        try:
+            for step in itertools.count(1):
+                time.sleep(wait)
+                self.steps += 1
+                if "raise" in plan:
+                    raise RuntimeError(plan["raise"])
+                order = yield Step(step, lambda step=step: (f"draft {step}",))
+                if order == "finish" or step == wanted:
+                    text = plan.get("text", request.document)
+                    slots = sum(isinstance(part, Slot) for part in request.canvas)
+                    return Fill((text,) * slots, 0.5, step, 1.0, 2.0, step == wanted)
+        finally:
+            self.freed.append(request.id)
+        raise AssertionError
+
+
+def load_engine(model: str, device: str, on_progress: Callable[[float], None]) -> Engine:
+    kind, _, seconds = model.partition(":")
+    if kind == "slow":
+        on_progress(0.25)
+        time.sleep(float(seconds))
+    elif kind == "broken":
+        raise ModelError("there is no such model")
+    elif kind == "buggy":
+        raise ZeroDivisionError("division by zero")
+    return Engine(name=model)
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited too long")
+
+
+def infill(document: str = "a", plan: str = "", **changes: object) -> Infill:
+    request = {"id": 1, "document": document, "prefix": plan, "canvas": (Slot(8),)} | changes
+    return Infill(**request)  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""The layers of docs/architecture.md, checked on the import statements of every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("lsp_server", "model_runtime")
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str  # dotted module
+    target: str  # dotted module or module attribute
+    line: int
+    on_load: bool  # runs when the importer is imported: not inside a function or TYPE_CHECKING
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def statements(body: list[ast.stmt], on_load: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
+    """Every statement of a module, with whether it runs when the module is imported."""
+    for node in body:
+        yield node, on_load
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            for child in getattr(node, name, []):
+                inner = on_load and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                if isinstance(node, ast.If) and name == "body" and is_type_checking(node.test):
+                    inner = False
+                if isinstance(child, ast.stmt):
+                    yield from statements([child], inner)
+                else:  # an exception handler or a match case
+                    yield from statements(child.body, inner)
+
+
+def imports_of(module: str, source: str, is_package: bool = False) -> list[Import]:
+    found = []
+    for node, on_load in statements(ast.parse(source).body):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")
+                parents = parents[: len(parents) - node.level + is_package]
+                base = ".".join([*parents, base]).rstrip(".")
+            targets = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found += [Import(module, target, node.lineno, on_load) for target in targets]
+    return found
+
+
+IMPORTS = [
+    found
+    for module, path in MODULES.items()
+    for found in imports_of(module, path.read_text("utf-8"), path.name == "__init__.py")
+]
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def own_module(target: str) -> str | None:
+    """The project's module behind an import target (`from a.b import c` may name a module or not)."""
+    if target in MODULES:
+        return target
+    parent = target.rpartition(".")[0]
+    return parent if parent in MODULES else None
+
+
+# (what, importers it concerns, banned targets, importers that may)
+RULES = [
+    ("the protocol is the only bridge", ["lsp_server"], ["model_runtime"], []),
+    ("the worker does not know the server", ["model_runtime"], ["lsp_server"], []),
+    ("the server holds no tensors", ["lsp_server"], ["torch", "transformers", "safetensors"], []),
+    (
+        "LSP types stay at the edge",
+        list(PACKAGES),
+        ["pygls", "lsprotocol"],
+        ["lsp_server.server", "lsp_server.positions"],
+    ),
+    ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.syntax"]),
+    (
+        "grammars",
+        list(PACKAGES),
+        ["tree_sitter_python"],
+        ["lsp_server.syntax", "lsp_server.languages"],
+    ),
+    (
+        "one module loads models",
+        list(PACKAGES),
+        ["transformers"],
+        ["model_runtime.model", "model_runtime.training"],
+    ),
+    ("plots are for training", list(PACKAGES), ["matplotlib"], ["model_runtime.training"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("importers", "banned", "allowed"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES]
+)
+def test_layer(importers: list[str], banned: list[str], allowed: list[str]) -> None:
+    broken = [
+        str(found)
+        for found in IMPORTS
+        if within(found.importer, *importers)
+        and within(found.target, *banned)
+        and not within(found.importer, *allowed)
+        and own_module(found.target) != "model_runtime.protocol"
+    ]
+    assert not broken
+
+
+@pytest.mark.parametrize("module", ["protocol", "scheduler", "serve"])
+def test_worker_modules_that_load_without_torch(module: str) -> None:
+    name = f"model_runtime.{module}"
+    broken = [
+        str(found)
+        for found in IMPORTS
+        if found.importer == name and found.on_load and within(found.target, "torch", "transformers")
+    ]
+    assert not broken
+
+
+def test_imports_have_one_direction() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for found in IMPORTS:
+        target = own_module(found.target)
+        if target is not None and target != found.importer:
+            graph[found.importer].add(target)
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail("import cycle: " + " -> ".join(error.args[1]))
+    assert set(order) == set(MODULES)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "lsp_server.server",
+        "lsp_server.cli",
+        "model_runtime.protocol",
+        "model_runtime.scheduler",
+        "model_runtime.serve",
+    ],
+)
+def test_importing_loads_no_tensors(module: str) -> None:
+    """The server never holds torch; the worker opens its socket before it loads torch."""
+    code = f"import sys, {module}\nprint(*({{'torch', 'transformers', 'safetensors'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import torch.nn as nn", [("torch.nn", True)]),
+        ("def f():\n    import torch", [("torch", False)]),
+        ("async def f():\n    with g():\n        import torch", [("torch", False)]),
+        ("try:\n    import torch\nexcept ImportError:\n    import numpy", [("torch", True), ("numpy", True)]),
+        ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", [("torch", False), ("numpy", True)]),
+        ("class A:\n    import torch", [("torch", True)]),
+        ("match x:\n    case 1:\n        import torch", [("torch", True)]),
+        ("from . import edit", [("lsp_server.edit", True)]),
+        ("from .edit import check", [("lsp_server.edit.check", True)]),
+        ("from model_runtime import engine", [("model_runtime.engine", True)]),
+    ],
+)
+def test_reading_imports(source: str, expected: list[tuple[str, bool]]) -> None:
+    assert [(found.target, found.on_load) for found in imports_of("lsp_server.x", source)] == expected

@@ -1,0 +1,111 @@
+"""The local denoiser on a tiny random model: same logits as the stock forward, cached or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model_runtime import denoise, forward, model
+from model_runtime.denoiser import DenoiseError, Row
+from model_runtime.faults import ModelError
+from model_runtime.prefix_cache import PrefixCache
+from model_runtime.profiles import EMBEDDED
+from tests import tiny
+
+
+def random_ids(n: int, seed: int = 0) -> list[int]:
+    return torch.randint(8, 500, (n,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+@pytest.mark.parametrize("prefix", [3, 255, 256, 257, 400])  # around the sliding window of 256
+@pytest.mark.parametrize("width", [8, 33])
+def test_one_pass_equals_the_stock_forward(prefix: int, width: int) -> None:
+    prompt, canvas = random_ids(prefix), random_ids(width, seed=1)
+    ours = tiny.denoiser()
+    layout = denoise.Layout.of(torch.tensor([canvas]), torch.zeros(1, width, dtype=torch.bool))
+    state = denoise.initialize(
+        layout, denoise.SeededNoise(500, 0, torch.device("cpu")), torch.tensor([canvas])
+    )
+    with torch.no_grad():
+        expected = tiny.model()(
+            input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([canvas])
+        ).logits
+        kv = ours._canvas_view(ours._encode(prompt), 1)
+        known = torch.zeros(1, width, 64)
+        actual = ours._hole_logits(layout, state, known, kv, prefix)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("history", [[300], [100, 300, 280], [300, 290, 299, 400], [20, 400, 10, 300]])
+def test_cached_prefix_equals_a_fresh_one(history: list[int]) -> None:
+    """Any order of growing and rolling back, past the sliding window too."""
+    text = random_ids(400)
+    cached = tiny.denoiser(PrefixCache(1 << 30))
+    with torch.no_grad():
+        for n in history:
+            warm = cached._encode(text[:n])
+        cold = tiny.denoiser()._encode(text[: history[-1]])
+    for a, b in zip(warm.layers, cold.layers, strict=True):
+        torch.testing.assert_close(a.keys, b.keys, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(a.values, b.values, rtol=1e-4, atol=1e-5)
+
+
+def test_same_seed_same_fill_and_pins_survive() -> None:
+    row = Row([9, 10, 0, 0, 0, 11], [True, True, False, False, False, True])
+    runs = [
+        list(tiny.denoiser().denoise(random_ids(20), [row], EMBEDDED.policy, seed=5))[-1] for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert len(runs[0].ids[0]) == 3
+    assert all(token >= EMBEDDED.first_text_id or token == EMBEDDED.gap for token in runs[0].ids[0])
+
+
+def test_nan_weights_are_a_denoise_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "logits", lambda _, hidden: torch.full((*hidden.shape[:-1], 600), torch.nan))
+    with pytest.raises(DenoiseError, match="not numbers"):
+        next(tiny.denoiser().denoise(random_ids(5), [Row([0], [False])], EMBEDDED.policy, 0))
+
+
+def test_all_experts_equals_the_stock_loop() -> None:
+    torch.manual_seed(0)
+    experts = tiny.model().model.decoder.layers[0].experts
+    hidden, weights = torch.randn(7, 64), torch.rand(7, 2)
+    index = torch.stack([torch.randperm(2) for _ in range(7)])
+    with torch.no_grad():
+        ours = model.all_experts(experts, hidden, index, weights)
+        tiny.model().set_experts_implementation("eager")
+        stock = experts(hidden, index, weights)
+        tiny.model().set_experts_implementation(model.ALL_EXPERTS)
+    torch.testing.assert_close(ours, stock)
+
+
+def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
+    loaded = model.load(tiny.write_folder(tmp_path), "cpu", EMBEDDED)
+    row = Row([0] * 6, [False] * 6)
+    ours, saved = (
+        list(d.denoise(random_ids(30), [row], EMBEDDED.policy, 1))[-1].ids for d in (tiny.denoiser(), loaded)
+    )
+    assert ours == saved
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda f: (f / "config.json").unlink(), "config.json is missing"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"not safetensors"), "cannot be loaded"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "is a 'gpt2'"),
+        (lambda f: (f / "config.json").write_text("{"), "is not JSON"),
+    ],
+)
+def test_a_broken_folder_is_a_one_line_error(tmp_path: Path, spoil, says: str) -> None:
+    spoil(tiny.write_folder(tmp_path))
+    with pytest.raises(ModelError, match=says) as caught:
+        model.load(model.model_folder(str(tmp_path)), "cpu", EMBEDDED)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_device_is_a_one_line_error() -> None:
+    with pytest.raises(ModelError, match="cannot be used here"):
+        model.resolve_device("warp-drive")

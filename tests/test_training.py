@@ -1,0 +1,156 @@
+"""The training code: right holes, right masks, a loss that falls, a run that resumes and exports."""
+
+from __future__ import annotations
+
+import random
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+
+from model_runtime import forward, model, profiles
+from model_runtime.training import batches, corpus, export, holes, loop, muon, objective
+from model_runtime.training.vocabulary import GAP, PAD
+from tests import tiny
+
+LINES = tiny.SOURCE.split("\n")
+
+
+class Ids:
+    def encode(self, text: str) -> list[int]:
+        return tiny.tokenizer().encode(text, add_special_tokens=False).ids
+
+
+def maker(seed: int = 0) -> batches.BatchMaker:
+    return batches.BatchMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), seed)
+
+
+@pytest.mark.parametrize("kind", holes.CUTTERS)
+def test_a_cut_hole_puts_the_file_back_together(kind: holes.Kind) -> None:
+    rng = random.Random(1)
+    cuts = [c for i in range(len(LINES)) if (c := holes.cut_hole(LINES, i, rng, kind))]
+    assert len(cuts) > 5
+    for c in cuts:
+        rebuilt = [*LINES[: c.line], *(c.head + c.middle + c.tail).split("\n"), *LINES[c.next_line :]]
+        assert rebuilt == LINES
+        assert c.middle.strip()
+
+
+def test_a_canvas_without_its_filler_is_the_file() -> None:
+    batch = maker().draw(0, rows=2, canvases=6, width=96, length=256)
+    for row in range(2):
+        for k in range(6):
+            at = slice(k * 96, (k + 1) * 96)
+            clean = [i for i in batch.canvas[row, at].tolist() if i not in (GAP, PAD, 1)]
+            before = batch.sequence[row, : batch.cuts[row, k]].tolist()
+            text = tiny.tokenizer().decode(before[-20:] + clean)
+            assert text.strip() in tiny.SOURCE
+            assert batch.hole[row, at].any()
+
+
+def test_batches_repeat_for_a_seed_and_step() -> None:
+    a, b = (maker().draw(3, 1, 4, 96, 128) for _ in range(2))
+    assert torch.equal(a.canvas, b.canvas)
+    assert not torch.equal(a.canvas, maker().draw(4, 1, 4, 96, 128).canvas)
+
+
+def test_noise_touches_holes_only() -> None:
+    batch = maker().draw(0, 2, 4, 96, 128)
+    ids = objective.noised(batch, 600, torch.Generator().manual_seed(0))
+    changed = ids != batch.canvas
+    assert changed.any()
+    assert not (changed & ~batch.hole).any()
+
+
+def test_training_sees_what_the_denoiser_sees() -> None:
+    """The many-canvases-per-sequence pass gives each canvas the hidden states it gets alone."""
+    batch = maker().draw(1, rows=1, canvases=3, width=96, length=400)
+    net = tiny.model()
+    with torch.no_grad():
+        kv = forward.KeyValues()
+        run = objective.Objective(net)
+        run.causal_loss(batch, kv)
+        positions = (batch.cuts[:, :, None] + torch.arange(96)).flatten(1)
+        signal = forward.embed(net, batch.canvas)
+        masks = objective.canvas_masks(batch, run.window)
+        together = forward.decode(net, batch.canvas, signal, positions, masks, kv)
+        for k in range(3):
+            at = slice(k * 96, (k + 1) * 96)
+            real = batch.canvas[0, at] != PAD
+            ids = batch.canvas[:, at][:, real]
+            cut = int(batch.cuts[0, k])
+            alone = tiny.denoiser()
+            view = alone._canvas_view(alone._encode(batch.sequence[0, :cut].tolist()), 1)
+            where = torch.arange(cut, cut + ids.shape[1])[None]
+            none = {"full_attention": None, "sliding_attention": None}
+            single = forward.decode(net, ids, forward.embed(net, ids), where, none, view)
+            torch.testing.assert_close(single, together[:, at][:, real], rtol=1e-3, atol=1e-4)
+
+
+def test_orthogonalize_makes_singular_values_near_one() -> None:
+    stack = torch.randn(3, 32, 64, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(muon.orthogonalize(stack).float())
+    assert 0.6 < values.min() < values.max() < 1.3
+
+
+def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
+    plan = loop.Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=4)
+    source = maker()
+    trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
+    drawn = [source.draw(i, 1, 2 if i >= 4 else 0, 96, 128) for i in range(16)]
+    reports = [trainer.step(batch, 1.0) for batch in drawn]
+    assert "canvas" not in reports[0]
+    assert reports[-1]["causal"] < reports[0]["causal"] - 0.5
+    assert reports[-1]["canvas"] < reports[4]["canvas"]
+    trainer.save(tmp_path / "checkpoint.pt")
+
+    again = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
+    again.load(tmp_path / "checkpoint.pt")
+    batch = source.draw(16, 1, 2, 96, 128)
+    assert again.step(batch, 1.0) == trainer.step(batch, 1.0)
+
+    export.export(tmp_path, tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out")
+    loaded = model.load(model.model_folder(str(tmp_path / "out")), "cpu", profiles.EMBEDDED)
+    assert loaded.model.config.text_config.vocab_size == 600
+
+
+@pytest.mark.parametrize(
+    ("fields", "permissive"),
+    [
+        ({"License-Expression": "MIT"}, True),
+        ({"License": "BSD 3-Clause"}, True),
+        ({"Classifier": "License :: OSI Approved :: Apache Software License"}, True),
+        ({"License-Expression": "MIT AND LGPL-3.0-only"}, False),
+        ({"License": "MPL-2.0"}, False),
+        ({}, False),
+    ],
+)
+def test_only_permissive_licences_are_learned_from(tmp_path: Path, fields: dict, permissive: bool) -> None:
+    info = tmp_path / "x-1.dist-info"
+    info.mkdir()
+    lines = ["Metadata-Version: 2.1", "Name: x", "Version: 1", *(f"{k}: {v}" for k, v in fields.items())]
+    (info / "METADATA").write_text("\n".join(lines) + "\n")
+    assert (corpus.licence_of(metadata.PathDistribution(info)) is not None) is permissive
+
+
+def _project(tmp_path: Path, name: str, text: str) -> corpus.Project:
+    path = tmp_path / f"{name}.py"
+    path.write_text(text)
+    return corpus.Project(name, "1", "MIT", ((path.name, path),))
+
+
+def test_copies_of_held_out_files_are_not_learned_from(tmp_path: Path) -> None:
+    text = "".join(f"    some_value_number_{i} = compute({i})\n" for i in range(30))
+    other = "".join(f"    another_thing_{i} = produce({i})\n" for i in range(30))
+    train, held_out = corpus.collect(
+        [
+            _project(tmp_path, "copycat", text),
+            _project(tmp_path, "flask", text),
+            _project(tmp_path, "original", other),
+            _project(tmp_path, "twin", other),
+            _project(tmp_path, "bench", other.replace("another", "humaneval") + "# HumanEval\n"),
+        ]
+    )
+    assert [d.project for d in held_out] == ["flask"]
+    assert [d.project for d in train] == ["original"]
