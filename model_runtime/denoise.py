@@ -12,7 +12,7 @@ are real), V vocabulary. Entropies and log-probabilities are in nats.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,7 +21,8 @@ from torch import Tensor
 
 Temperature = Callable[[int, int], float]  # (steps remaining, most steps) -> temperature
 Accept = Callable[[Tensor, Tensor], Tensor]  # (entropy [R, N], valid [R, N]) -> accepted [R, N]
-Stop = Callable[["State", "State", Tensor], Tensor]  # (before, after, valid) -> finished [R]
+Stop = Callable[["State", "State", Tensor], Tensor]  # (before, after, relevant [R, N]) -> finished [R]
+Relevant = Callable[[Tensor], Tensor]  # best [R, N] -> bool [R, N]: positions that decide when to stop
 
 
 class Noise(Protocol):
@@ -62,6 +63,7 @@ class Policy:
     accept: Accept
     stop: Stop
     max_steps: int
+    relevant: Relevant = torch.ones_like
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,15 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
     new = State(ids, best, tempered, entropy, logprob, state.finished, state.step + 1)
     if state.logits is not None:
         new = _keep_finished(state, new)
-    return replace(new, finished=state.finished | policy.stop(state, new, layout.valid))
+    relevant = layout.valid & policy.relevant(new.best).bool()
+    return replace(new, finished=state.finished | policy.stop(state, new, relevant))
+
+
+def narrow(layout: Layout, state: State, rows: Sequence[int]) -> tuple[Layout, State]:
+    """Only the given rows."""
+    at = torch.tensor(list(rows), device=layout.canvas.device)
+    fields = {k: v[at] for k, v in vars(state).items() if isinstance(v, Tensor)}
+    return Layout(layout.canvas[at], layout.index[at], layout.valid[at]), replace(state, **fields)
 
 
 def finalize(state: State) -> tuple[Tensor, Tensor]:
@@ -148,14 +158,40 @@ def entropy_bound(bound: float) -> Accept:
 def stable_and_confident(mean_entropy: float) -> Stop:
     """The answer did not change over the hole and its mean entropy is below the bound."""
 
-    def stop(before: State, after: State, valid: Tensor) -> Tensor:
+    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
         if before.logits is None:
             return torch.zeros_like(after.finished)
-        stable = ((before.best == after.best) | ~valid).all(-1)
-        total = after.entropy.masked_fill(~valid, 0.0).sum(-1)
-        return stable & (total / valid.sum(-1) < mean_entropy)
+        stable = ((before.best == after.best) | ~relevant).all(-1)
+        total = after.entropy.masked_fill(~relevant, 0.0).sum(-1)
+        return stable & (total / relevant.sum(-1) < mean_entropy)
 
     return stop
+
+
+def early_commit(gap: float) -> Stop:
+    """The two likeliest tokens are at least `gap` apart in probability at every position of the hole
+    (Prophet, arXiv 2508.19982)."""
+
+    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
+        assert after.logits is not None
+        top = after.logits.softmax(-1).topk(2, dim=-1).values
+        return ((top[..., 0] - top[..., 1] >= gap) | ~relevant).all(-1)
+
+    return stop
+
+
+def either(*rules: Stop) -> Stop:
+    """Finished by any of the rules."""
+
+    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
+        return torch.stack([rule(before, after, relevant) for rule in rules]).any(0)
+
+    return stop
+
+
+def up_to_first(token: int) -> Relevant:
+    """Positions up to and including the first `token`: what follows a hole's end does not matter."""
+    return lambda best: (best == token).cumsum(-1) - (best == token).long() == 0
 
 
 class SeededNoise:

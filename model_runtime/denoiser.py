@@ -6,7 +6,7 @@ only; no text, no tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +15,14 @@ from model_runtime.denoise import Policy
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides."""
+    """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides, starting from
+    random tokens, or from `ids` where the row is a draft to be mended. `starts` limits what the first
+    hole position may become (token healing)."""
 
     ids: Sequence[int]
     pinned: Sequence[bool]
+    draft: bool = False
+    starts: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,26 @@ class Proposal:
     """The rows after `step` steps, best guess so far. Lists run over each row's hole positions."""
 
     step: int
+    rows: tuple[int, ...]  # which of the rows asked for are still in it
     ids: list[list[int]]
     logprobs: list[list[float]]  # nats
     finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A text to be scored: `ids` and the known text `after` it that it has to lead to."""
+
+    ids: Sequence[int]
+    after: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BranchScore:
+    """Causal log-probabilities in nats, one per token."""
+
+    ids: list[float]
+    after: list[float]
 
 
 class DenoiseError(Exception):
@@ -38,14 +59,24 @@ class DenoiseError(Exception):
 class Denoiser(Protocol):
     device: str
 
+    def cached(self, prompt: Sequence[int]) -> int:
+        """How many tokens at the start of the prompt are encoded already."""
+        ...
+
     def prefill(self, prompt: Sequence[int]) -> None:
         """Encode the prompt, reusing what is cached. `denoise` does it too when it was not called."""
         ...
 
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Iterator[Proposal]:
-        """Proposals until all rows are finished or `policy.max_steps`; closing the iterator stops it.
+    ) -> Generator[Proposal, Sequence[int] | None, None]:
+        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long.
 
-        Raises DenoiseError."""
+        Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError."""
+        ...
+
+    def score(
+        self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
+    ) -> list[BranchScore]:
+        """Each branch as the continuation of prompt + head, by the causal encoder."""
         ...

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from model_runtime import denoise, forward
-from model_runtime.denoiser import DenoiseError, Proposal, Row
+from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Proposal, Row
 from model_runtime.faults import ModelError
-from model_runtime.prefix_cache import Cache, PrefixCache
+from model_runtime.prefix_cache import Cache, PrefixCache, rolled_back
 from model_runtime.profiles import Profile
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -110,13 +111,16 @@ class LocalDenoiser:
         self._layer_types: list[str] = text.layer_types
         self._window: int = text.sliding_window
         self._vocabulary: int = text.vocab_size
-        table = model.get_input_embeddings().weight
-        self._device, self._dtype = table.device, table.dtype
+        self._device = model.get_input_embeddings().weight.device
         self.device = str(self._device)
         banned = torch.zeros(self._vocabulary, device=self._device)
         banned[: profile.first_text_id] = float("-inf")
-        banned[profile.gap] = 0.0
+        if profile.filler is not None:
+            banned[profile.filler] = 0.0
         self._banned = banned
+
+    def cached(self, prompt: Sequence[int]) -> int:
+        return self.cache.match(prompt)[0]
 
     def prefill(self, prompt: Sequence[int]) -> None:
         with torch.inference_mode():
@@ -124,32 +128,84 @@ class LocalDenoiser:
 
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: denoise.Policy, seed: int
-    ) -> Iterator[Proposal]:
+    ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = denoise.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
+        alive = tuple(range(len(rows)))
         with torch.inference_mode():
             canvas = torch.tensor([list(r.ids) for r in rows], device=self._device)
             pinned = torch.tensor([list(r.pinned) for r in rows], device=self._device)
             layout = denoise.Layout.of(canvas, pinned)
-            kv = self._canvas_view(self._encode(prompt), len(rows))
+            kv = self._encode(prompt)
             known = forward.embed(self.model, canvas) * pinned[..., None]
+            drafted = torch.tensor([r.draft for r in rows], device=self._device)
             state = denoise.initialize(layout, noise)
+            ids = torch.where(drafted[:, None], canvas.gather(1, layout.index), state.ids)
+            state = replace(state, ids=ids)
+            limits = self._limits(rows)
         while state.step < policy.max_steps and not bool(state.finished.all()):
             with torch.inference_mode():
                 scores = self._hole_logits(layout, state, known, kv, len(prompt)) + self._banned
+                if limits is not None:
+                    scores[:, 0] += limits
                 if not bool(torch.isfinite(scores.logsumexp(-1)).all()):
                     raise DenoiseError("the model returned values that are not numbers; copy it again")
                 state = denoise.update(state, scores, layout, policy, noise)
-            yield self._proposal(state, layout)
+            keep = yield self._proposal(state, layout, alive)
+            if keep is not None and tuple(keep) != alive:
+                at = [alive.index(row) for row in keep]
+                layout, state = denoise.narrow(layout, state, at)
+                known = known[at]
+                limits = None if limits is None else limits[at]
+                alive = tuple(keep)
 
-    def _proposal(self, state: denoise.State, layout: denoise.Layout) -> Proposal:
+    def score(
+        self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
+    ) -> list[BranchScore]:
+        """One causal pass over all branches: a tree that shares the prompt and the head."""
+        if not head:
+            prompt, head = prompt[:-1], prompt[-1:]
+        flat = [[*b.ids, *b.after] for b in branches]
+        start, stem = len(prompt), len(head)
+        with torch.inference_mode():
+            kv = rolled_back(self._encode(prompt), start)
+            owner = torch.tensor(
+                [-1] * stem + [k for k, ids in enumerate(flat) for _ in ids], device=self._device
+            )
+            offsets = [*range(stem), *(stem + j for ids in flat for j in range(len(ids)))]
+            positions = start + torch.tensor(offsets, device=self._device)
+            ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
+            masks = self._tree_masks(start, owner, positions)
+            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)
+            logp = forward.logits(self.model, hidden[0]).log_softmax(-1)
+        scores, at = [], stem
+        for branch, tokens in zip(branches, flat, strict=True):
+            parents = [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
+            values = logp[parents, tokens].tolist()
+            scores.append(BranchScore(values[: len(branch.ids)], values[len(branch.ids) :]))
+            at += len(tokens)
+        return scores
+
+    def _proposal(self, state: denoise.State, layout: denoise.Layout, alive: tuple[int, ...]) -> Proposal:
         ids, logprobs = denoise.finalize(state)
         counts = layout.valid.sum(1).tolist()
         return Proposal(
             state.step,
+            alive,
             [row[:n] for row, n in zip(ids.tolist(), counts, strict=True)],
             [row[:n] for row, n in zip(logprobs.tolist(), counts, strict=True)],
             bool(state.finished.all()),
         )
+
+    def _limits(self, rows: Sequence[Row]) -> Tensor | None:
+        """-inf where a row's first hole token may not be: [R, V], or None where no row has a limit."""
+        if not any(row.starts for row in rows):
+            return None
+        limits = torch.zeros(len(rows), self._vocabulary, device=self._device)
+        for k, row in enumerate(rows):
+            if row.starts:
+                limits[k] = float("-inf")
+                limits[k, list(row.starts)] = 0.0
+        return limits
 
     def _encode(self, prompt: Sequence[int]) -> forward.KeyValues:
         """KV of the whole prompt; only what the cache does not know is computed."""
@@ -157,15 +213,21 @@ class LocalDenoiser:
         if done < len(prompt):
             ids = torch.tensor([list(prompt[done:])], device=self._device)
             positions = torch.arange(done, len(prompt), device=self._device)[None]
-            forward.encode(self.model, ids, positions, self._prompt_masks(done, len(prompt)), kv)
+            owner = torch.full((len(prompt) - done,), -1, device=self._device)
+            masks = self._tree_masks(done, owner, positions[0])
+            forward.encode(self.model, ids, positions, masks, kv)
             self.cache.insert(prompt, kv)
         return kv
 
-    def _prompt_masks(self, done: int, total: int) -> dict[str, Tensor]:
-        query = torch.arange(done, total, device=self._device)[:, None]
-        key = torch.arange(total, device=self._device)[None, :]
-        causal = key <= query
-        sliding = causal & (query - key < self._window)
+    def _tree_masks(self, done: int, owner: Tensor, positions: Tensor) -> dict[str, Tensor]:
+        """Causal masks of new tokens over `done` cached ones and themselves. Tokens of owner -1 are
+        seen by all later ones, those of a branch only by their own branch."""
+        past = torch.arange(done, device=self._device)
+        key = torch.cat([past, positions])
+        family = torch.cat([torch.full_like(past, -1), owner])
+        related = (family[None, :] == -1) | (family[None, :] == owner[:, None])
+        causal = related & (key[None, :] <= positions[:, None])
+        sliding = causal & (positions[:, None] - key[None, :] < self._window)
         return {"full_attention": causal[None, None], "sliding_attention": sliding[None, None]}
 
     def _canvas_view(self, kv: forward.KeyValues, rows: int) -> forward.KeyValues:
@@ -192,5 +254,6 @@ class LocalDenoiser:
             signal = known.scatter(1, at, believed)
         positions = torch.arange(start, start + ids.shape[1], device=self._device)[None]
         masks = {"full_attention": None, "sliding_attention": None}
-        hidden = forward.decode(self.model, ids, signal, positions, masks, kv)
+        view = self._canvas_view(kv, ids.shape[0])
+        hidden = forward.decode(self.model, ids, signal, positions, masks, view)
         return forward.logits(self.model, hidden.gather(1, at))

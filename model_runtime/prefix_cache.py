@@ -37,8 +37,12 @@ class PrefixCache:
         self.budget = budget
         self._entries: OrderedDict[tuple[int, ...], KeyValues] = OrderedDict()
 
+    def clear(self) -> None:
+        self._entries.clear()
+
     @property
     def bytes(self) -> int:
+        """Held by all entries together."""
         return sum(kv_bytes(kv) for kv in self._entries.values())
 
     def match(self, ids: Sequence[int]) -> tuple[int, KeyValues]:

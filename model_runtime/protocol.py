@@ -77,6 +77,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     deadline_ms: int | None = None  # from receipt; at the deadline the best so far is returned
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
+    candidates: int = 1  # how many different fills to look for; the best is the answer
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -110,6 +111,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     prefill_ms: float
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
+    alternatives: tuple[tuple[str, ...], ...] = ()  # other fills, best first
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -53,12 +53,18 @@ class Fill(Protocol):
     def denoise_ms(self) -> float: ...
     @property
     def complete(self) -> bool: ...
+    @property
+    def alternatives(self) -> tuple[tuple[str, ...], ...]: ...
 
 
 class Engine(Protocol):
     """Fills one request at a time; closing the generator frees all that the fill holds."""
 
     def fill(self, request: Infill, /) -> Generator[Step, Order, Fill]: ...
+
+    def idle(self) -> None:
+        """Called when there is nothing to do; a request that comes meanwhile waits."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +183,31 @@ class Scheduler:
         with self._changed:
             self._ready = True
             self._touched = self._clock()
-        while (request := self._next()) is not None:
-            answer = self._fill(engine, request)
-            self._answer(request, answer)
+        while not self._closed:
+            if request := self._next():
+                answer = self._fill(engine, request)
+                self._answer(request, answer)
+            else:
+                self._rest(engine)
 
     def _next(self) -> _Request | None:
-        """Wait for the oldest queued request that still has time; None when closed."""
+        """The oldest queued request that still has time, if any."""
         with self._changed:
-            while not self._closed:
-                for request in list(self._open.values()):
-                    if not self._late(request):
-                        request.running = True
-                        return request
-                    self._refuse_late(request)
-                self._changed.wait()
+            for request in list(self._open.values()):
+                if not self._late(request):
+                    request.running = True
+                    return request
+                self._refuse_late(request)
             return None
+
+    def _rest(self, engine: Engine) -> None:
+        """Let the engine use the pause, then wait for a request or the end."""
+        try:
+            engine.idle()
+        except Exception as error:
+            log_bug("a pause could not be used", error)
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or self._closed)
 
     def _fill(self, engine: Engine, request: _Request) -> Answer:
         started = self._clock()
@@ -206,6 +222,7 @@ class Scheduler:
                 prefill_ms=fill.prefill_ms,
                 denoise_ms=fill.denoise_ms,
                 complete=fill.complete,
+                alternatives=tuple(fill.alternatives),
             )
         except Unfillable as error:
             return Refused(request.infill.id, error.reason, one_line(error))

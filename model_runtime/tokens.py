@@ -1,4 +1,4 @@
-"""Text <-> ids: lays a request out as a prompt and a canvas row, and reads the holes back.
+"""Text <-> ids: lays a request out as a prompt and canvas rows, and reads the holes back.
 
 Pieces are tokenized one by one (whole lines for the prompt, then each canvas piece), so a prompt's
 ids change only where its text does. Token ids never leave `model_runtime`.
@@ -6,8 +6,10 @@ ids change only where its text does. Token ids never leave `model_runtime`.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -17,6 +19,7 @@ from model_runtime.profiles import Profile
 from model_runtime.protocol import Fixed, Infill, Slot
 
 CHARACTERS_PER_TOKEN = 8  # no more than this many are ever needed to fill a token budget
+_WORD_PIECE = re.compile(r"[ \w]*\w")
 
 
 class LayoutError(Exception):
@@ -25,9 +28,48 @@ class LayoutError(Exception):
 
 @dataclass(frozen=True)
 class Layout:
+    """A request in ids. The canvas is head, slots with known ids `between` them, suffix."""
+
     prompt: list[int]
-    row: Row
-    slots: list[slice]  # of hole positions, one per Slot, in canvas order
+    head: list[int]
+    slots: tuple[int, ...]  # most tokens of text in each
+    between: tuple[list[int], ...]  # len(slots) - 1 pieces
+    suffix: list[int]
+    width: int  # most canvas tokens
+    end: int  # pads a canvas after the end of the file
+    typed: str = ""  # the start of a word that the hole must begin with (token healing)
+
+    @property
+    def single(self) -> bool:
+        """One hole: it can be ranked, drafted and tried at several lengths."""
+        return len(self.slots) == 1
+
+    def riding(self, tokens: int) -> Layout:
+        """The prompt's last `tokens` tokens pinned on the canvas instead."""
+        cut = len(self.prompt) - tokens
+        return replace(self, prompt=self.prompt[:cut], head=self.prompt[cut:] + self.head)
+
+    def row(
+        self,
+        contents: Sequence[Sequence[int] | int],
+        width: int,
+        starts: frozenset[int] | None = None,
+    ) -> Row:
+        """A canvas of `width` tokens with each slot holding the given ids, or noise of that size."""
+        ids, pinned = list(self.head), [True] * len(self.head)
+        for content, after in zip(contents, [*self.between, self.suffix], strict=True):
+            inside = [self.end] * content if isinstance(content, int) else list(content)
+            ids += inside + list(after)
+            pinned += [False] * len(inside) + [True] * len(after)
+        ids, pinned = ids[:width], pinned[:width]
+        padding = width - len(ids)
+        draft = not any(isinstance(content, int) for content in contents)
+        return Row(ids + [self.end] * padding, pinned + [True] * padding, draft, starts)
+
+    def fixed_width(self, sizes: Sequence[int]) -> int:
+        """The canvas for slots of these sizes: as short as it may be, at most `width`."""
+        known = len(self.head) + sum(map(len, self.between))
+        return min(self.width, known + sum(sizes) + len(self.suffix))
 
 
 class Tokens:
@@ -40,50 +82,67 @@ class Tokens:
         return Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")), profile)
 
     def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def lay(self, request: Infill) -> Layout:
         """Prompt and canvas within the profile's budgets: a long prefix loses its oldest lines, a
-        long head moves to the prompt, the suffix takes the room that is left."""
+        long head moves to the prompt, the suffix takes the room that is left. Raises LayoutError."""
         p = self.profile
         first, last = _slot_bounds(request.canvas)
-        head = self._encode_all(request.canvas[:first])
-        middle, slots = self._holes(request.canvas[first : last + 1])
+        head = self.encode(_text(request.canvas[:first]))
+        typed, head = self._heal(head) if p.heal else ("", head)
         moved = max(0, len(head) - p.head)
-        prompt = self._prompt(request.prefix, room=p.context - moved) + head[:moved]
-        head = head[moved:]
-        room = p.canvas - len(head) - len(middle)
+        slots, between = self._holes(request.canvas[first : last + 1])
+        room = p.canvas - len(head) + moved - sum(slots) - len(slots) - sum(map(len, between))
         if room < p.suffix:
             raise LayoutError(
-                f"the holes and the text between them need {len(middle)} tokens, "
-                f"this model's canvas has room for {p.canvas - len(head) - p.suffix}"
+                f"the holes and the text between them need {p.suffix - room} tokens more "
+                "than this model's canvas has room for"
             )
-        suffix = self._suffix(request.canvas[last + 1 :], room)
-        ids = head + [i for i, _ in middle] + suffix
-        pinned = [True] * len(head) + [known for _, known in middle] + [True] * len(suffix)
-        return Layout(prompt, Row(ids, pinned), slots)
+        after = _text(request.canvas[last + 1 :])
+        suffix = [*self.encode(after[: p.canvas * CHARACTERS_PER_TOKEN]), p.end]
+        return Layout(
+            prompt=self._prompt(request.prefix, room=p.context - moved) + head[:moved],
+            head=head[moved:],
+            slots=slots,
+            between=between,
+            suffix=suffix[: p.canvas],
+            width=p.canvas,
+            end=p.end,
+            typed=typed,
+        )
 
-    def _encode_all(self, pieces: Sequence[Fixed | Slot]) -> list[int]:
-        text = "".join(piece.text for piece in pieces if isinstance(piece, Fixed))
-        return self.encode(text) if text else []
+    @functools.lru_cache(maxsize=256)  # noqa: B019 (lives as long as the worker)
+    def starts(self, typed: str) -> frozenset[int]:
+        """Tokens that a text beginning with `typed` may begin with."""
+        texts = (
+            (i, self.decode([i])) for i in range(self.profile.first_text_id, self._tokenizer.get_vocab_size())
+        )
+        return frozenset(i for i, t in texts if t and (t.startswith(typed) or typed.startswith(t)))
 
-    def _holes(self, pieces: Sequence[Fixed | Slot]) -> tuple[list[tuple[int, bool]], list[slice]]:
-        """(id, pinned) from the first slot to the last, and each slot's hole positions."""
-        out: list[tuple[int, bool]] = []
-        slots: list[slice] = []
-        taken = 0
+    def _heal(self, head: list[int]) -> tuple[str, list[int]]:
+        """(the last token's text, the ids before it) where the head ends inside a word."""
+        if not head or not _WORD_PIECE.fullmatch(typed := self.decode(head[-1:])):
+            return "", head
+        return typed, head[:-1]
+
+    def _holes(self, pieces: Sequence[Fixed | Slot]) -> tuple[tuple[int, ...], tuple[list[int], ...]]:
+        """Slot sizes, and the known ids between each two."""
+        slots: list[int] = []
+        between: list[list[int]] = []
         for piece in pieces:
-            if isinstance(piece, Fixed):
-                out += [(i, True) for i in self.encode(piece.text)]
-                continue
-            size = min(piece.max_tokens, self.profile.slot) + 1  # one for the filler that ends it
-            slots.append(slice(taken, taken + size))
-            taken += size
-            out += [(self.profile.gap, False)] * size
-        return out, slots
+            if isinstance(piece, Slot):
+                if len(between) < len(slots):
+                    between.append([])
+                slots.append(min(piece.max_tokens, self.profile.slot))
+            elif len(between) < len(slots):
+                between.append(self.encode(piece.text))
+            else:
+                between[-1] += self.encode(piece.text)
+        return tuple(slots), tuple(between)
 
     def _prompt(self, prefix: str, room: int) -> list[int]:
         """Beginning-of-text and the newest lines of `prefix`; the cut moves in `context_step`s."""
@@ -101,10 +160,9 @@ class Tokens:
             ids = ids[start:]
         return [*p.bos, *ids]
 
-    def _suffix(self, pieces: Sequence[Fixed | Slot], room: int) -> list[int]:
-        text = "".join(piece.text for piece in pieces if isinstance(piece, Fixed))
-        ids = self.encode(text[: room * CHARACTERS_PER_TOKEN]) if text else []
-        return [*ids, self.profile.end][:room]
+
+def _text(pieces: Sequence[Fixed | Slot]) -> str:
+    return "".join(piece.text for piece in pieces if isinstance(piece, Fixed))
 
 
 def _tail(text: str, characters: int) -> str:

@@ -31,6 +31,7 @@ class Fill:
     prefill_ms: float
     denoise_ms: float
     complete: bool
+    alternatives: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass
@@ -40,6 +41,10 @@ class Engine:
     started: list[int] = field(default_factory=list)  # request ids
     freed: list[int] = field(default_factory=list)
     steps: int = 0  # over all fills
+    pauses: int = 0
+
+    def idle(self) -> None:
+        self.pauses += 1
 
     def fill(self, request: Infill) -> Generator[Step, Order, Fill]:
         plan = dict(word.split("=", 1) for word in request.prefix.split())

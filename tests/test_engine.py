@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
-from model_runtime import length
 from model_runtime.denoiser import DenoiseError, Proposal
 from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
+from model_runtime.length import CandidateLengths
+from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import EMBEDDED
 from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.rank import Calibration
+from model_runtime.tokens import Tokens
 from tests import tiny
 
 REQUEST = Infill(
@@ -56,7 +61,7 @@ def test_finish_returns_the_best_so_far() -> None:
 def test_drafts_cost_nothing_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     target = engine()
     decoded: list[Sequence[int]] = []
-    monkeypatch.setattr(target._tokens, "decode", lambda ids: decoded.append(ids) or "")
+    monkeypatch.setattr(target.tokens, "decode", lambda ids: decoded.append(ids) or "")
     steps = target.fill(REQUEST)
     step = next(steps)
     assert decoded == []
@@ -84,22 +89,70 @@ def test_a_failing_model_is_unfillable(error: Exception, monkeypatch: pytest.Mon
         raise error
 
     target = engine()
-    monkeypatch.setattr(target._denoiser, "prefill", fail)
+    monkeypatch.setattr(target.denoiser, "prefill", fail)
     with pytest.raises(Unfillable) as caught:
         next(target.fill(REQUEST))
     assert caught.value.reason == "failed"
 
 
-@pytest.mark.parametrize(
-    ("ids", "expected"),
-    [([8, 9, 3, 3], (2, True)), ([3, 8], (0, True)), ([8, 9], (2, False)), ([], (0, False))],
-)
-def test_the_first_filler_ends_a_hole(ids: list[int], expected: tuple[int, bool]) -> None:
-    assert length.text_length(ids, gap=3) == expected
-
-
-def test_confidence_counts_the_text_and_its_end_only() -> None:
+def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
     target = engine()
-    layout = target._tokens.lay(REQUEST)
-    certain = Proposal(1, [[9, 3, 3, 3, 3, 3, 3, 3, 3]], [[0.0, 0.0, -9, -9, -9, -9, -9, -9, -9]], True)
-    assert target._confidence(layout, certain) == 1.0
+    layout = target.tokens.lay(REQUEST)
+    certain = Proposal(1, (0,), [[9, 3, 3, 3, 3, 3, 3, 3, 3]], [[0.0, 0.0, *[-9.0] * 7]], True)
+    assert target._joint(layout, certain, 0) == 1.0
+
+
+def test_several_holes_give_several_texts() -> None:
+    request = Infill(
+        id=1, document="d", prefix="", canvas=(Fixed("a = "), Slot(4), Fixed("\nb = "), Slot(6), Fixed("\n"))
+    )
+    answer, _ = run(engine().fill(request))
+    assert len(answer.texts) == 2
+
+
+def test_candidates_come_deduplicated_and_without_the_answer() -> None:
+    answer, _ = run(engine().fill(msgspec.structs.replace(REQUEST, candidates=4)))
+    texts = [answer.texts, *answer.alternatives]
+    assert 2 <= len(texts) <= 4
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_draft_the_model_likes_is_the_answer() -> None:
+    """With weights that trust agreement alone, the retrieved continuation wins the ranking."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    prefix = "total = price * count\n" * 3
+    request = Infill(id=1, document="d", prefix=prefix, canvas=(Fixed("total = price"), Slot(8), Fixed("\n")))
+    answer, _ = run(target.fill(request))
+    assert answer.texts == (" * count",)
+    assert answer.sources == {"draft"}
+    assert answer.confidence > 0.9
+
+
+def test_typing_through_the_last_fill_offers_its_rest() -> None:
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"near": 9.0}))
+    target._previous["d"] = ("x = ", "alpha + beta")
+    request = Infill(id=1, document="d", prefix="", canvas=(Fixed("x = alp"), Slot(8), Fixed("\n")))
+    assert run(target.fill(request))[0].texts == ("ha + beta",)
+
+
+def test_new_lines_ride_on_the_canvas_until_there_is_time() -> None:
+    target = Engine("tiny", tiny.denoiser(PrefixCache(1 << 30)), tiny.tokens())
+    run(target.fill(REQUEST))
+    longer = msgspec.structs.replace(REQUEST, prefix=REQUEST.prefix + "    y = 1\n")
+    run(target.fill(longer))
+    full = target.tokens.lay(longer).prompt
+    assert target.denoiser.cached(full) < len(full)
+    target.idle()
+    assert target.denoiser.cached(full) == len(full)
+
+
+def test_lengths_that_look_wrong_are_dropped_after_one_step() -> None:
+    profile = dataclasses.replace(EMBEDDED, length=CandidateLengths((2, 4, 8), survivors=2))
+    target = Engine("tiny", tiny.denoiser(profile=profile), Tokens(tiny.tokenizer(), profile))
+    seen: list[int] = []
+    original = target._texts
+    target._texts = lambda layout, p, row: seen.append(len(p.rows)) or original(layout, p, row)
+    steps = target.fill(REQUEST)
+    for _ in range(2):
+        next(steps).texts()
+    assert seen == [3, 2]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model_runtime import denoise, forward, model
-from model_runtime.denoiser import DenoiseError, Row
+from model_runtime.denoiser import Branch, DenoiseError, Row
 from model_runtime.faults import ModelError
 from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import EMBEDDED
@@ -109,3 +109,47 @@ def test_a_broken_folder_is_a_one_line_error(tmp_path: Path, spoil, says: str) -
 def test_an_unknown_device_is_a_one_line_error() -> None:
     with pytest.raises(ModelError, match="cannot be used here"):
         model.resolve_device("warp-drive")
+
+
+def test_branches_score_as_if_each_stood_alone() -> None:
+    ours = tiny.denoiser()
+    prompt, head, after = random_ids(280), random_ids(7, seed=1), random_ids(5, seed=2)
+    texts = [random_ids(n, seed=10 + n) for n in (1, 6, 12)]
+    together = ours.score(prompt, head, [Branch(t, after) for t in texts])
+    for text, found in zip(texts, together, strict=True):
+        whole = torch.tensor([prompt + head + text + after])
+        with torch.no_grad():
+            hidden = tiny.model().model.encoder(input_ids=whole).last_hidden_state[0]
+            logp = forward.logits(tiny.model(), hidden).log_softmax(-1)
+        start = len(prompt) + len(head)
+        expected = [logp[i - 1, whole[0, i]].item() for i in range(start, whole.shape[1])]
+        assert found.ids + found.after == pytest.approx(expected, rel=1e-3)
+    assert ours.score(prompt, [], [Branch(texts[0])])[0].ids == pytest.approx(
+        ours.score(prompt[:-1], prompt[-1:], [Branch(texts[0])])[0].ids, rel=1e-3
+    )
+
+
+def test_dropping_rows_leaves_the_others_as_they_were() -> None:
+    rows = [Row([9, 0, 0, 0, 7], [True, False, False, False, True]) for _ in range(3)]
+    fill = tiny.denoiser().denoise(random_ids(30), rows, EMBEDDED.policy, 4)
+    first = next(fill)
+    assert first.rows == (0, 1, 2)
+    second = fill.send([2])
+    assert second.rows == (2,)
+    assert len(second.ids) == 1
+
+
+def test_a_draft_row_starts_from_its_tokens() -> None:
+    """Row 1 is noise in one run and a draft in the other; row 0 must not notice."""
+    noise = Row([9, 0, 0, 7], [True, False, False, True])
+    draft = Row([9, 30, 31, 7], [True, False, False, True], draft=True)
+    plain = next(tiny.denoiser().denoise(random_ids(30), [noise, noise], EMBEDDED.policy, 4))
+    mixed = next(tiny.denoiser().denoise(random_ids(30), [noise, draft], EMBEDDED.policy, 4))
+    assert mixed.logprobs[0] == pytest.approx(plain.logprobs[0], rel=1e-4)
+    assert mixed.logprobs[1] != pytest.approx(plain.logprobs[1], rel=1e-4)
+
+
+def test_healing_limits_the_first_token() -> None:
+    row = Row([9, 0, 0, 7], [True, False, False, True], starts=frozenset({50, 51}))
+    *_, last = tiny.denoiser().denoise(random_ids(30), [row], EMBEDDED.policy, 4)
+    assert last.ids[0][0] in (50, 51)

@@ -274,3 +274,11 @@ def test_exactly_one_answer_under_random_traffic() -> None:
     count = Counter((client, m.id) for client, m in bench.replies if not isinstance(m, Draft))
     assert count == Counter((client, number) for client in range(3) for number in range(150))
     assert sorted(bench.engine.freed) == sorted(bench.engine.started)
+
+
+def test_the_engine_hears_of_every_pause(bench: Bench) -> None:
+    bench.start()
+    for i in range(1, 4):
+        bench.submit(i)
+        assert bench.outcome(i) == "done"
+        wait_for(lambda i=i: bench.engine.pauses > i)

@@ -1,0 +1,97 @@
+"""Which fill is best, and how likely is it exactly right?
+
+One logistic model answers both: its features are what the model thinks of a candidate (causal
+log-probability of its text and of the known text it leads to, the denoiser's own log-probability) and
+what retrieval knows (how long the agreement was). Its weights are fitted on held-out holes
+(`training/calibrate.py`) and lie beside the model; without them the causal log-probability decides.
+Drafts and the model's own fills are judged alike. Knows no tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from model_runtime.denoiser import BranchScore
+from model_runtime.drafts import Draft
+
+FILE = "calibration.json"
+
+
+@dataclass
+class Candidate:
+    """A text for the hole and where it came from; one that came from several places has them all."""
+
+    text: str
+    ids: list[int]
+    ended: bool = True  # its end is known, not cut off
+    denoised: float | None = None  # nats, joint, where the denoiser wrote it
+    draft: Draft | None = None
+    votes: int = 1
+    sources: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    text: str
+    confidence: float  # in [0, 1]: the chance that it is exactly right
+    sources: frozenset[str]
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Weights by feature name; a feature without one counts nothing."""
+
+    weights: Mapping[str, float]
+
+    def confidence(self, features: Mapping[str, float]) -> float:
+        z = sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
+
+
+UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
+
+
+def load(folder: Path) -> Calibration:
+    """The calibration beside a model, or the plain one where there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Calibration)
+    except (OSError, msgspec.DecodeError):
+        return UNCALIBRATED
+
+
+def features(candidate: Candidate, score: BranchScore) -> dict[str, float]:
+    """What the confidence is made of; each is of the order of 1 to 10."""
+    n = max(1, len(score.ids))
+    causal = max(-60.0, sum(score.ids))
+    draft = candidate.draft
+    return {
+        "bias": 1.0,
+        "causal": causal / 10,
+        "causal_mean": max(-10.0, causal / n),
+        "causal_worst": max(-15.0, min(score.ids, default=0.0)),
+        "after": max(-20.0, sum(score.after)) / max(1, len(score.after)),
+        "tokens": math.log(n),
+        "ended": float(candidate.ended),
+        "denoised": 0.0 if candidate.denoised is None else 1.0,
+        "denoised_logprob": 0.0 if candidate.denoised is None else max(-30.0, candidate.denoised) / 10,
+        "drafted": 0.0 if draft is None else 1.0,
+        "analogy": float(draft is not None and draft.analogy),
+        "agreement": 0.0 if draft is None else math.log1p(draft.agreement),
+        "near": 0.0 if draft is None else 1 / (1 + draft.distance / 10),
+        "votes": math.log(candidate.votes),
+    }
+
+
+def rank(
+    candidates: Sequence[Candidate], scores: Sequence[BranchScore], calibration: Calibration
+) -> list[Ranked]:
+    """Best first."""
+    judged = [
+        Ranked(c.text, calibration.confidence(features(c, s)), frozenset(c.sources))
+        for c, s in zip(candidates, scores, strict=True)
+    ]
+    return sorted(judged, key=lambda r: -r.confidence)
