@@ -53,7 +53,11 @@ class BranchScore:
 
 
 class DenoiseError(Exception):
-    """The model gave nothing usable (NaN, out of memory, a remote fault); the message is for a person."""
+    """The model gave nothing usable (NaN, a remote fault); the message is for a person."""
+
+
+class OutOfMemory(DenoiseError):
+    """Fewer rows at a time may still fit."""
 
 
 class Denoiser(Protocol):
@@ -72,7 +76,8 @@ class Denoiser(Protocol):
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long.
 
-        Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError."""
+        Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError,
+        OutOfMemory where the batch is too large."""
         ...
 
     def score(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model_runtime import model, profiles, rank
-from model_runtime.denoiser import Branch, DenoiseError, Denoiser, Proposal, Row
+from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Denoiser, OutOfMemory, Proposal, Row
 from model_runtime.drafts import Draft, retrieve
 from model_runtime.faults import Unfillable
 from model_runtime.protocol import Fixed, Infill
@@ -53,6 +53,7 @@ class Engine:
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
+        self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
@@ -66,8 +67,6 @@ class Engine:
             raise Unfillable("invalid", str(error)) from None
         except DenoiseError as error:
             raise Unfillable("failed", str(error)) from None
-        except MemoryError:
-            raise Unfillable("failed", "out of memory; use a smaller model or a smaller hole") from None
 
     def idle(self) -> None:
         """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
@@ -83,7 +82,7 @@ class Engine:
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = self.tokens.profile.policy
-        steps = self.denoiser.denoise(layout.prompt, rows, policy, request.seed)
+        steps = self._denoised(layout.prompt, rows, request.seed)
         proposal = next(steps)
         complete = False
         while True:
@@ -109,6 +108,18 @@ class Engine:
             tuple(texts[1 : request.candidates]),
             ranked[0].sources,
         )
+
+    def _denoised(
+        self, prompt: list[int], rows: Sequence[Row], seed: int
+    ) -> Generator[Proposal, Sequence[int] | None, None]:
+        """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
+        while True:
+            try:
+                return (yield from self.denoiser.denoise(prompt, rows, self.tokens.profile.policy, seed))
+            except OutOfMemory:
+                if len(rows) == 1:
+                    raise
+                rows = rows[: len(rows) // 2]
 
     # Before the denoiser
 
@@ -154,7 +165,8 @@ class Engine:
         """After the first step, drop the lengths that do not look right."""
         if proposal.step != 1 or len(proposal.rows) == 1:
             return None
-        return self.tokens.profile.length.keep(sizes, proposal.logprobs)
+        kept = self.tokens.profile.length.keep([sizes[row] for row in proposal.rows], proposal.logprobs)
+        return [proposal.rows[i] for i in kept]
 
     # After the denoiser
 
@@ -185,6 +197,8 @@ class Engine:
         candidates = self._candidates(layout, proposal, drafts)
         after = layout.suffix[:AFTER]
         scores = self.denoiser.score(layout.prompt, layout.head, [Branch(c.ids, after) for c in candidates])
+        if self.on_scored:
+            self.on_scored(candidates, scores)
         return rank.rank(candidates, scores, self.calibration)
 
     def _candidates(self, layout: Layout, proposal: Proposal, drafts: Sequence[Draft]) -> list[Candidate]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from model_runtime import denoise, forward
-from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Proposal, Row
+from model_runtime.denoiser import Branch, BranchScore, DenoiseError, OutOfMemory, Proposal, Row
 from model_runtime.faults import ModelError
 from model_runtime.prefix_cache import Cache, PrefixCache, rolled_back
 from model_runtime.profiles import Profile
@@ -100,6 +101,19 @@ def load(folder: Path, device: str, profile: Profile) -> LocalDenoiser:
     return LocalDenoiser(model, profile, PrefixCache(CACHE_BYTES))
 
 
+@contextmanager
+def _memory_guard() -> Iterator[None]:
+    """torch's ways of running out of memory, as one."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
+
+
 class LocalDenoiser:
     """Implements `denoiser.Denoiser`. One caller at a time."""
 
@@ -123,7 +137,7 @@ class LocalDenoiser:
         return self.cache.match(prompt)[0]
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), _memory_guard():
             self._encode(prompt)
 
     def denoise(
@@ -131,7 +145,7 @@ class LocalDenoiser:
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = denoise.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
         alive = tuple(range(len(rows)))
-        with torch.inference_mode():
+        with torch.inference_mode(), _memory_guard():
             canvas = torch.tensor([list(r.ids) for r in rows], device=self._device)
             pinned = torch.tensor([list(r.pinned) for r in rows], device=self._device)
             layout = denoise.Layout.of(canvas, pinned)
@@ -143,7 +157,7 @@ class LocalDenoiser:
             state = replace(state, ids=ids)
             limits = self._limits(rows)
         while state.step < policy.max_steps and not bool(state.finished.all()):
-            with torch.inference_mode():
+            with torch.inference_mode(), _memory_guard():
                 scores = self._hole_logits(layout, state, known, kv, len(prompt)) + self._banned
                 if limits is not None:
                     scores[:, 0] += limits
@@ -166,7 +180,7 @@ class LocalDenoiser:
             prompt, head = prompt[:-1], prompt[-1:]
         flat = [[*b.ids, *b.after] for b in branches]
         start, stem = len(prompt), len(head)
-        with torch.inference_mode():
+        with torch.inference_mode(), _memory_guard():
             kv = rolled_back(self._encode(prompt), start)
             owner = torch.tensor(
                 [-1] * stem + [k for k, ids in enumerate(flat) for _ in ids], device=self._device

@@ -74,7 +74,7 @@ class Layout:
 
 class Tokens:
     def __init__(self, tokenizer: Tokenizer, profile: Profile) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.profile = profile
 
     @staticmethod
@@ -82,10 +82,10 @@ class Tokens:
         return Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")), profile)
 
     def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
+        return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def lay(self, request: Infill) -> Layout:
         """Prompt and canvas within the profile's budgets: a long prefix loses its oldest lines, a
@@ -119,7 +119,7 @@ class Tokens:
     def starts(self, typed: str) -> frozenset[int]:
         """Tokens that a text beginning with `typed` may begin with."""
         texts = (
-            (i, self.decode([i])) for i in range(self.profile.first_text_id, self._tokenizer.get_vocab_size())
+            (i, self.decode([i])) for i in range(self.profile.first_text_id, self.tokenizer.get_vocab_size())
         )
         return frozenset(i for i, t in texts if t and (t.startswith(typed) or typed.startswith(t)))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import msgspec
 import pytest
 
-from model_runtime.denoiser import DenoiseError, Proposal
+from model_runtime.denoiser import DenoiseError, OutOfMemory, Proposal
 from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
 from model_runtime.length import CandidateLengths
@@ -83,7 +84,7 @@ def test_an_impossible_request_is_unfillable(request_: Infill, reason: str) -> N
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("error", [DenoiseError("not numbers"), MemoryError()])
+@pytest.mark.parametrize("error", [DenoiseError("not numbers"), OutOfMemory("too large")])
 def test_a_failing_model_is_unfillable(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(prompt):
         raise error
@@ -156,3 +157,22 @@ def test_lengths_that_look_wrong_are_dropped_after_one_step() -> None:
     for _ in range(2):
         next(steps).texts()
     assert seen == [3, 2]
+
+
+def test_out_of_memory_halves_the_batch_and_then_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = engine()
+    original, tried = target.denoiser.denoise, []
+
+    def limited(prompt, rows, policy, seed, most=2):
+        tried.append(len(rows))
+        if len(rows) > most:
+            raise OutOfMemory("too large")
+        return (yield from original(prompt, rows, policy, seed))
+
+    monkeypatch.setattr(target.denoiser, "denoise", limited)
+    answer, _ = run(target.fill(msgspec.structs.replace(REQUEST, candidates=8)))
+    assert tried == [8, 4, 2]
+    assert answer.complete
+    monkeypatch.setattr(target.denoiser, "denoise", functools.partial(limited, most=0))
+    with pytest.raises(Unfillable, match="too large"):
+        next(target.fill(REQUEST))

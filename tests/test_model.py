@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model_runtime import denoise, forward, model
-from model_runtime.denoiser import Branch, DenoiseError, Row
+from model_runtime.denoiser import Branch, DenoiseError, OutOfMemory, Row
 from model_runtime.faults import ModelError
 from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import EMBEDDED
@@ -153,3 +153,18 @@ def test_healing_limits_the_first_token() -> None:
     row = Row([9, 0, 0, 7], [True, False, False, True], starts=frozenset({50, 51}))
     *_, last = tiny.denoiser().denoise(random_ids(30), [row], EMBEDDED.policy, 4)
     assert last.ids[0][0] in (50, 51)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("x"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+)
+def test_running_out_of_memory_is_an_expected_failure(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(forward, "decode", fail)
+    with pytest.raises(OutOfMemory, match="smaller model"):
+        next(tiny.denoiser().denoise(random_ids(5), [Row([0], [False])], EMBEDDED.policy, 0))

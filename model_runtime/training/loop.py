@@ -122,7 +122,7 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            decay = min(AVERAGE, 1 - 1 / (self.progress.step + 1))
+            decay = min(AVERAGE, (1 + self.progress.step) / (10 + self.progress.step))
             for mean, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(p, 1 - decay)
         self.progress.step += 1

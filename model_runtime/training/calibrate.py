@@ -1,0 +1,128 @@
+"""Fit the weights that rank candidates and say how likely each is right (`rank`).
+
+Logistic regression over every candidate of the dev holes, labelled by whether it is exactly the missing
+text. Dev and test holes come from different held-out projects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from model_runtime import rank
+from model_runtime.denoiser import BranchScore
+from model_runtime.engine import Engine
+from model_runtime.rank import Calibration, Candidate
+from model_runtime.training import evaluate
+from model_runtime.training.corpus import Document
+from model_runtime.training.holes import CUTTERS, HoleCut
+
+DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One hole's answer: what was claimed and whether it held."""
+
+    confidence: float
+    right: bool
+
+
+def split(held_out: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """(dev, test) documents, by project."""
+    dev = [d for d in held_out if d.project in DEV]
+    return dev, [d for d in held_out if d.project not in DEV]
+
+
+def fit(engine: Engine, documents: Sequence[Document], count: int, seed: int = 1000) -> Calibration:
+    rows: list[dict[str, float]] = []
+    labels: list[float] = []
+    current: HoleCut | None = None
+
+    def note(candidates: list[Candidate], scores: list[BranchScore]) -> None:
+        assert current is not None
+        for candidate, score in zip(candidates, scores, strict=True):
+            rows.append(rank.features(candidate, score))
+            labels.append(float(evaluate.exact(candidate.text, current)))
+
+    engine.on_scored = note
+    for kind in CUTTERS:
+        for text, current in evaluate.sample(documents, kind, count, seed):
+            evaluate.fill(engine, evaluate.request(text, current))
+    engine.on_scored = None
+    return Calibration(_regression(rows, labels))
+
+
+def _regression(rows: Sequence[dict[str, float]], labels: Sequence[float]) -> dict[str, float]:
+    names = sorted(rows[0])
+    x = torch.tensor([[row[n] for n in names] for row in rows], dtype=torch.float64)
+    y = torch.tensor(labels, dtype=torch.float64)
+    weights = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        nll = torch.nn.functional.binary_cross_entropy_with_logits(x @ weights, y, reduction="sum")
+        total = nll + 0.5 * weights.square().sum()  # a unit Gaussian prior
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return {name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)}
+
+
+def outcomes(engine: Engine, documents: Sequence[Document], count: int, seed: int = 0) -> list[Outcome]:
+    found = []
+    for kind in CUTTERS:
+        for text, cut in evaluate.sample(documents, kind, count, seed):
+            answer = evaluate.fill(engine, evaluate.request(text, cut))
+            found.append(Outcome(answer.confidence, evaluate.exact(answer.texts[0], cut)))
+    return found
+
+
+def save(calibration: Calibration, folder: Path) -> None:
+    (folder / rank.FILE).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+
+
+def threshold(found: Sequence[Outcome], precision: float = 0.5) -> float:
+    """The lowest threshold at which at least `precision` of what is shown is right."""
+    ordered = sorted(found, key=lambda o: -o.confidence)
+    right, best = 0, 1.0
+    for n, outcome in enumerate(ordered, 1):
+        right += outcome.right
+        if right / n >= precision:
+            best = outcome.confidence
+    return best
+
+
+def plot(found: Sequence[Outcome], path: Path) -> None:
+    """Reliability curve (left) and what a threshold shows and gets right (right)."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    ordered = sorted(found, key=lambda o: o.confidence)
+    size = max(1, len(ordered) // 10)
+    bins = [ordered[i : i + size] for i in range(0, len(ordered) - size + 1, size)]
+    claimed = [sum(o.confidence for o in b) / len(b) for b in bins]
+    held = [sum(o.right for o in b) / len(b) for b in bins]
+    left.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect")
+    left.plot(claimed, held, marker="o", label="deciles of answers")
+    left.set(xlabel="confidence", ylabel="share exactly right", title="Reliability", xlim=(0, 1), ylim=(0, 1))
+    left.legend()
+    levels = [i / 50 for i in range(50)]
+    kept = [[o for o in found if o.confidence >= level] for level in levels]
+    right.plot(levels, [len(k) / len(found) for k in kept], label="share shown")
+    shares = [sum(o.right for o in k) / len(k) if k else float("nan") for k in kept]
+    right.plot(levels, shares, label="right if shown")
+    right.set(xlabel="confidence threshold", title="What a threshold does", ylim=(0, 1))
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
