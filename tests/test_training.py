@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from model_runtime import forward, model, profiles
-from model_runtime.training import batches, corpus, export, holes, loop, muon, objective
+from model_runtime.training import batches, corpus, evaluate, export, holes, loop, muon, objective
 from model_runtime.training.vocabulary import GAP, PAD
 from tests import tiny
 
@@ -94,7 +94,7 @@ def test_orthogonalize_makes_singular_values_near_one() -> None:
     assert 0.6 < values.min() < values.max() < 1.3
 
 
-def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
+def test_a_run_learns_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = loop.Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=4)
     source = maker()
     trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
@@ -110,7 +110,13 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     batch = source.draw(16, 1, 2, 96, 128)
     assert again.step(batch, 1.0) == trainer.step(batch, 1.0)
 
-    export.export(tmp_path, tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out")
+    documents = [corpus.Document(name, "MIT", "a.py", tiny.SOURCE) for name in ("flask", "rich")]
+    both = documents, documents
+    monkeypatch.setattr(evaluate, "VARIANTS", {k: evaluate.VARIANTS[k] for k in ("as shipped",)})
+    export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out", both, 1, "a test")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| as shipped |" in card
+    assert "| flask | MIT |" in card
     loaded = model.load(model.model_folder(str(tmp_path / "out")), "cpu", profiles.EMBEDDED)
     assert loaded.model.config.text_config.vocab_size == 600
 

@@ -88,7 +88,9 @@ def main() -> None:
     parser.add_argument("--causal-steps", type=int, help="encoder-only steps before the joint ones")
     parser.add_argument("--site", type=Path, action="append", help="more site-packages folders to learn from")
     parser.add_argument("--stdlib", type=Path, action="append", help="standard library to learn from")
-    parser.add_argument("--export", type=Path, help="write the model folder here and stop")
+    parser.add_argument("--export", type=Path, help="write the model folder here, score it, and stop")
+    parser.add_argument("--holes", type=int, default=100, help="of each kind, to calibrate and score with")
+    parser.add_argument("--hardware", default="a CPU", help="for the model card")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -99,7 +101,8 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
     if options.export:
         branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
-        export.export(options.folder, branch, tokenizer, options.export)
+        both = load_corpus(options.folder)
+        export.export(branch, tokenizer, options.export, both, options.holes, options.hardware)
         return
 
     trunk = options.folder / "checkpoint.pt"
