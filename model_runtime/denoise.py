@@ -32,6 +32,9 @@ class Noise(Protocol):
     def sample(self, probabilities: Tensor) -> Tensor: ...
 
 
+Sample = Callable[[Tensor, Noise], Tensor]  # (probabilities [R, N, V], noise) -> ids [R, N]
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the holes are. `canvas` holds the pinned ids; at hole positions its content is ignored."""
@@ -64,6 +67,7 @@ class Policy:
     stop: Stop
     max_steps: int
     relevant: Relevant = torch.ones_like
+    sample: Sample = lambda probabilities, noise: noise.sample(probabilities)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
     logp = tempered.log_softmax(-1)
     probabilities = logp.exp()
     entropy = -(probabilities * logp.clamp_min(torch.finfo(logp.dtype).min)).sum(-1)
-    sampled = noise.sample(probabilities)
+    sampled = policy.sample(probabilities, noise)
     best = tempered.argmax(-1)
     accepted = policy.accept(entropy, layout.valid)
     ids = torch.where(accepted, sampled, noise.ids(tuple(sampled.shape)))
@@ -153,6 +157,11 @@ def entropy_bound(bound: float) -> Accept:
         return torch.zeros_like(chosen).scatter(-1, order, chosen)
 
     return accept
+
+
+def likeliest(probabilities: Tensor, noise: Noise) -> Tensor:
+    """Greedy sampling: no draw."""
+    return probabilities.argmax(-1)
 
 
 def stable_and_confident(mean_entropy: float) -> Stop:

@@ -6,7 +6,7 @@ only; no text, no tensors.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,14 +26,22 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Guess:
+    """Lists run over each row's hole positions."""
+
+    ids: list[list[int]]
+    logprobs: list[list[float]]  # nats
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """The rows after `step` steps, best guess so far. Lists run over each row's hole positions."""
+    """The rows after `step` steps. `read` fetches the best guess so far: it may have to wait for the
+    device, so ask only when it is wanted."""
 
     step: int
     rows: tuple[int, ...]  # which of the rows asked for are still in it
-    ids: list[list[int]]
-    logprobs: list[list[float]]  # nats
-    finished: bool
+    finished: bool  # on a GPU known one step late; a finished row no longer changes
+    read: Callable[[], Guess]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,28 @@ Owns the order of these steps and the clock; the worker's scheduler drives it a 
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from model_runtime import model, profiles, rank
-from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Denoiser, OutOfMemory, Proposal, Row
+from model_runtime import candidates, model, profiles, rank
+from model_runtime.denoiser import (
+    Branch,
+    BranchScore,
+    DenoiseError,
+    Denoiser,
+    Guess,
+    OutOfMemory,
+    Proposal,
+    Row,
+)
 from model_runtime.drafts import Draft, retrieve
 from model_runtime.faults import Unfillable
 from model_runtime.protocol import Fixed, Infill
-from model_runtime.rank import Candidate, Ranked
+from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
 AFTER = 4  # suffix tokens that a candidate is judged by
@@ -78,35 +87,29 @@ class Engine:
         started = time.perf_counter()
         layout = self._ride(self.tokens.lay(request))
         drafts = self._drafts(request, layout)
-        rows, sizes = self._rows(request, layout, drafts)
+        rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
-        policy = self.tokens.profile.policy
         steps = self._denoised(layout.prompt, rows, request.seed)
         proposal = next(steps)
-        complete = False
         while True:
-            command = yield Step(proposal.step, lambda p=proposal: self._texts(layout, p, 0))
-            complete = proposal.finished or proposal.step == policy.max_steps
+            command = yield Step(proposal.step, partial(self._draft_texts, layout, proposal))
+            complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
             if complete or command == "finish":
                 break
             proposal = steps.send(self._keep(proposal, sizes))
         steps.close()
-        if layout.single:
-            ranked = self._ranked(layout, proposal, drafts)
-        else:
-            ranked = [Ranked("", self._joint(layout, proposal, 0), frozenset({"denoiser"}))]
-        texts = [(r.text,) for r in ranked] if layout.single else [self._texts(layout, proposal, 0)]
+        texts, confidence, sources = self._judged(layout, proposal.read(), drafts)
         self._remember(request, texts[0])
         return Fill(
-            texts[0],
-            ranked[0].confidence,
-            proposal.step,
-            (prefilled - started) * 1000,
-            (time.perf_counter() - prefilled) * 1000,
-            complete,
-            tuple(texts[1 : request.candidates]),
-            ranked[0].sources,
+            texts=texts[0],
+            confidence=confidence,
+            steps=proposal.step,
+            prefill_ms=(prefilled - started) * 1000,
+            denoise_ms=(time.perf_counter() - prefilled) * 1000,
+            complete=complete,
+            alternatives=tuple(texts[1 : request.candidates]),
+            sources=sources,
         )
 
     def _denoised(
@@ -144,84 +147,33 @@ class Engine:
                 found.insert(0, Draft(earlier[1][len(typed) :], len(typed), False, 0))
         return found
 
-    def _rows(self, request: Infill, layout: Layout, drafts: Sequence[Draft]) -> tuple[list[Row], list[int]]:
-        """Noise rows, one per length and candidate, then drafts to be mended; and the rows' sizes."""
-        profile = self.tokens.profile
-        starts = self.tokens.starts(layout.typed) if layout.typed else None
-        if not layout.single:
-            contents: list[list[Sequence[int] | int]] = [[profile.length.sizes(n)[-1] for n in layout.slots]]
-        else:
-            sizes = profile.length.sizes(layout.slots[0])
-            contents = [[n] for n in sizes for _ in range(max(1, request.candidates))]
-            for draft in drafts[: profile.mended]:
-                ids = self.tokens.encode(layout.typed + draft.text)
-                if len(ids) <= layout.slots[0]:
-                    contents.append([profile.length.filled(ids, layout.slots[0])])
-        taken = [sum(c if isinstance(c, int) else len(c) for c in content) for content in contents]
-        width = max(layout.fixed_width([n]) for n in taken)
-        return [layout.row(content, width, starts) for content in contents], taken
-
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
         """After the first step, drop the lengths that do not look right."""
-        if proposal.step != 1 or len(proposal.rows) == 1:
+        tried = [sizes[row] for row in proposal.rows]
+        if proposal.step != 1 or len(set(tried)) == 1:
             return None
-        kept = self.tokens.profile.length.keep([sizes[row] for row in proposal.rows], proposal.logprobs)
+        kept = self.tokens.profile.length.keep(tried, proposal.read().logprobs)
         return [proposal.rows[i] for i in kept]
 
     # After the denoiser
 
-    def _slices(self, layout: Layout, ids: Sequence[int]) -> list[slice]:
-        """Where each slot's ids are among a row's hole ids."""
-        if layout.single:
-            return [slice(0, len(ids))]
-        sizes = [self.tokens.profile.length.sizes(n)[-1] for n in layout.slots]
-        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-        return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
+        return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
-    def _texts(self, layout: Layout, proposal: Proposal, row: int) -> tuple[str, ...]:
-        ids = proposal.ids[row]
-        end = self.tokens.profile.length.end
-        texts = [self.tokens.decode(ids[at][: end(ids[at])[0]]) for at in self._slices(layout, ids)]
-        return (texts[0].removeprefix(layout.typed), *texts[1:])
-
-    def _joint(self, layout: Layout, proposal: Proposal, row: int) -> float:
-        """Probability of a row's texts and their ends, as if positions were independent."""
-        total = 0.0
-        for at in self._slices(layout, proposal.ids[row]):
-            n, ended = self.tokens.profile.length.end(proposal.ids[row][at])
-            total += sum(proposal.logprobs[row][at][: n + ended])
-        return min(1.0, math.exp(total))
-
-    def _ranked(self, layout: Layout, proposal: Proposal, drafts: Sequence[Draft]) -> list[Ranked]:
-        """All that was found for a single hole, judged by one measure; never empty."""
-        candidates = self._candidates(layout, proposal, drafts)
-        after = layout.suffix[:AFTER]
-        scores = self.denoiser.score(layout.prompt, layout.head, [Branch(c.ids, after) for c in candidates])
+    def _judged(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft]
+    ) -> tuple[list[tuple[str, ...]], float, frozenset[str]]:
+        """All fills, best first; the best one's confidence, and where it came from."""
+        if not layout.single:
+            chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
+            return [candidates.texts(self.tokens, layout, guess.ids[0])], chance, frozenset({"denoiser"})
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
         if self.on_scored:
-            self.on_scored(candidates, scores)
-        return rank.rank(candidates, scores, self.calibration)
-
-    def _candidates(self, layout: Layout, proposal: Proposal, drafts: Sequence[Draft]) -> list[Candidate]:
-        found: dict[str, Candidate] = {}
-        for row, ids in enumerate(proposal.ids):
-            n, ended = self.tokens.profile.length.end(ids)
-            whole = self.tokens.decode(ids[:n])
-            if whole.startswith(layout.typed):
-                text = whole.removeprefix(layout.typed)
-                joint = sum(proposal.logprobs[row][: n + ended])
-                fresh = Candidate(text, self.tokens.encode(whole), ended, joint)
-                known = found.setdefault(text.rstrip(), fresh)
-                known.votes += known is not fresh
-                known.sources.add("denoiser")
-        for draft in drafts:
-            ids = self.tokens.encode(layout.typed + draft.text)
-            if len(ids) <= layout.slots[0]:
-                fresh = Candidate(draft.text, ids, draft=draft)
-                known = found.setdefault(draft.text.rstrip(), fresh)
-                known.votes += known is not fresh
-                known.draft = known.draft or draft
-                known.sources.add("draft")
-        return list(found.values()) or [Candidate("", [])]
+            self.on_scored(found, scores)
+        ranked = rank.rank(found, scores, self.calibration)
+        return [(r.text,) for r in ranked], ranked[0].confidence, ranked[0].sources
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
         if len(texts) == 1:

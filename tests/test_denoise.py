@@ -28,7 +28,7 @@ def test_nothing_pinned_reproduces_generate(prefix: int, canvas: int, seed: int)
     stock = model.generate(prompt, max_new_tokens=canvas, max_denoising_steps=6, eos_token_id=None)
     row = Row([0] * canvas, [False] * canvas)
     *_, last = tiny.denoiser(profile=tiny.STOCK).denoise(prompt[0].tolist(), [row], STOCK_POLICY, seed)
-    assert last.ids[0] == stock.sequences[0, prefix:].tolist()
+    assert last.read().ids[0] == stock.sequences[0, prefix:].tolist()
 
 
 @pytest.mark.parametrize("bound", [0.1, 2.0, 50.0])

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from model_runtime.denoiser import DenoiseError, OutOfMemory, Proposal
+from model_runtime import candidates
+from model_runtime.denoiser import DenoiseError, OutOfMemory
 from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
 from model_runtime.length import CandidateLengths
@@ -97,10 +98,9 @@ def test_a_failing_model_is_unfillable(error: Exception, monkeypatch: pytest.Mon
 
 
 def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
-    target = engine()
-    layout = target.tokens.lay(REQUEST)
-    certain = Proposal(1, (0,), [[9, 3, 3, 3, 3, 3, 3, 3, 3]], [[0.0, 0.0, *[-9.0] * 7]], True)
-    assert target._joint(layout, certain, 0) == 1.0
+    tokens = tiny.tokens()
+    ids, logprobs = [9, 3, 3, 3, 3, 3, 3, 3, 3], [0.0, 0.0, *[-9.0] * 7]
+    assert candidates.joint(tokens, tokens.lay(REQUEST), ids, logprobs) == 1.0
 
 
 def test_several_holes_give_several_texts() -> None:
@@ -151,8 +151,8 @@ def test_lengths_that_look_wrong_are_dropped_after_one_step() -> None:
     profile = dataclasses.replace(EMBEDDED, length=CandidateLengths((2, 4, 8), survivors=2))
     target = Engine("tiny", tiny.denoiser(profile=profile), Tokens(tiny.tokenizer(), profile))
     seen: list[int] = []
-    original = target._texts
-    target._texts = lambda layout, p, row: seen.append(len(p.rows)) or original(layout, p, row)
+    original = target._draft_texts
+    target._draft_texts = lambda layout, p: seen.append(len(p.rows)) or original(layout, p)
     steps = target.fill(REQUEST)
     for _ in range(2):
         next(steps).texts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from model_runtime import denoise, forward, model
 from model_runtime.denoiser import Branch, DenoiseError, OutOfMemory, Row
 from model_runtime.faults import ModelError
-from model_runtime.prefix_cache import PrefixCache
+from model_runtime.local import LocalDenoiser
+from model_runtime.prefix_cache import NoCache, PrefixCache
 from model_runtime.profiles import EMBEDDED
 from tests import tiny
 
@@ -32,7 +34,7 @@ def test_one_pass_equals_the_stock_forward(prefix: int, width: int) -> None:
         expected = tiny.model()(
             input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([canvas])
         ).logits
-        kv = ours._canvas_view(ours._encode(prompt), 1)
+        kv = ours._canvas_view(ours._encode(prompt), 1, width)
         known = torch.zeros(1, width, 64)
         actual = ours._hole_logits(layout, state, known, kv, prefix)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
@@ -55,7 +57,8 @@ def test_cached_prefix_equals_a_fresh_one(history: list[int]) -> None:
 def test_same_seed_same_fill_and_pins_survive() -> None:
     row = Row([9, 10, 0, 0, 0, 11], [True, True, False, False, False, True])
     runs = [
-        list(tiny.denoiser().denoise(random_ids(20), [row], EMBEDDED.policy, seed=5))[-1] for _ in range(2)
+        list(tiny.denoiser().denoise(random_ids(20), [row], EMBEDDED.policy, seed=5))[-1].read()
+        for _ in range(2)
     ]
     assert runs[0] == runs[1]
     assert len(runs[0].ids[0]) == 3
@@ -85,7 +88,8 @@ def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
     loaded = model.load(tiny.write_folder(tmp_path), "cpu", EMBEDDED)
     row = Row([0] * 6, [False] * 6)
     ours, saved = (
-        list(d.denoise(random_ids(30), [row], EMBEDDED.policy, 1))[-1].ids for d in (tiny.denoiser(), loaded)
+        list(d.denoise(random_ids(30), [row], EMBEDDED.policy, 1))[-1].read().ids
+        for d in (tiny.denoiser(), loaded)
     )
     assert ours == saved
 
@@ -136,15 +140,15 @@ def test_dropping_rows_leaves_the_others_as_they_were() -> None:
     assert first.rows == (0, 1, 2)
     second = fill.send([2])
     assert second.rows == (2,)
-    assert len(second.ids) == 1
+    assert len(second.read().ids) == 1
 
 
 def test_a_draft_row_starts_from_its_tokens() -> None:
     """Row 1 is noise in one run and a draft in the other; row 0 must not notice."""
     noise = Row([9, 0, 0, 7], [True, False, False, True])
     draft = Row([9, 30, 31, 7], [True, False, False, True], draft=True)
-    plain = next(tiny.denoiser().denoise(random_ids(30), [noise, noise], EMBEDDED.policy, 4))
-    mixed = next(tiny.denoiser().denoise(random_ids(30), [noise, draft], EMBEDDED.policy, 4))
+    plain = next(tiny.denoiser().denoise(random_ids(30), [noise, noise], EMBEDDED.policy, 4)).read()
+    mixed = next(tiny.denoiser().denoise(random_ids(30), [noise, draft], EMBEDDED.policy, 4)).read()
     assert mixed.logprobs[0] == pytest.approx(plain.logprobs[0], rel=1e-4)
     assert mixed.logprobs[1] != pytest.approx(plain.logprobs[1], rel=1e-4)
 
@@ -152,7 +156,7 @@ def test_a_draft_row_starts_from_its_tokens() -> None:
 def test_healing_limits_the_first_token() -> None:
     row = Row([9, 0, 0, 7], [True, False, False, True], starts=frozenset({50, 51}))
     *_, last = tiny.denoiser().denoise(random_ids(30), [row], EMBEDDED.policy, 4)
-    assert last.ids[0][0] in (50, 51)
+    assert last.read().ids[0][0] in (50, 51)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +172,19 @@ def test_running_out_of_memory_is_an_expected_failure(
     monkeypatch.setattr(forward, "decode", fail)
     with pytest.raises(OutOfMemory, match="smaller model"):
         next(tiny.denoiser().denoise(random_ids(5), [Row([0], [False])], EMBEDDED.policy, 0))
+
+
+@pytest.mark.parametrize("prefix", [3, 255, 256, 257, 400])
+def test_static_shapes_and_a_late_stop_change_nothing(prefix: int) -> None:
+    """What a GPU runs, eagerly: padded prefixes, several rows, the stop test read one step late."""
+    rows = [Row([9, 0, 0, 0, 7], [True, False, False, False, True]) for _ in range(3)]
+    third = lambda before, after, relevant: torch.full_like(after.finished, after.step >= 3)  # noqa: E731
+    policy = replace(EMBEDDED.policy, max_steps=8, stop=third)
+    plain = list(tiny.denoiser().denoise(random_ids(prefix), rows, policy, 4))
+    gpu = LocalDenoiser(tiny.model(), EMBEDDED, NoCache(), static=True, late=True)
+    late = list(gpu.denoise(random_ids(prefix), rows, policy, 4))
+    assert plain[-1].step == 3
+    assert late[-1].step == 4
+    assert late[-1].read().ids == plain[-1].read().ids
+    for ours, theirs in zip(late[0].read().logprobs, plain[0].read().logprobs, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)

@@ -81,10 +81,9 @@ def test_training_sees_what_the_denoiser_sees() -> None:
             ids = batch.canvas[:, at][:, real]
             cut = int(batch.cuts[0, k])
             alone = tiny.denoiser()
-            view = alone._canvas_view(alone._encode(batch.sequence[0, :cut].tolist()), 1)
+            view = alone._canvas_view(alone._encode(batch.sequence[0, :cut].tolist()), 1, 96)
             where = torch.arange(cut, cut + ids.shape[1])[None]
-            none = {"full_attention": None, "sliding_attention": None}
-            single = forward.decode(net, ids, forward.embed(net, ids), where, none, view)
+            single = forward.decode(net, ids, forward.embed(net, ids), where, view.masks, view.kv)
             torch.testing.assert_close(single, together[:, at][:, real], rtol=1e-3, atol=1e-4)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from model_runtime.model import LocalDenoiser
+from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import Cache, NoCache
 from model_runtime.profiles import EMBEDDED
 from model_runtime.tokens import Tokens
