@@ -2,8 +2,8 @@
 
 The prefix goes through the causal encoder and its cache, so it must not change while a line is being
 typed: it ends before the cursor's line, and where a long file is cut, the cut stays on a block
-boundary and moves once in a block's worth of new lines. Text here has \\n line ends and no lone
-surrogates, whatever the document has.
+boundary, counted in the document's lines, and moves once in a block's worth of new lines. Text here has
+\\n line ends and no lone surrogates, whatever the document has.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def build(snapshot: Snapshot, hole: Hole, budget: Budget | None = None) -> Canva
     head = normalize(text[max(line.start, span.start - budget.head_chars) : span.start])
     pieces = (Fixed(head), Slot(hole.max_tokens), Fixed(_suffix(text, span.end, budget)))
     return Canvas(
-        prefix=_prefix(text, line.start, budget),
+        prefix=_prefix(snapshot, line.start, budget),
         pieces=tuple(piece for piece in pieces if piece != Fixed("")),
     )
 
@@ -56,15 +56,16 @@ def normalize(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def _prefix(text: str, end: int, budget: Budget) -> str:
+def _prefix(snapshot: Snapshot, end: int, budget: Budget) -> str:
     """The lines before `end` from a block boundary on; from any line where no boundary is near enough."""
+    text = snapshot.text
     # Twice the room holds all that can fit, as a \r\n shrinks to one character; its first line, which
     # may be cut, is always one too many.
     lines = normalize(text[max(0, end - 2 * budget.prefix_chars - 2) : end]).split("\n")[:-1]
     first, room = len(lines), budget.prefix_chars
     while first and (room := room - len(lines[first - 1]) - 1) >= 0:
         first -= 1
-    unseen = text.count("\n", 0, end) - len(lines)
+    unseen = snapshot.first_line + text.count("\n", 0, end) - len(lines)
     if "\r" in text:
         unseen += text.count("\r", 0, end) - text.count("\r\n", 0, end)
     on_boundary = -(-(unseen + first) // budget.prefix_block) * budget.prefix_block - unseen

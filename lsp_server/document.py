@@ -1,7 +1,7 @@
 """Immutable text and ranges: what every step of the pipeline is given instead of the live buffer.
 
-Offsets count Unicode code points (Python string indices) and ranges are half open. LSP
-positions do not exist here: `positions` converts at the server's edge.
+Offsets count Unicode code points (Python string indices) in a snapshot's text and ranges are half open.
+LSP positions do not exist here: `positions` converts at the server's edge.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document as it was at one version."""
+    """A document as it was at one version: its text, or the lines around a place in a long one."""
 
     uri: str
     version: int
     language: str  # LSP language id
-    text: str
+    text: str  # whole lines; offsets count from its start
+    first_line: int = 0  # lines of the document before the text
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace `span` of the document at `version` by `text`. Always inside the hole it answers."""
+    """Replace `span` of the snapshot at `version` by `text`. Always inside the hole it answers."""
 
     uri: str
     version: int

@@ -21,7 +21,7 @@ _FOLLOWING_CHARS = 4_000  # how far a repetition of what follows is looked for
 
 
 def validate(snapshot: Snapshot, syntax: Syntax | None, hole: Hole, done: Done, ms: float) -> Edit | Refusal:
-    """`syntax` is the parse of `snapshot`, None where the language has no grammar; `ms` is passed on."""
+    """`syntax` is the parse around the hole, None where the language has no grammar; `ms` is passed on."""
     line = line_at(snapshot.text, hole.span.start)
     head = snapshot.text[line.start : hole.span.start]
     after = normalize(snapshot.text[hole.span.end : hole.span.end + _FOLLOWING_CHARS])

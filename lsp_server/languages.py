@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+_BLANK_LINE = r"\n\r?\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -19,6 +21,10 @@ class Language:
     strings: frozenset[str] = frozenset()
     comments: frozenset[str] = frozenset()
     blocks: frozenset[str] = frozenset()
+    # The line where a parser can start afresh is this pattern's group. Below a blank line, as others may
+    # stand in a string or follow a decorator.
+    definition: str = _BLANK_LINE + r"([^\s)\]}])"
+    long_quotes: tuple[str, ...] = ()  # that open and close a string of many lines
 
 
 LANGUAGES = (
@@ -31,6 +37,9 @@ LANGUAGES = (
         strings=frozenset({"string", "concatenated_string"}),
         comments=frozenset({"comment"}),
         blocks=frozenset({"block", "module"}),
+        definition=_BLANK_LINE
+        + r"([ \t]*(?:@[^\n]*\n[ \t]*)*(?:async[ \t]+)?(?:def|class)[ \t]+\w+[ \t]*[(:\[])",
+        long_quotes=('"""', "'''"),
     ),
 )
 

@@ -31,7 +31,7 @@ async def suggest(
     found = hole.find(snapshot, offset, settings.max_hole_tokens)
     if isinstance(found, Refusal):
         return found
-    syntax = parses.of(snapshot)
+    syntax = parses.around(snapshot, found.span.start)
     shown = canvas.build(snapshot, found)
     answer = await worker.fill(
         Infill(

@@ -25,7 +25,7 @@ def line_span(text: str, line: int) -> Span | None:
     if line < 0:
         return None
     start = 0
-    if _has_lone_cr(text):
+    if has_lone_cr(text):
         for _, end in zip(range(line), _LINE_END.finditer(text), strict=False):
             start, line = end.end(), line - 1
         if line:
@@ -49,12 +49,16 @@ def to_offset(text: str, line: int, character: int, encoding: Encoding) -> int |
     span = line_span(text, line)
     if span is None:
         return None
-    content = text[span.start : span.end]
-    if encoding == "utf-32" or content.isascii():
-        return span.start + max(0, min(character, len(content)))
+    return span.start + column(text[span.start : span.end], character, encoding)
+
+
+def column(line: str, character: int, encoding: Encoding) -> int:
+    """Code points before a character of a line, which comes without its line end."""
+    if encoding == "utf-32" or line.isascii():
+        return max(0, min(character, len(line)))
     codec, width = _CODEC[encoding]
-    units = _SURROGATE.sub("\ufffd", content).encode(codec)[: max(0, character) * width]
-    return span.start + len(units.decode(codec, "ignore"))
+    units = _SURROGATE.sub("\ufffd", line).encode(codec)[: max(0, character) * width]
+    return len(units.decode(codec, "ignore"))
 
 
 def to_position(text: str, offset: int, encoding: Encoding) -> tuple[int, int]:
@@ -63,23 +67,10 @@ def to_position(text: str, offset: int, encoding: Encoding) -> tuple[int, int]:
     if 0 < offset < len(text) and text[offset - 1] == "\r" and text[offset] == "\n":
         offset -= 1
     line, start = text.count("\n", 0, offset), text.rfind("\n", 0, offset) + 1
-    if _has_lone_cr(text):
+    if has_lone_cr(text):
         ends = [end.end() for end in _LINE_END.finditer(text, 0, offset)]
         line, start = len(ends), ends[-1] if ends else 0
     return line, _units(text[start:offset], encoding)
-
-
-def replace(text: str, start: tuple[int, int], end: tuple[int, int], new: str, encoding: Encoding) -> str:
-    """The text after one incremental change. A line past the end means the end of the text, as clients
-    send it when the last line goes."""
-    first, last = (
-        len(text) if offset is None else offset
-        for offset in (to_offset(text, *position, encoding) for position in (start, end))
-    )
-    text = text[: min(first, last)] + new + text[max(first, last) :]
-    if _SURROGATE.search(new):  # a client may send the two halves of a pair one after the other
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return text
 
 
 def _units(text: str, encoding: Encoding) -> int:
@@ -89,5 +80,5 @@ def _units(text: str, encoding: Encoding) -> int:
     return len(text.encode(codec, "surrogatepass")) // width
 
 
-def _has_lone_cr(text: str) -> bool:
+def has_lone_cr(text: str) -> bool:
     return "\r" in text and text.count("\r") != text.count("\r\n")

@@ -20,7 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import package_version, pipeline, positions
-from lsp_server.document import Edit, Refusal
+from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.positions import Encoding
 from lsp_server.session import Change, Session
 
@@ -126,19 +126,17 @@ async def inline_completion(
 ) -> types.InlineCompletionList | None:
     uri, position, session = params.text_document.uri, params.position, ls.session
     where = f"{uri}:{position.line + 1}:{position.character + 1}"
-    if (snapshot := session.snapshot(uri)) is None:
+    if (snapshot := session.snapshot(uri, position.line)) is None:
         return _nothing(ls, Refusal("not-open", "the document is not open"), where)
-    offset = positions.to_offset(snapshot.text, position.line, position.character, session.encoding)
+    line = position.line - snapshot.first_line
+    offset = positions.to_offset(snapshot.text, line, position.character, session.encoding)
     work = pipeline.suggest(snapshot, offset, session.worker, session.settings, session.parses)
     outcome = await session.newest(uri, work)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)
     log.info("%d characters for %s, %.0f ms", len(outcome.text), where, outcome.ms)
-    start, end = (
-        types.Position(*positions.to_position(snapshot.text, offset, session.encoding))
-        for offset in (outcome.span.start, outcome.span.end)
-    )
-    return types.InlineCompletionList([_item(outcome, types.Range(start, end))])
+    at = _range(snapshot, outcome.span, session.encoding)
+    return types.InlineCompletionList([_item(outcome, at)])
 
 
 def accepted(ls: InfillServer, *arguments: Any) -> None:
@@ -183,6 +181,14 @@ def _item(edit: Edit, at: types.Range) -> types.InlineCompletionItem:
         insert_text=edit.text,
         range=at,
         command=types.Command(title="infill: accepted", command="infill.accepted", arguments=arguments),
+    )
+
+
+def _range(snapshot: Snapshot, span: Span, encoding: Encoding) -> types.Range:
+    start, end = (positions.to_position(snapshot.text, offset, encoding) for offset in (span.start, span.end))
+    return types.Range(
+        types.Position(snapshot.first_line + start[0], start[1]),
+        types.Position(snapshot.first_line + end[0], end[1]),
     )
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any
 
-from lsp_server import positions
+from lsp_server.buffer import Buffer, Position
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.positions import Encoding
 from lsp_server.settings import Settings, resolve
@@ -19,7 +18,6 @@ from lsp_server.worker import Worker
 
 log = logging.getLogger(__name__)
 
-Position = tuple[int, int]
 # One change of a document: the positions it starts and ends at, None for all of the document; the new text.
 Change = tuple[tuple[Position, Position] | None, str]
 
@@ -37,7 +35,7 @@ class Session:
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
         self._layers: dict[str, dict[str, Any]] = {}
-        self._documents: dict[str, Snapshot] = {}
+        self._documents: dict[str, Buffer] = {}
         self._newest: dict[str, asyncio.Task[Edit | Refusal]] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -61,21 +59,23 @@ class Session:
 
     def warm_up(self) -> None:
         """Have the model loaded, if a document that it may complete is open."""
-        if any(self.settings.refusal(document) is None for document in self._documents.values()):
+        if any(self.settings.refusal(document.snapshot(0)) is None for document in self._documents.values()):
             self.in_background(self.worker.prepare())
 
     def open(self, uri: str, version: int, language: str, text: str) -> None:
-        self._documents[uri] = Snapshot(uri, version, language, text)
+        self._documents[uri] = Buffer(uri, version, language, text)
 
     def change(self, uri: str, version: int, changes: Iterable[Change]) -> None:
         """Changes to a document that is not open are dropped: there is no text to apply them to."""
         if (document := self._documents.get(uri)) is None:
             log.warning("ignored a change to %s, which is not open", uri)
             return
-        text = document.text
         for replaced, new in changes:
-            text = positions.replace(text, *replaced, new, self.encoding) if replaced else new
-        self._documents[uri] = replace(document, version=version, text=text)
+            if replaced:
+                document.replace(*replaced, new, self.encoding)
+            else:
+                document.replace_all(new)
+        document.version = version
         self._drop_request(uri)
 
     def close(self, uri: str) -> None:
@@ -83,9 +83,10 @@ class Session:
         self.parses.forget(uri)
         self._drop_request(uri)
 
-    def snapshot(self, uri: str) -> Snapshot | None:
-        """The document as it is now; None if it is not open."""
-        return self._documents.get(uri)
+    def snapshot(self, uri: str, line: int) -> Snapshot | None:
+        """The document as it is now around a line; None if it is not open."""
+        document = self._documents.get(uri)
+        return document.snapshot(line) if document else None
 
     async def newest(self, uri: str, work: Coroutine[Any, Any, Edit | Refusal]) -> Edit | Refusal:
         """Do the work as the document's one current request. A newer request, a change or the document's

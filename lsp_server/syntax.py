@@ -1,7 +1,8 @@
 """Parsing with tree-sitter; the only module that knows it.
 
-Callers see code-point offsets and counts, never nodes or bytes. A text whose language has no grammar
-has no Syntax (None), and the callers then work by lines.
+Callers see code-point offsets and counts, never nodes or bytes. Only the region around a place is parsed
+(see `region`), so that a parse takes a millisecond or so in any file. A text whose language has no
+grammar has no Syntax (None), and the callers then work by lines.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cache, cached_property
 
 import tree_sitter
 
+from lsp_server import region
 from lsp_server.document import Snapshot, Span
 from lsp_server.languages import Language, by_id
 
@@ -20,13 +22,23 @@ log = logging.getLogger(__name__)
 
 
 class Syntax:
-    """One parsed text. Immutable; `replaced` gives the parse of a changed text at the cost of the change."""
+    """One parsed text. Immutable; `replaced` gives the parse of a changed text at the cost of the change.
+
+    Offsets are those of the snapshot, where the text starts at `start` (before it, if the region has an
+    opening).
+    """
 
     def __init__(
-        self, text: str, data: bytes, language: Language, parser: tree_sitter.Parser, tree: tree_sitter.Tree
+        self,
+        text: str,
+        start: int,
+        language: Language,
+        parser: tree_sitter.Parser,
+        old: tree_sitter.Tree | None = None,
     ) -> None:
-        self.text, self.language = text, language
-        self._data, self._parser, self._tree = data, parser, tree
+        self.text, self.start, self.language = text, start, language
+        self._data, self._parser = _encode(text), parser
+        self._tree = parser.parse(self._data, old) if old else parser.parse(self._data)
 
     @cached_property
     def errors(self) -> int:
@@ -56,18 +68,13 @@ class Syntax:
 
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
-        start, end, inserted = self._byte(span.start), self._byte(span.end), _encode(new)
-        data = self._data[:start] + inserted + self._data[end:]
-        tree, new_end = self._tree.copy(), start + len(inserted)
-        tree.edit(
-            start, end, new_end, _point(self._data, start), _point(self._data, end), _point(data, new_end)
-        )
-        text = self.text[: span.start] + new + self.text[span.end :]
-        return Syntax(text, data, self.language, self._parser, self._parser.parse(data, tree))
+        first, last = span.start - self.start, span.end - self.start
+        text = self.text[:first] + new + self.text[last:]
+        return self._edited(text, first, last, first + len(new), self.start)
 
-    def reparsed(self, text: str) -> Syntax:
+    def reparsed(self, text: str, start: int) -> Syntax:
         """The parse of a later text, reusing what did not change."""
-        if text == self.text:
+        if (text, start) == (self.text, self.start):
             return self
         old = self.text
         shorter = min(len(old), len(text))
@@ -78,10 +85,23 @@ class Syntax:
                 old[len(old) - high : len(old) - low] == text[len(text) - high : len(text) - low]
             ),
         )
-        return self.replaced(Span(head, len(old) - tail), text[head : len(text) - tail])
+        return self._edited(text, head, len(old) - tail, len(text) - tail, start)
+
+    def _edited(self, text: str, first: int, old_end: int, new_end: int, start: int) -> Syntax:
+        """The parse of `text`, which is this one's but for [first, old_end), now [first, new_end)."""
+        tree, old = self._tree.copy(), self.text
+        tree.edit(
+            _byte(old, first),
+            _byte(old, old_end),
+            _byte(text, new_end),
+            _point(old, first),
+            _point(old, old_end),
+            _point(text, new_end),
+        )
+        return Syntax(text, start, self.language, self._parser, tree)
 
     def _byte(self, offset: int) -> int:
-        return offset if self.text.isascii() else len(_encode(self.text[:offset]))
+        return _byte(self.text, offset - self.start)
 
     def _before(self, at: int) -> Iterator[tree_sitter.Node]:
         """The nodes that hold the character before a byte position, innermost first."""
@@ -92,33 +112,44 @@ class Syntax:
 
 
 class Parses:
-    """The last parse of each open document, so that a keystroke costs a reparse of what it touched."""
+    """The last parse in each open document, so that a keystroke costs a reparse of what it touched."""
 
     def __init__(self) -> None:
         self._last: dict[str, Syntax] = {}
 
-    def of(self, snapshot: Snapshot) -> Syntax | None:
-        language = by_id(snapshot.language)
-        last = self._last.pop(snapshot.uri, None)
-        if last and last.language is language:
-            syntax = last.reparsed(snapshot.text)
-        else:
-            syntax = parse(snapshot.text, language) if language else None
-        if syntax:
-            self._last[snapshot.uri] = syntax
-        return syntax
+    def around(self, snapshot: Snapshot, offset: int) -> Syntax | None:
+        """The parse of the region around an offset."""
+        last, language = self._last.pop(snapshot.uri, None), by_id(snapshot.language)
+        parser = _parser(language.grammar) if language else None
+        if not language or not parser:
+            return None
+        regions = region.around(snapshot.text, offset, language)
+        if last:  # while a line is typed, what was guessed about the lines above it still holds
+            regions = [each for each in regions if last.text.startswith(each.above(snapshot.text))] or regions
+        best, fewest = None, None
+        for each in regions:
+            text, start = each.of(snapshot.text), each.span.start - len(each.opening)
+            if last and last.language is language:
+                syntax = last.reparsed(text, start)
+            else:
+                syntax = Syntax(text, start, language, parser)
+            errors = syntax.replaced(each.line, "").errors if len(regions) > 1 else 0
+            if fewest is None or errors < fewest:
+                best, fewest = syntax, errors
+            if not fewest:
+                break
+        if best:
+            self._last[snapshot.uri] = best
+        return best
 
     def forget(self, uri: str) -> None:
         self._last.pop(uri, None)
 
 
 def parse(text: str, language: Language) -> Syntax | None:
-    """None if the language's grammar is not installed."""
+    """All of a text; None if the language's grammar is not installed."""
     parser = _parser(language.grammar)
-    if parser is None:
-        return None
-    data = _encode(text)
-    return Syntax(text, data, language, parser, parser.parse(data))
+    return Syntax(text, 0, language, parser) if parser else None
 
 
 @cache
@@ -146,5 +177,11 @@ def _longest(limit: int, equal: Callable[[int, int], bool]) -> int:
     return low
 
 
-def _point(data: bytes, at: int) -> tuple[int, int]:
-    return data.count(b"\n", 0, at), at - (data.rfind(b"\n", 0, at) + 1)
+def _byte(text: str, offset: int) -> int:
+    return offset if text.isascii() else len(_encode(text[:offset]))
+
+
+def _point(text: str, offset: int) -> tuple[int, int]:
+    """Row and column, in bytes."""
+    start = text.rfind("\n", 0, offset) + 1
+    return text.count("\n", 0, offset), len(_encode(text[start:offset]))

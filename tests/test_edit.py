@@ -16,7 +16,7 @@ def outcome(marked: str, written: str, language: str = "python") -> Edit | Refus
     hole = find(snapshot, offset, 64)
     assert not isinstance(hole, Refusal)
     done = Done(1, (written,), confidence=0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
-    return validate(snapshot, Parses().of(snapshot), hole, done, ms=1.0)
+    return validate(snapshot, Parses().around(snapshot, hole.span.start), hole, done, ms=1.0)
 
 
 def check(marked: str, written: str, offered: str, language: str = "python") -> None:

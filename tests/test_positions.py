@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.positions import Encoding, line_span, replace, to_offset, to_position
+from lsp_server.positions import Encoding, line_span, to_offset, to_position
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 
@@ -83,27 +83,3 @@ def test_lines_have_no_line_ends_and_all_of_the_text(text: str, line: int) -> No
     assert (None if span is None else text[span.start : span.end]) == (
         lines[line] if line < len(lines) else None
     )
-
-
-@given(TEXTS, st.data(), st.sampled_from(ENCODINGS))
-def test_replacing_touches_nothing_else(text: str, data: st.DataObject, encoding: Encoding) -> None:
-    start, end = (to_position(text, data.draw(st.integers(0, len(text))), encoding) for _ in range(2))
-    start, end = min(start, end), max(start, end)
-    first, last = to_offset(text, *start, encoding), to_offset(text, *end, encoding)
-    assert replace(text, start, end, "new😀", encoding) == text[:first] + "new😀" + text[last:]
-
-
-@pytest.mark.parametrize(
-    ("text", "start", "end", "new", "expected"),
-    [
-        ("a\nb", (1, 0), (2, 0), "", "a\n"),  # the last line, deleted as a line
-        ("a", (5, 0), (5, 0), "z", "az"),
-        ("abc", (0, 2), (0, 1), "-", "a-c"),  # ends before it starts
-        ("x\x0cy\nz", (1, 0), (1, 1), "w", "x\x0cy\nw"),
-        ("\ud83d", (0, 1), (0, 1), "\ude00", "😀"),  # halves of one character, sent one by one
-    ],
-)
-def test_changes_as_clients_send_them(
-    text: str, start: tuple[int, int], end: tuple[int, int], new: str, expected: str
-) -> None:
-    assert replace(text, start, end, new, "utf-16") == expected

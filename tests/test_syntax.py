@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.document import Snapshot, Span
 from lsp_server.languages import LANGUAGES, Language, by_id
 from lsp_server.syntax import Parses, Syntax, parse
+from tests.listings import listing
 
 PYTHON = by_id("python")
 SOURCE = "def f(a):\n    # 注文 note\n    s = 'é😀 text'\n    return a\n"
@@ -57,13 +58,57 @@ def test_a_string_ends_with_its_quote() -> None:
     assert [syntax.in_string(offset) for offset in range(9)] == [False] * 5 + [True] * 3 + [False]
 
 
-@given(st.integers(0, len(SOURCE)), st.integers(0, 12), st.sampled_from(["", "x", ")", "'", "é = (\n", "😀"]))
-def test_reparsing_counts_as_parsing_anew(start: int, length: int, new: str) -> None:
-    end = min(start + length, len(SOURCE))
-    changed = python(SOURCE).replaced(Span(start, end), new)
-    assert changed.text == SOURCE[:start] + new + SOURCE[end:]
-    assert changed.errors == python(changed.text).errors
-    assert changed.reparsed(SOURCE).errors == 0
+EDITS = st.tuples(
+    st.integers(0, len(SOURCE)),
+    st.integers(0, 12),
+    st.sampled_from(["", "x", ")", "'", "é = (\n", "😀", '"""', "\r\n", "def f():\n    ", "\ud83d"]),
+)
+
+
+@given(st.lists(EDITS, min_size=1, max_size=8))
+def test_reparsing_counts_as_parsing_anew(edits: list[tuple[int, int, str]]) -> None:
+    text, changed, parses = SOURCE, python(SOURCE), Parses()
+    for start, length, new in edits:
+        start = min(start, len(text))
+        end = min(start + length, len(text))
+        text, changed = text[:start] + new + text[end:], changed.replaced(Span(start, end), new)
+        followed = parses.around(Snapshot("a", 1, "python", text), start)
+        assert followed
+        assert changed.text == followed.text == text
+        assert changed.errors == followed.errors == python(text).errors
+    assert changed.reparsed(SOURCE, 0).errors == 0
+
+
+@given(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 60_000))
+@settings(max_examples=30, deadline=None)
+def test_the_parse_around_a_place_follows_its_edits(edits: list[tuple[int, int, str]], near: int) -> None:
+    text, parses = listing(60_000), Parses()
+    for start, length, new in edits:
+        start += near
+        text = text[:start] + new + text[start + length :]
+        snapshot = Snapshot("a", 1, "python", text)
+        followed, anew = parses.around(snapshot, start), Parses().around(snapshot, start)
+        assert followed
+        assert anew
+        assert (followed.text, followed.start) == (anew.text, anew.start)
+        assert followed.errors == anew.errors
+
+
+def test_what_is_around_in_a_long_text() -> None:
+    text = listing(60_000)
+    whole, parses, cut_badly = python(text), Parses(), 0
+    assert whole.errors == 0
+    places = range(0, len(text), 1_237)
+    for offset in places:
+        syntax = parses.around(Snapshot("a", 1, "python", text), offset)
+        assert syntax
+        assert len(syntax.text) < len(text)
+        if syntax.errors:
+            cut_badly += 1  # at a long table's first or last rows, where it is a guess
+        else:
+            assert syntax.in_string(offset) == whole.in_string(offset)
+            assert syntax.in_comment(offset) == whole.in_comment(offset)
+    assert cut_badly <= len(places) // 6
 
 
 def test_parses_follow_a_document() -> None:
@@ -76,7 +121,7 @@ def test_parses_follow_a_document() -> None:
             ("python", "x = 2\n", 0),
         ]
     ):
-        syntax = parses.of(Snapshot("file:///a", version, language, text))
+        syntax = parses.around(Snapshot("file:///a", version, language, text), 4)
         assert (syntax and syntax.errors) == errors
 
 
