@@ -15,27 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsp_server import commands
+from lsp_server.options import WrongUse, device_option, json_option, model_option, resolved, with_worker
+
 if TYPE_CHECKING:
     from lsp_server.document import Edit, Refusal, Snapshot
     from lsp_server.settings import Settings
-    from lsp_server.worker import Worker
-    from model_runtime.protocol import Refused, Status
 
 NOTE_AFTER_S = 1.0
-START_TIMEOUT_S = 300.0
-
-
-class WrongUse(click.ClickException):
-    """One line that names the remedy; exit status 2."""
-
-    exit_code = 2
-
-
-model_option = click.option("--model", default="embedded", show_default=True, help="Name, id or folder.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, xpu or mps."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,7 +61,8 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
 
     snapshot = _read(file)
     offset = _offset(snapshot.text, at, file)
-    settings = _settings(model=model, device=device, deadline_ms=deadline_ms)
+    # Who asks wants to see the answer, however unsure.
+    settings = resolved(model=model, device=device, deadline_ms=deadline_ms, confidence_threshold=0.0)
     outcome = asyncio.run(_suggest(snapshot, offset, settings))
     if isinstance(outcome, Refusal):
         if as_json:
@@ -89,42 +77,8 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
     click.echo(f"confidence {outcome.confidence:.2f}, {outcome.steps} steps, {outcome.ms:.0f} ms", err=True)
 
 
-@main.group()
-def worker() -> None:
-    """The resident worker process, which holds the model."""
-
-
-@worker.command()
-@model_option
-@device_option
-@json_option
-def status(model: str, device: str, as_json: bool) -> None:
-    """Say how the worker is doing; starts none."""
-    answer = asyncio.run(_with_worker(_settings(model=model, device=device), lambda it: it.status()))
-    _report(answer, as_json)
-
-
-@worker.command()
-@model_option
-@device_option
-@json_option
-def start(model: str, device: str, as_json: bool) -> None:
-    """Start the worker, if none runs, and wait until its model is loaded."""
-    answer = asyncio.run(_with_worker(_settings(model=model, device=device), _start))
-    _report(answer, as_json)
-
-
-@worker.command()
-@model_option
-@device_option
-@json_option
-def stop(model: str, device: str, as_json: bool) -> None:
-    """Stop the worker, for all its clients."""
-    stopped = asyncio.run(_with_worker(_settings(model=model, device=device), lambda it: it.stop()))
-    if as_json:
-        click.echo(json.dumps({"stopped": stopped}))
-    else:
-        click.echo("the worker has stopped" if stopped else "no worker was running")
+main.add_command(commands.worker)
+main.add_command(commands.bench)
 
 
 def _version(wanted: bool) -> None:
@@ -133,18 +87,6 @@ def _version(wanted: bool) -> None:
 
         click.echo(f"infill-ls {package_version()}")
         sys.exit(0)
-
-
-def _settings(**values: Any) -> Settings:
-    """The defaults with the options given; the options that a Settings check covers go through it."""
-    from dataclasses import replace
-
-    from lsp_server.settings import resolve
-
-    settings, problems = resolve({name: values[name] for name in ("model", "device")})
-    if problems:
-        raise WrongUse(problems[0].replace("infill.", "--", 1).partition("; using")[0])
-    return replace(settings, **values)
 
 
 def _read(file: Path) -> Snapshot:
@@ -190,63 +132,13 @@ async def _suggest(snapshot: Snapshot, offset: int, settings: Settings) -> Edit 
     from lsp_server.syntax import Parses
 
     def note() -> None:
-        click.echo("loading the model... (it stays loaded for a while, so the next call is faster)", err=True)
+        click.echo("waiting for the worker... (the first call loads the model, which then stays)", err=True)
 
     timer = asyncio.get_running_loop().call_later(NOTE_AFTER_S, note)
     try:
-        return await _with_worker(settings, lambda it: suggest(snapshot, offset, it, settings, Parses()))
+        return await with_worker(settings, lambda it: suggest(snapshot, offset, it, settings, Parses()))
     finally:
         timer.cancel()
-
-
-async def _with_worker(settings: Settings, use: Any) -> Any:
-    from lsp_server.session import connect
-
-    client = connect(settings)
-    try:
-        return await use(client)
-    finally:
-        await client.close()
-
-
-async def _start(client: Worker) -> Status | Refused:
-    """Poll until the model is loaded or cannot be: loading has no notification of its own."""
-    from model_runtime.protocol import Refused
-
-    await client.prepare()
-    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
-    while not isinstance(answer := await client.status(), Refused) and answer.state == "loading":
-        if asyncio.get_running_loop().time() > deadline:
-            break
-        await asyncio.sleep(0.2)
-    return answer
-
-
-def _report(answer: Status | Refused, as_json: bool) -> None:
-    """Exit status 0 only if there is a worker that can serve or is about to."""
-    import msgspec
-
-    from model_runtime.protocol import Refused
-
-    if isinstance(answer, Refused):
-        if as_json:
-            click.echo(json.dumps({"state": "stopped", "message": answer.message}))
-        click.echo(f"{answer.message}; `infill-ls worker start` starts one", err=True)
-        sys.exit(1)
-    if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(answer)))
-    else:
-        times = "".join(
-            f", {name} {ms:.0f} ms" for name, ms in (("p50", answer.p50_ms), ("p90", answer.p90_ms)) if ms
-        )
-        click.echo(
-            f"{answer.state}: {answer.model} on {answer.device}, pid {answer.pid}, "
-            f"{answer.memory_bytes / 2**20:.0f} MiB, {answer.clients} clients, {answer.queued} queued, "
-            f"{answer.served} served{times}"
-        )
-    if answer.state == "failed":
-        click.echo(answer.message, err=True)
-        sys.exit(1)
 
 
 def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:

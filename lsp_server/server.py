@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -130,7 +131,10 @@ async def inline_completion(
         return _nothing(ls, Refusal("not-open", "the document is not open"), where)
     line = position.line - snapshot.first_line
     offset = positions.to_offset(snapshot.text, line, position.character, session.encoding)
-    work = pipeline.suggest(snapshot, offset, session.worker, session.settings, session.parses)
+    settings = session.settings
+    if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
+        settings = replace(settings, confidence_threshold=0.0)  # asked for, so shown, however unsure
+    work = pipeline.suggest(snapshot, offset, session.worker, settings, session.parses)
     outcome = await session.newest(uri, work)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import traceback
+from typing import TYPE_CHECKING
 
-from model_runtime.protocol import Reason
+if TYPE_CHECKING:
+    from model_runtime.protocol import Reason
 
 log = logging.getLogger(__name__)
 

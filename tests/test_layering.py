@@ -113,9 +113,14 @@ RULES = [
         "one module loads models",
         list(PACKAGES),
         ["transformers"],
-        ["model_runtime.model", "model_runtime.training"],
+        ["model_runtime.model", "model_runtime.training", "model_runtime.bench.released"],
     ),
-    ("plots are for training", list(PACKAGES), ["matplotlib"], ["model_runtime.training"]),
+    (
+        "plots are for training and benchmarks",
+        list(PACKAGES),
+        ["matplotlib"],
+        ["model_runtime.training", "model_runtime.bench.chart"],
+    ),
 ]
 
 

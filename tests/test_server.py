@@ -88,9 +88,16 @@ class Editor:
         document = lsp.VersionedTextDocumentIdentifier(version, "file:///a.py")
         self.client.text_document_did_change(lsp.DidChangeTextDocumentParams(document, list(changes)))
 
-    def send(self, line: int, character: int, uri: str = "file:///a.py", id: str | None = None) -> Any:
+    def send(
+        self,
+        line: int,
+        character: int,
+        uri: str = "file:///a.py",
+        id: str | None = None,
+        trigger: lsp.InlineCompletionTriggerKind = lsp.InlineCompletionTriggerKind.Automatic,
+    ) -> Any:
         params = lsp.InlineCompletionParams(
-            lsp.InlineCompletionContext(lsp.InlineCompletionTriggerKind.Automatic),
+            lsp.InlineCompletionContext(trigger),
             lsp.TextDocumentIdentifier(uri),
             lsp.Position(line, character),
         )
@@ -271,6 +278,14 @@ async def test_settings_from_the_client() -> None:
         check_offered(await it.ask(0, 4, "file:///c"), 0, 4)  # the client's answer outweighs the options
         (message,) = it.shown  # told once, though the settings were resolved twice
         assert message.startswith("infill.deadlineMs: 'soon' is not")
+
+
+async def test_an_unsure_suggestion_is_shown_only_when_asked_for() -> None:
+    async with editor(FAKED, options={"confidenceThreshold": 0.9}) as it:
+        it.open("a = ")
+        check_empty(await it.ask(0, 4))
+        invoked = it.send(0, 4, trigger=lsp.InlineCompletionTriggerKind.Invoked)
+        check_offered(await asyncio.wait_for(invoked, TIMEOUT), 0, 4)
 
 
 async def test_settings_sent_with_a_change() -> None:

@@ -1,0 +1,212 @@
+"""The released geometry with random weights on this machine's GPU, in one command of a few minutes:
+
+    python benchmarks/gpu.py --out FOLDER          an H100 or H200 (80 GB), torch, transformers
+    python benchmarks/gpu.py --out FOLDER --toy    the same code at toy size on a CPU
+
+Writes gpu.json and, with matplotlib, gpu.png. Needs no network, no installed infill-ls and no weights.
+Reports: load time and memory; milliseconds per denoise step against the memory's floor for canvas
+64/128/256 and batch 1-8; a whole warm and cold fill; tokens per second at 16 steps per canvas; and
+transformers' `generate` on the same weights and prompt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as in the benchmark
+
+import torch
+
+from model_runtime.bench import chart, machine, steps
+from model_runtime.bench.released import TooBig, random_model, weight_bytes
+from model_runtime.denoiser import Branch
+from model_runtime.faults import one_line
+from model_runtime.local import LocalDenoiser
+from model_runtime.model import resolve_device
+
+PREFIX, CANVAS, HOLE = 2048, 64, 32
+FORWARDS = 8  # of a fill: one probe of all lengths, six steps on the best two, one causal pass to rank
+PROBED, KEPT = 4, 2
+FULL_CANVAS, CANVAS_STEPS = 256, 16
+STEPS_S = 180.0  # for the shapes as shipped: compiling takes most of it
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="DiffusionGemma 26B-A4B's geometry, timed on a GPU.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for gpu.json and gpu.png")
+    parser.add_argument("--toy", action="store_true", help="toy size, on the CPU")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps per shape")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    name = "tiny" if args.toy else "26b"
+    try:
+        result = measure(name, "cpu" if args.toy else "auto", args.steps)
+    except TooBig as error:
+        say(str(error))
+        return 1
+    (args.out / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(_lines(result))
+    if "steps" in result:
+        print(steps.table(result))
+        try:
+            chart.draw_steps(result, args.out / "gpu.png")
+        except chart.ChartError as error:
+            say(str(error))
+    return 1 if result["failed"] else 0
+
+
+def measure(name: str, device: str, count: int) -> dict[str, Any]:
+    """Each part's problem is noted and the rest goes on: a lent machine is not had twice."""
+    begun = time.monotonic()
+    target = resolve_device(device)
+    model = random_model(name, target)
+    denoiser = steps.local_denoiser(model)
+    machine.synchronize(denoiser.device)
+    result: dict[str, Any] = {
+        "random_weights": name,
+        "weights_bytes": weight_bytes(model),
+        "build_s": round(time.monotonic() - begun, 2),
+        **machine.describe(denoiser.device),
+    }
+    say(f"built in {result['build_s']} s")
+    parts = {
+        "steps": lambda: steps.measure(denoiser, count, say, STEPS_S),
+        "fill": lambda: fills(denoiser),
+        "canvas": lambda: canvases(denoiser),
+        "generate": lambda: generate(denoiser),
+        "eager": lambda: steps.measure(steps.local_denoiser(model, eager=True), count, say),
+    }
+    result["failed"] = {}
+    for part, run in parts.items():
+        say(part)
+        try:
+            found = run()
+        except Exception as error:
+            result["failed"][part] = f"{type(error).__name__}: {one_line(error)}"
+            say(f"  {result['failed'][part]}")
+        else:
+            result |= found if part == "steps" else {part: found}
+    if target.type == "cuda":
+        result["peak_memory_bytes"] = torch.cuda.max_memory_allocated()
+    result["total_s"] = round(time.monotonic() - begun, 1)
+    return result
+
+
+def fills(denoiser: LocalDenoiser) -> dict[str, Any]:
+    """A whole fill of a 32-token hole behind a 2k-token prefix, with 8 forwards."""
+    ids = steps.prompt(denoiser, PREFIX)
+    rows = [steps.row(denoiser, CANVAS, HOLE, seed) for seed in range(PROBED)]
+    head, after = list(rows[0].ids[:8]), list(rows[0].ids[-4:])
+
+    def fill() -> None:
+        running = denoiser.denoise(ids, rows, steps.policy(FORWARDS - 1), seed=0)
+        found = next(running)
+        for _ in range(FORWARDS - 2):
+            found = running.send(list(range(KEPT)))
+        running.close()
+        denoiser.score(ids, head, [Branch(candidate, after) for candidate in found.read().ids])
+
+    def cold() -> None:
+        cache.clear()
+        denoiser.prefill(ids)
+        fill()
+
+    cache: Any = denoiser.cache
+    denoiser.prefill(ids)
+    return {
+        "prefix": PREFIX,
+        "canvas": CANVAS,
+        "hole": HOLE,
+        "forwards": FORWARDS,
+        "warm": timed(fill, denoiser.device),
+        "cold": timed(cold, denoiser.device),
+        "cache_bytes": cache.bytes,
+    }
+
+
+def canvases(denoiser: LocalDenoiser) -> list[dict[str, Any]]:
+    """Whole canvases, nothing pinned, 16 steps each."""
+    ids = steps.prompt(denoiser, PREFIX)
+    found = []
+    for batch in (1, 4):
+        rows = [steps.row(denoiser, FULL_CANVAS, FULL_CANVAS, seed) for seed in range(batch)]
+
+        def run(rows: list[Any] = rows) -> None:
+            steps.step_times(denoiser, ids, rows, CANVAS_STEPS)
+
+        took = timed(run, denoiser.device, rounds=3)
+        per_s = batch * FULL_CANVAS / took["p50_ms"] * 1000
+        found.append({"batch": batch, "steps": CANVAS_STEPS, "tokens_per_s": round(per_s), **took})
+    return found
+
+
+def generate(denoiser: LocalDenoiser) -> dict[str, Any]:
+    """transformers' own loop, 16 steps on its 256-token canvas after encoding the same prefix."""
+    ids = torch.tensor([steps.prompt(denoiser, PREFIX)], device=denoiser.device)
+
+    def run(count: int) -> Callable[[], None]:
+        # A threshold that is never met: random weights must not decide when to stop.
+        options = {"max_denoising_steps": count, "confidence_threshold": 1e-30}
+        return lambda: denoiser.model.generate(ids, max_new_tokens=FULL_CANVAS, **options)
+
+    whole = timed(run(CANVAS_STEPS), denoiser.device, rounds=3)
+    short = timed(run(CANVAS_STEPS // 2), denoiser.device, rounds=3)
+    step = (whole["p50_ms"] - short["p50_ms"]) / (CANVAS_STEPS - CANVAS_STEPS // 2)
+    per_s = FULL_CANVAS / whole["p50_ms"] * 1000
+    return {"steps": CANVAS_STEPS, "tokens_per_s": round(per_s), "ms_per_step": round(step, 2), **whole}
+
+
+def timed(run: Callable[[], Any], device: str, rounds: int = 7) -> dict[str, float]:
+    """After one untimed run."""
+    times = []
+    for number in range(rounds + 1):
+        machine.synchronize(device)
+        started = time.perf_counter()
+        run()
+        machine.synchronize(device)
+        if number:
+            times.append((time.perf_counter() - started) * 1000)
+    return {"p50_ms": round(statistics.median(times), 2), "max_ms": round(max(times), 2)}
+
+
+def _lines(result: dict[str, Any]) -> str:
+    lines = [f"built in {result['build_s']} s; all took {result['total_s']} s"]
+    if "peak_memory_bytes" in result:
+        lines.append(f"peak memory {result['peak_memory_bytes'] / 1e9:.1f} GB")
+    if fill := result.get("fill"):
+        lines.append(
+            f"fill of {fill['hole']} tokens, {fill['forwards']} forwards: "
+            f"warm {fill['warm']['p50_ms']} ms, cold {fill['cold']['p50_ms']} ms"
+        )
+    for one in result.get("canvas", []):
+        lines.append(
+            f"batch {one['batch']}, {one['steps']} steps per canvas: {one['tokens_per_s']} tokens/s "
+            f"({one['p50_ms']} ms)"
+        )
+    if stock := result.get("generate"):
+        lines.append(
+            f"transformers generate, {stock['steps']} steps: {stock['tokens_per_s']} tokens/s "
+            f"({stock['p50_ms']} ms, {stock['ms_per_step']} ms per step)"
+        )
+    if eager := result.get("eager"):
+        times = ", ".join(f"{one['canvas']}x{one['batch']} {one['p50_ms']:.1f}" for one in eager["steps"])
+        lines.append(f"ms per step without compiled shapes (canvas x batch): {times}")
+    lines += [f"{part} failed: {why}" for part, why in result["failed"].items()]
+    return "\n".join(lines)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

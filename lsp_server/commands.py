@@ -1,0 +1,125 @@
+"""Commands about the machinery, not about a file: the resident worker, and how fast it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lsp_server.options import device_option, json_option, model_option, resolved, with_worker
+
+if TYPE_CHECKING:
+    from lsp_server.worker import Worker
+    from model_runtime.protocol import Refused, Status
+
+START_TIMEOUT_S = 300.0
+# Holds the package. A subprocess runs here, so that files of the user's folder do not shadow ours.
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@click.group()
+def worker() -> None:
+    """The resident worker process, which holds the model."""
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def status(model: str, device: str, as_json: bool) -> None:
+    """Say how the worker is doing; starts none."""
+    answer = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.status()))
+    _report(answer, as_json)
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def start(model: str, device: str, as_json: bool) -> None:
+    """Start the worker, if none runs, and wait until its model is loaded."""
+    answer = asyncio.run(with_worker(resolved(model=model, device=device), _start))
+    _report(answer, as_json)
+
+
+@worker.command()
+@model_option
+@device_option
+@json_option
+def stop(model: str, device: str, as_json: bool) -> None:
+    """Stop the worker, for all its clients."""
+    stopped = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.stop()))
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+    else:
+        click.echo("the worker has stopped" if stopped else "no worker was running")
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="One setting, within 45 s; no torch.compile.")
+@click.option("--model", help="embedded (the default) or a folder.")
+@click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--repeat", metavar="N", help="Rounds per setting, or steps per shape.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
+@click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
+@click.option("--random-weights", metavar="26b|tiny", help="Time denoise steps of that geometry instead.")
+def bench(quick: bool, **options: str | None) -> None:
+    """Time this engine beside transformers' generate, on the same weights and holes."""
+    command = [sys.executable, "-m", "model_runtime.bench", *(["--quick"] if quick else [])]
+    for name in ("model", "device", "repeat", "random_weights"):
+        if (value := options[name]) is not None:
+            is_path = name == "model" and value.startswith((".", "~"))
+            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
+    for name, option in (("json_file", "json"), ("chart", "chart")):
+        if (value := options[name]) is not None:
+            command.append(f"--{option}={_absolute(value)}")
+    sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+async def _start(client: Worker) -> Status | Refused:
+    """Poll until the model is loaded or cannot be: loading has no notification of its own."""
+    from model_runtime.protocol import Refused
+
+    await client.prepare()
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while not isinstance(answer := await client.status(), Refused) and answer.state == "loading":
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return answer
+
+
+def _report(answer: Status | Refused, as_json: bool) -> None:
+    """Exit status 0 only if there is a worker that can serve or is about to."""
+    import msgspec
+
+    from model_runtime.protocol import Refused
+
+    if isinstance(answer, Refused):
+        if as_json:
+            click.echo(json.dumps({"state": "stopped", "message": answer.message}))
+        click.echo(f"{answer.message}; `infill-ls worker start` starts one", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(answer)))
+    else:
+        times = "".join(
+            f", {name} {ms:.0f} ms" for name, ms in (("p50", answer.p50_ms), ("p90", answer.p90_ms)) if ms
+        )
+        click.echo(
+            f"{answer.state}: {answer.model} on {answer.device}, pid {answer.pid}, "
+            f"{answer.memory_bytes / 2**20:.0f} MiB, {answer.clients} clients, {answer.queued} queued, "
+            f"{answer.served} served{times}"
+        )
+    if answer.state == "failed":
+        click.echo(answer.message, err=True)
+        sys.exit(1)
