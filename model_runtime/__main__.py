@@ -21,6 +21,10 @@ from model_runtime import endpoint, protocol, serve
 
 log = logging.getLogger("model_runtime")
 
+# Threads that wait for each other should sleep: spinning costs up to tenfold on busy cores. OpenMP reads
+# this when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 LOG_BYTES = 1_000_000
 LOCK_S = 10.0  # how long a predecessor may take to leave
 JOIN_S = 2.0  # how long a step may take to end when the worker stops

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the worker has it; before torch is loaded
+
 
 def worker_processes(runtime_dir: Path) -> list[psutil.Process]:
     """The worker processes that serve under `runtime_dir`."""

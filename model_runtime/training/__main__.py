@@ -20,22 +20,28 @@ _MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
 }
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # share the cores with whoever else needs them
 if __name__ == "__main__" and sys.platform == "linux" and "MALLOC_TOP_PAD_" not in os.environ:
     os.environ.update(_MALLOC)
     os.execv(sys.executable, [sys.executable, "-m", "model_runtime.training", *sys.argv[1:]])
 
-import msgspec  # noqa: E402
-import platformdirs  # noqa: E402
 import torch  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
-from model_runtime.training import corpus, export, loop  # noqa: E402
+from model_runtime.training import corpus, loop  # noqa: E402
 from model_runtime.training.batches import BatchMaker, TokenizedDocument, tokenize  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
 from model_runtime.training.vocabulary import train_tokenizer  # noqa: E402
 
+CORPUS = "corpus.jsonl"
 VOCABULARY = 6144
 TOKENIZER_SAMPLE = 3000  # documents
+
+
+def default_folder() -> Path:
+    import platformdirs  # not needed where a folder is named, as on a bare GPU machine
+
+    return Path(platformdirs.user_cache_dir("infill-ls")) / "training"
 
 
 class Ids:
@@ -49,24 +55,15 @@ class Ids:
 
 
 def prepare(folder: Path, sites: list[Path], stdlibs: list[Path]) -> None:
-    """Write corpus.msgpack and tokenizer.json unless they are there."""
-    if not (folder / "corpus.msgpack").exists():
+    """Write the corpus and tokenizer.json unless they are there."""
+    if not (folder / CORPUS).exists():
         train, held_out = corpus.collect(corpus.projects(sites, stdlibs))
-        (folder / "corpus.msgpack").write_bytes(
-            msgspec.msgpack.encode({"train": train, "held_out": held_out})
-        )
+        corpus.save(folder / CORPUS, train, held_out)
         print(f"corpus: {len(train)} files to learn from, {len(held_out)} held out")
     if not (folder / "tokenizer.json").exists():
-        train, _ = load_corpus(folder)
+        train, _ = corpus.load(folder / CORPUS)
         sample = random.Random(0).sample(train, min(TOKENIZER_SAMPLE, len(train)))
         train_tokenizer([d.text for d in sample], VOCABULARY).save(str(folder / "tokenizer.json"))
-
-
-def load_corpus(folder: Path) -> tuple[list[corpus.Document], list[corpus.Document]]:
-    data = msgspec.msgpack.decode(
-        (folder / "corpus.msgpack").read_bytes(), type=dict[str, list[corpus.Document]]
-    )
-    return data["train"], data["held_out"]
 
 
 def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[TokenizedDocument]:
@@ -76,8 +73,7 @@ def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[To
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m model_runtime.training", description=__doc__)
-    default = Path(platformdirs.user_cache_dir("infill-ls")) / "training"
-    parser.add_argument("--folder", type=Path, default=default, help=f"run folder (default {default})")
+    parser.add_argument("--folder", type=Path, help="run folder (default: in the user's cache folder)")
     parser.add_argument("--size", choices=SIZES, default="9m")
     parser.add_argument("--minutes", type=float, default=5.0, help="length of this slice")
     parser.add_argument("--anneal", action="store_true", help="slice with falling rate, saved as a branch")
@@ -94,6 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    options.folder = options.folder or default_folder()
     options.folder.mkdir(parents=True, exist_ok=True)
 
     sites, stdlibs = corpus.default_roots()
@@ -101,7 +98,9 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
     if options.export:
         branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
-        both = load_corpus(options.folder)
+        from model_runtime.training import export
+
+        both = corpus.load(options.folder / CORPUS)
         export.export(branch, tokenizer, options.export, both, options.holes, options.hardware)
         return
 
@@ -115,7 +114,7 @@ def main() -> None:
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
-    train, held_out = load_corpus(options.folder)
+    train, held_out = corpus.load(options.folder / CORPUS)
     maker = BatchMaker(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
     check = BatchMaker(tokenized(held_out, tokenizer), Ids(tokenizer), plan.seed + 1)
     batches = [

@@ -7,16 +7,15 @@ projects above all, are dropped. Knows nothing of tokens or models.
 
 from __future__ import annotations
 
+import json
 import re
 import sysconfig
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
 from typing import cast
-
-import msgspec
 
 HELD_OUT = frozenset(
     {"click", "flask", "werkzeug", "requests", "rich", "pexpect", "graphql-core", "trio", "pygls"}
@@ -30,7 +29,8 @@ PROJECT_CAP = 12_000_000  # characters: no project may dominate
 SEEN_TRAIN, SEEN_HELD_OUT = 0.6, 0.25  # share of a file's lines already seen that makes it a duplicate
 
 
-class Document(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Document:
     project: str
     licence: str
     path: str  # relative to the project's folder
@@ -111,6 +111,25 @@ def read(project: Project) -> Iterator[Document]:
         if total > PROJECT_CAP:
             return
         yield Document(project.name, project.licence, relative, text)
+
+
+def save(path: Path, train: Iterable[Document], held_out: Iterable[Document]) -> None:
+    """One JSON object a line; `load` reads it back."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as out:
+        for held, documents in ((False, train), (True, held_out)):
+            out.writelines(json.dumps({"held_out": held, **asdict(d)}) + "\n" for d in documents)
+    partial.replace(path)
+
+
+def load(path: Path) -> tuple[list[Document], list[Document]]:
+    """(training, held-out) documents."""
+    both: tuple[list[Document], list[Document]] = ([], [])
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            both[record.pop("held_out")].append(Document(**record))
+    return both
 
 
 def _lines(text: str) -> list[int]:
