@@ -17,13 +17,9 @@ from pathlib import Path
 
 import filelock
 
-from model_runtime import endpoint, protocol, serve
+from model_runtime import endpoint, protocol, serve, threads
 
 log = logging.getLogger("model_runtime")
-
-# Threads that wait for each other should sleep: spinning costs up to tenfold on busy cores. OpenMP reads
-# this when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 LOG_BYTES = 1_000_000
 LOCK_S = 10.0  # how long a predecessor may take to leave
@@ -42,6 +38,7 @@ def main() -> int:
     )
     args = parser.parse_args()
     faulthandler.enable()
+    threads.configure()
     _log_to(protocol.log_path(args.model, args.device))
     try:
         return _serve(args)

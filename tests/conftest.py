@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the worker has it; before torch is loaded
+from model_runtime import threads
+
+threads.configure()
 
 
 def worker_processes(runtime_dir: Path) -> list[psutil.Process]:

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-# How OpenMP's threads wait is read when torch is loaded. Spinning, as they do by themselves, makes
-# every operation wait for the scheduler as soon as anything else runs on this machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from model_runtime import threads
+
+threads.configure()  # as in the worker
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 STARTED = time.monotonic()

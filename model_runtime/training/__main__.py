@@ -14,13 +14,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from model_runtime import threads
+
 # Freed pages kept, not returned: page faults otherwise cost a training step on a CPU five-fold.
 _MALLOC = {
     "MALLOC_TOP_PAD_": "4000000000",
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
 }
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # share the cores with whoever else needs them
+threads.configure()
 if __name__ == "__main__" and sys.platform == "linux" and "MALLOC_TOP_PAD_" not in os.environ:
     os.environ.update(_MALLOC)
     os.execv(sys.executable, [sys.executable, "-m", "model_runtime.training", *sys.argv[1:]])
