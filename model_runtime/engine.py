@@ -25,7 +25,7 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Fixed, Infill
+from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
@@ -76,6 +76,15 @@ class Engine:
             raise Unfillable("invalid", str(error)) from None
         except DenoiseError as error:
             raise Unfillable("failed", str(error)) from None
+
+    def run(self, request: Infill) -> Fill:
+        """A fill without interruption. Raises Unfillable."""
+        steps = self.fill(request)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
 
     def idle(self) -> None:
         """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
@@ -176,7 +185,7 @@ class Engine:
         return [(r.text,) for r in ranked], ranked[0].confidence, ranked[0].sources
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
-        if len(texts) == 1:
+        if request.document and len(texts) == 1:
             self._previous[request.document] = (_around(request)[0], texts[0])
             self._previous.move_to_end(request.document)
             while len(self._previous) > REMEMBERED:
@@ -197,6 +206,8 @@ def load_engine(name: str, device: str, on_progress: Callable[[float], None]) ->
     profile = profiles.EMBEDDED
     tokens = Tokens.load(folder, profile)
     on_progress(0.1)
-    denoiser = model.load(folder, device, profile)
+    engine = Engine(name, model.load(folder, device, profile), tokens, rank.load(folder))
+    on_progress(0.9)
+    engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)
-    return Engine(name, denoiser, tokens, rank.load(folder))
+    return engine

@@ -15,7 +15,7 @@ import torch
 
 from model_runtime.bench.cases import Place, Setting
 from model_runtime.bench.machine import synchronize
-from model_runtime.engine import Engine, Fill
+from model_runtime.engine import Engine
 from model_runtime.protocol import Fixed, Infill, Slot
 
 
@@ -43,7 +43,7 @@ class Editor:
         """One request, timed; then the pause until the next keystroke, not timed."""
         request = self.request(place, keystroke, setting)
         started = time.perf_counter()
-        answer = _drive(self.engine, request)
+        answer = self.engine.run(request)
         ms = (time.perf_counter() - started) * 1000
         self.engine.idle()
         return Run(ms, answer.steps, self._local.cache.bytes)
@@ -58,15 +58,6 @@ class Editor:
             seed=self._documents,
             candidates=setting.candidates,
         )
-
-
-def _drive(engine: Engine, request: Infill) -> Fill:
-    steps = engine.fill(request)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
 
 
 class Generate:

@@ -52,7 +52,7 @@ def fit(engine: Engine, documents: Sequence[Document], count: int, seed: int = 1
     engine.on_scored = note
     for kind in CUTTERS:
         for text, current in evaluate.sample(documents, kind, count, seed):
-            evaluate.fill(engine, evaluate.request(text, current))
+            engine.run(evaluate.request(text, current))
     engine.on_scored = None
     return Calibration(_regression(rows, labels))
 
@@ -79,7 +79,7 @@ def outcomes(engine: Engine, documents: Sequence[Document], count: int, seed: in
     found = []
     for kind in CUTTERS:
         for text, cut in evaluate.sample(documents, kind, count, seed):
-            answer = evaluate.fill(engine, evaluate.request(text, cut))
+            answer = engine.run(evaluate.request(text, cut))
             found.append(Outcome(answer.confidence, evaluate.exact(answer.texts[0], cut)))
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from model_runtime.denoise import entropy_bound
 from model_runtime.drafts import retrieve
-from model_runtime.engine import Engine, Fill
+from model_runtime.engine import Engine
 from model_runtime.length import CandidateLengths, FixedLength
 from model_runtime.profiles import Profile
 from model_runtime.protocol import Fixed, Infill, Slot
@@ -78,15 +78,6 @@ def request(text: str, cut: HoleCut) -> Infill:
     return Infill(id=0, document="", prefix=prefix, canvas=canvas)
 
 
-def fill(engine: Engine, asked: Infill) -> Fill:
-    steps = engine.fill(asked)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
 def exact(text: str, cut: HoleCut) -> bool:
     return text.rstrip() == cut.middle.rstrip()
 
@@ -105,7 +96,7 @@ def score(name: str, engine: Engine, documents: Sequence[Document], count: int, 
         right = 0
         for text, cut in sample(documents, kind, count, seed):
             started = time.perf_counter()
-            answer = fill(engine, request(text, cut))
+            answer = engine.run(request(text, cut))
             times.append((time.perf_counter() - started) * 1000)
             steps.append(answer.steps)
             right += exact(answer.texts[0], cut)
