@@ -16,7 +16,7 @@ from model_runtime.training.vocabulary import BOS, EOS, PAD
 SIZES = {  # name: (hidden, layers, heads, dense width, expert width)
     "tiny": (64, 4, 2, 128, 64),
     "9m": (256, 8, 4, 512, 256),
-    "45m": (512, 12, 8, 1408, 704),
+    "50m": (512, 12, 8, 1024, 512),
 }
 CONTEXT = 1024  # prompt tokens seen in training
 HEAD_DIM = 64
