@@ -40,6 +40,13 @@ class PrefixCache:
     def clear(self) -> None:
         self._entries.clear()
 
+    def check(self) -> None:
+        """Raises ValueError where an entry is not the full KV of its tokens."""
+        for ids, kv in self._entries.items():
+            lengths = {t.shape[2] for layer in kv.layers for t in (layer.keys, layer.values)}
+            if lengths != {len(ids)}:
+                raise ValueError(f"an entry of {len(ids)} tokens holds layers of {sorted(lengths)}")
+
     @property
     def bytes(self) -> int:
         """Held by all entries together."""

@@ -40,6 +40,61 @@ def test_one_pass_equals_the_stock_forward(prefix: int, width: int) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
+def reference_fill(prompt: list[int], row: Row, policy: denoise.Policy, seed: int) -> list[int]:
+    """The slow way: stock modules, every position of the canvas computed, holes picked out afterwards."""
+    model = tiny.model().model
+    canvas, pinned = torch.tensor([list(row.ids)]), torch.tensor([list(row.pinned)])
+    holes = (~pinned[0]).nonzero()[:, 0]
+    noise = denoise.SeededNoise(tiny.tokenizer().get_vocab_size(), seed, torch.device("cpu"), low=8)
+    valid = torch.ones(1, len(holes), dtype=torch.bool)
+    ids, signal = noise.ids((1, len(holes))), model.decoder.embed_tokens(canvas) * pinned[..., None]
+    before = None
+    with torch.no_grad():
+        for remaining in range(policy.max_steps, 0, -1):
+            current = canvas.clone()
+            current[:, holes] = ids
+            hidden = model.decoder.embed_tokens(current)
+            hidden = model.decoder.self_conditioning(hidden, signal)
+            kv = model.encoder(input_ids=torch.tensor([prompt])).past_key_values
+            where = torch.arange(len(prompt), len(prompt) + canvas.shape[1])[None]
+            for kind, layer in zip(model.config.text_config.layer_types, model.decoder.layers, strict=True):
+                rotary = model.decoder.rotary_emb(hidden, where, kind)
+                hidden = layer(
+                    hidden,
+                    position_embeddings=rotary,
+                    attention_mask=None,
+                    position_ids=where,
+                    past_key_values=kv,
+                )
+            everywhere = forward.logits(tiny.model(), model.decoder.norm(hidden))
+            logits = everywhere[:, holes].clone()
+            logits[..., [0, 1, 2, 4, 5, 6, 7]] = float("-inf")
+            tempered = logits / policy.temperature(remaining, policy.max_steps)
+            entropy = torch.distributions.Categorical(logits=tempered).entropy()
+            best = tempered.argmax(-1)
+            accepted = policy.accept(entropy, valid)
+            ids = torch.where(accepted, best, noise.ids((1, len(holes))))
+            signal = signal.clone()
+            table = model.decoder.embed_tokens
+            signal[:, holes] = (tempered.softmax(-1) @ table.weight) * table.embed_scale
+            if before is not None and torch.equal(best, before) and entropy.mean() < 0.1:
+                break
+            before = best
+    return best[0].tolist()
+
+
+@pytest.mark.parametrize("prefix", [4, 255, 300])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pinned_fill_equals_the_slow_reference(prefix: int, seed: int) -> None:
+    pinned = [True] * 5 + [False] * 7 + [True] * 6 + [False] * 3 + [True] * 4
+    row = Row(random_ids(len(pinned), seed=9), pinned)
+    policy = replace(
+        EMBEDDED.policy, max_steps=5, stop=denoise.stable_and_confident(0.1), relevant=torch.ones_like
+    )
+    *_, last = tiny.denoiser().denoise(random_ids(prefix), [row], policy, seed)
+    assert last.read().ids[0] == reference_fill(random_ids(prefix), row, policy, seed)
+
+
 @pytest.mark.parametrize("history", [[300], [100, 300, 280], [300, 290, 299, 400], [20, 400, 10, 300]])
 def test_cached_prefix_equals_a_fresh_one(history: list[int]) -> None:
     """Any order of growing and rolling back, past the sliding window too."""
@@ -49,6 +104,7 @@ def test_cached_prefix_equals_a_fresh_one(history: list[int]) -> None:
         for n in history:
             warm = cached._encode(text[:n])
         cold = tiny.denoiser()._encode(text[: history[-1]])
+    cached.cache.check()
     for a, b in zip(warm.layers, cold.layers, strict=True):
         torch.testing.assert_close(a.keys, b.keys, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(a.values, b.values, rtol=1e-4, atol=1e-5)

@@ -49,3 +49,13 @@ def test_least_recently_used_goes_first() -> None:
 def test_a_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="3 cached positions for 2 tokens"):
         PrefixCache(1).insert([1, 2], kv(3))
+
+
+def test_a_damaged_entry_is_found() -> None:
+    cache = PrefixCache(1 << 20)
+    held = kv(3)
+    cache.insert([1, 2, 3], held)
+    cache.check()
+    held.update(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), 0)
+    with pytest.raises(ValueError, match="3 tokens holds layers of"):
+        cache.check()
