@@ -74,7 +74,10 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
         return
     click.echo(outcome.text)
     click.echo(_in_context(snapshot, outcome), err=True)
-    click.echo(f"confidence {outcome.confidence:.2f}, {outcome.steps} steps, {outcome.ms:.0f} ms", err=True)
+    found = f", from {' and '.join(outcome.sources)}" if outcome.sources else ""
+    click.echo(
+        f"confidence {outcome.confidence:.2f}, {outcome.steps} steps, {outcome.ms:.0f} ms{found}", err=True
+    )
 
 
 main.add_command(commands.worker)
@@ -152,6 +155,7 @@ def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:
         "confidence": edit.confidence,
         "steps": edit.steps,
         "ms": round(edit.ms, 1),
+        "sources": edit.sources,
         "version": edit.version,
     }
 

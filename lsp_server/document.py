@@ -43,6 +43,7 @@ class Edit:
     confidence: float  # in [0, 1]
     steps: int
     ms: float
+    sources: tuple[str, ...] = ()  # who proposed it: "denoiser", "draft" (found in the buffer)
 
 
 @dataclass(frozen=True, slots=True)

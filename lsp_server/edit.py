@@ -38,7 +38,9 @@ def validate(snapshot: Snapshot, syntax: Syntax | None, hole: Hole, done: Done, 
         return Refusal("repeats", "the suggestion repeats the lines that follow")
     if syntax is not None and not (text := _parsing(syntax, hole, text)):
         return Refusal("parse", "the suggestion would make the file parse worse")
-    return Edit(snapshot.uri, snapshot.version, hole.span, text, done.confidence, done.steps, ms)
+    return Edit(
+        snapshot.uri, snapshot.version, hole.span, text, done.confidence, done.steps, ms, done.sources
+    )
 
 
 def _spaced(text: str, head: str, rest: str) -> str:

@@ -50,7 +50,7 @@ class Fill:
     denoise_ms: float
     complete: bool
     alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()  # "denoiser", "draft", "previous"
+    sources: frozenset[str] = frozenset()  # "denoiser", "draft"
 
 
 class Engine:

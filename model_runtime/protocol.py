@@ -112,6 +112,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
     alternatives: tuple[tuple[str, ...], ...] = ()  # other fills, best first
+    sources: tuple[str, ...] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer)
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

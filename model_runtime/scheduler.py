@@ -55,6 +55,8 @@ class Fill(Protocol):
     def complete(self) -> bool: ...
     @property
     def alternatives(self) -> tuple[tuple[str, ...], ...]: ...
+    @property
+    def sources(self) -> frozenset[str]: ...
 
 
 class Engine(Protocol):
@@ -223,6 +225,7 @@ class Scheduler:
                 denoise_ms=fill.denoise_ms,
                 complete=fill.complete,
                 alternatives=tuple(fill.alternatives),
+                sources=tuple(sorted(fill.sources)),
             )
         except Unfillable as error:
             return Refused(request.infill.id, error.reason, one_line(error))

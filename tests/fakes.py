@@ -32,6 +32,7 @@ class Fill:
     denoise_ms: float
     complete: bool
     alternatives: tuple[tuple[str, ...], ...] = ()
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass

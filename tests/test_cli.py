@@ -43,7 +43,7 @@ class FakeWorker:
         assert request.deadline_ms == self.deadline_ms
         if Fixed("\n# refuse\n") in request.canvas:
             return Refused(0, "failed", "out of memory")
-        return Done(0, ("2\n",), 0.75, steps=4, queue_ms=0, prefill_ms=0, denoise_ms=0)
+        return Done(0, ("2\n",), 0.75, steps=4, queue_ms=0, prefill_ms=0, denoise_ms=0, sources=("denoiser",))
 
     async def prepare(self) -> None:
         self.running = True
@@ -90,6 +90,7 @@ def test_complete_for_a_reader(run: Callable[..., Result]) -> None:
     assert (result.exit_code, result.stdout) == (0, "2\n")
     assert ">    2 | b = '😀' + 2\n" in result.stderr
     assert "confidence 0.75, 4 steps" in result.stderr
+    assert "from denoiser" in result.stderr
 
 
 def test_complete_for_a_program(run: Callable[..., Result], tmp_path: Path) -> None:
@@ -103,6 +104,7 @@ def test_complete_for_a_program(run: Callable[..., Result], tmp_path: Path) -> N
         "range": {"start": at, "end": at},
         "confidence": 0.75,
         "steps": 4,
+        "sources": ["denoiser"],
         "version": 0,
     }
     assert (tmp_path / "a.py").read_bytes() == "a = 1\r\nb = '😀' + \r\n".encode()
