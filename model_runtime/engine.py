@@ -147,7 +147,7 @@ class Engine:
     def _drafts(self, request: Infill, layout: Layout) -> list[Draft]:
         if not layout.single:
             return []
-        before, after = _around(request)
+        before, after = around(request)
         found = retrieve(before, after)[: self.tokens.profile.drafts]
         earlier = self._previous.get(request.document)
         if earlier and before.startswith(earlier[0]):
@@ -186,13 +186,13 @@ class Engine:
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
         if request.document and len(texts) == 1:
-            self._previous[request.document] = (_around(request)[0], texts[0])
+            self._previous[request.document] = (around(request)[0], texts[0])
             self._previous.move_to_end(request.document)
             while len(self._previous) > REMEMBERED:
                 self._previous.popitem(last=False)
 
 
-def _around(request: Infill) -> tuple[str, str]:
+def around(request: Infill) -> tuple[str, str]:
     """Text before the first hole and after the last."""
     fixed = [i for i, piece in enumerate(request.canvas) if not isinstance(piece, Fixed)]
     head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))

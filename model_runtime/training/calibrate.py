@@ -7,7 +7,6 @@ text. Dev and test holes come from different held-out projects.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,17 +18,10 @@ from model_runtime.engine import Engine
 from model_runtime.rank import Calibration, Candidate
 from model_runtime.training import evaluate
 from model_runtime.training.corpus import Document
+from model_runtime.training.evaluate import Outcome
 from model_runtime.training.holes import CUTTERS, HoleCut
 
 DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One hole's answer: what was claimed and whether it held."""
-
-    confidence: float
-    right: bool
 
 
 def split(held_out: Sequence[Document]) -> tuple[list[Document], list[Document]]:
@@ -73,15 +65,6 @@ def _regression(rows: Sequence[dict[str, float]], labels: Sequence[float]) -> di
 
     optimizer.step(loss)
     return {name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)}
-
-
-def outcomes(engine: Engine, documents: Sequence[Document], count: int, seed: int = 0) -> list[Outcome]:
-    found = []
-    for kind in CUTTERS:
-        for text, cut in evaluate.sample(documents, kind, count, seed):
-            answer = engine.run(evaluate.request(text, cut))
-            found.append(Outcome(answer.confidence, evaluate.exact(answer.texts[0], cut)))
-    return found
 
 
 def save(calibration: Calibration, folder: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model_runtime.denoise import entropy_bound
 from model_runtime.drafts import retrieve
-from model_runtime.engine import Engine
+from model_runtime.engine import Engine, around
 from model_runtime.length import CandidateLengths, FixedLength
 from model_runtime.profiles import Profile
 from model_runtime.protocol import Fixed, Infill, Slot
@@ -31,6 +32,15 @@ class Score:
     p50_ms: float
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One hole's answer: what was claimed and whether it held."""
+
+    confidence: float
+    right: bool
+
+
+SHIPPED, COPIED = "as shipped", "drafts alone"
 Variant = Callable[[Profile], Profile]
 
 
@@ -42,11 +52,10 @@ def _lone(steps: int, bound: float = 2.0) -> Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    "as shipped": lambda p: p,
+    SHIPPED: lambda p: p,
     "denoiser alone, 1 step": _lone(1),
     "denoiser alone, 2 steps": _lone(2),
     "denoiser alone, 4 steps": _lone(4),
-    "denoiser alone, 8 steps": _lone(8),
     "denoiser alone, 16 steps, bound 0.1": _lone(16, 0.1),
     "denoiser alone, fixed length 8": lambda p: replace(_lone(4)(p), length=FixedLength(8), filler=None),
     "denoiser alone, candidate lengths": lambda p: replace(
@@ -89,37 +98,49 @@ def variant(engine: Engine, change: Variant) -> Engine:
     return Engine(engine.name, engine.denoiser, tokens, engine.calibration)
 
 
-def score(name: str, engine: Engine, documents: Sequence[Document], count: int, seed: int = 0) -> Score:
-    shares: dict[Kind, float] = {}
-    steps, times = [], []
+def score(
+    engine: Engine, documents: Sequence[Document], count: int, seed: int = 0
+) -> tuple[list[Score], list[Outcome]]:
+    """Every variant and the copy baseline on the same holes, `count` of each kind; and what the engine
+    as it ships claimed and got right. Times are warm: the prefix of a hole is encoded before."""
+    engines = {name: variant(engine, change) for name, change in VARIANTS.items()}
+    right: Counter[tuple[str, Kind]] = Counter()
+    times: dict[str, list[float]] = defaultdict(list)
+    steps: dict[str, list[int]] = defaultdict(list)
+    outcomes: list[Outcome] = []
     for kind in CUTTERS:
-        right = 0
-        for text, cut in sample(documents, kind, count, seed):
-            started = time.perf_counter()
-            answer = engine.run(request(text, cut))
-            times.append((time.perf_counter() - started) * 1000)
-            steps.append(answer.steps)
-            right += exact(answer.texts[0], cut)
-        shares[kind] = right / count
-    return Score(name, shares, statistics.mean(steps), statistics.median(times))
-
-
-def score_drafts(documents: Sequence[Document], count: int, seed: int = 0) -> Score:
-    """The copy baseline: the best retrieved draft, no model."""
-    shares: dict[Kind, float] = {}
-    times = []
-    for kind in CUTTERS:
-        right = 0
         for text, cut in sample(documents, kind, count, seed):
             asked = request(text, cut)
+            engine.denoiser.prefill(engine.tokens.lay(asked).prompt)
+            for name, other in engines.items():
+                started = time.perf_counter()
+                answer = other.run(asked)
+                times[name].append((time.perf_counter() - started) * 1000)
+                steps[name].append(answer.steps)
+                held = exact(answer.texts[0], cut)
+                right[name, kind] += held
+                if name == SHIPPED:
+                    outcomes.append(Outcome(answer.confidence, held))
             started = time.perf_counter()
-            before = asked.prefix + cut.head
-            after = asked.canvas[-1]
-            found = retrieve(before, after.text if isinstance(after, Fixed) else "")
-            times.append((time.perf_counter() - started) * 1000)
-            right += bool(found) and exact(found[0].text, cut)
-        shares[kind] = right / count
-    return Score("drafts alone", shares, 0.0, statistics.median(times))
+            draft = copied(asked)
+            times[COPIED].append((time.perf_counter() - started) * 1000)
+            right[COPIED, kind] += exact(draft, cut)
+    scores = [
+        Score(
+            name,
+            {kind: right[name, kind] / count for kind in CUTTERS},
+            statistics.mean(steps[name] or [0]),
+            statistics.median(times[name]),
+        )
+        for name in (COPIED, *engines)
+    ]
+    return scores, outcomes
+
+
+def copied(asked: Infill) -> str:
+    """The copy baseline: the best retrieved draft, no model."""
+    before, after = around(asked)
+    return next((draft.text for draft in retrieve(before, after)), "")
 
 
 def table(scores: Sequence[Score]) -> str:
