@@ -55,7 +55,7 @@ def gather(tokens: Tokens, layout: Layout, guess: Guess, drafts: Sequence[Draft]
     def add(candidate: Candidate, source: str) -> None:
         known = found.setdefault(candidate.text.rstrip(), candidate)
         known.votes += known is not candidate
-        known.draft = known.draft or candidate.draft
+        known.draft = max(known.draft, candidate.draft, key=lambda draft: draft.agreement if draft else -1)
         known.sources.add(source)
 
     for ids, logprobs in zip(guess.ids, guess.logprobs, strict=True):

@@ -152,7 +152,7 @@ class Engine:
         earlier = self._previous.get(request.document)
         if earlier and before.startswith(earlier[0]):
             typed = before[len(earlier[0]) :]
-            if earlier[1].startswith(typed) and len(earlier[1]) > len(typed):
+            if typed and earlier[1].startswith(typed) and len(earlier[1]) > len(typed):
                 found.insert(0, Draft(earlier[1][len(typed) :], len(typed), False, 0))
         return found
 

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from model_runtime import candidates
-from model_runtime.denoiser import DenoiseError, OutOfMemory
+from model_runtime.denoiser import DenoiseError, Guess, OutOfMemory
+from model_runtime.drafts import Draft
 from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
 from model_runtime.length import CandidateLengths
@@ -176,3 +177,21 @@ def test_out_of_memory_halves_the_batch_and_then_refuses(monkeypatch: pytest.Mon
     monkeypatch.setattr(target.denoiser, "denoise", functools.partial(limited, most=0))
     with pytest.raises(Unfillable, match="too large"):
         next(target.fill(REQUEST))
+
+
+def test_asking_again_gives_the_same_answer() -> None:
+    """What was answered last must not count as evidence for or against itself."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    prefix = "total = price * count\n" * 3
+    request = Infill(id=1, document="d", prefix=prefix, canvas=(Fixed("total = price"), Slot(8), Fixed("\n")))
+    answers = [run(target.fill(request))[0] for _ in range(3)]
+    assert {(a.texts, a.confidence) for a in answers} == {((" * count",), answers[0].confidence)}
+
+
+def test_a_text_found_twice_keeps_the_better_evidence() -> None:
+    tokens = tiny.tokens()
+    weak, strong = Draft("x", 1, False, 0), Draft("x", 30, False, 9)
+    guess = Guess([], [])
+    for drafts in ([weak, strong], [strong, weak]):
+        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), guess, drafts)
+        assert (found.draft, found.votes) == (strong, 2)
