@@ -57,6 +57,8 @@ async def kill(client: Worker) -> None:
     pid = await pid_of(client)
     os.kill(pid, signal.SIGKILL)
     await eventually(lambda: not psutil.pid_exists(pid))  # never, if nobody reaps it
+    # Over TCP the client hears of it a moment later; until then a request would be answered "worker-lost".
+    await eventually(lambda: client._connection is None or not client._connection.usable)
 
 
 async def started(client: Worker, request: protocol.Infill) -> asyncio.Task[Done | Refused]:
