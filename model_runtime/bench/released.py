@@ -14,6 +14,8 @@ from torch import nn
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma import modeling_diffusion_gemma as modeling
 
+from model_runtime.model import text_config
+
 STANDARD_DEVIATION = 0.02
 COMPUTED = (modeling.DiffusionGemmaTextRotaryEmbedding, modeling.DiffusionGemmaTextScaledWordEmbedding)
 HEADROOM = 1.25  # of the weights' bytes: activations, fp32 logits, caches
@@ -66,25 +68,7 @@ def config(geometry: Geometry) -> DiffusionGemmaConfig:
         "top_k_experts": geometry.active,
         "moe_intermediate_size": geometry.expert,
     }
-    vision = {  # always built, never run here
-        "model_type": "gemma4_vision",
-        "hidden_size": 4,
-        "intermediate_size": 4,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 1,
-        "num_key_value_heads": 1,
-        "head_dim": 4,
-        "position_embedding_size": 4,
-        "patch_size": 2,
-    }
-    return DiffusionGemmaConfig(
-        text_config=text,
-        vision_config=vision,
-        canvas_length=256,
-        boi_token_id=4,
-        eoi_token_id=5,
-        image_token_id=6,
-    )
+    return text_config(text, canvas_length=256)
 
 
 def random_model(name: str, device: torch.device, seed: int = 0) -> Any:

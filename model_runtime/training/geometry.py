@@ -2,7 +2,7 @@
 
 Attention in this architecture is unscaled (factor 1.0), so a model from scratch needs its query and
 key norms started at head_dim ** -0.25. The experts are few and all active: on a CPU, sparse dispatch
-of small experts costs more than it saves. The vision tower that the class always builds is minimal.
+of small experts costs more than it saves.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from model_runtime.model import ALL_EXPERTS
+from model_runtime.model import ALL_EXPERTS, text_config
 from model_runtime.training.vocabulary import BOS, EOS, PAD
 
 SIZES = {  # name: (hidden, layers, heads, dense width, expert width)
@@ -45,24 +45,7 @@ def config(size: str, vocab_size: int) -> DiffusionGemmaConfig:
         "eos_token_id": EOS,
         "bos_token_id": BOS,
     }
-    vision = {
-        "hidden_size": 4,
-        "intermediate_size": 4,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 1,
-        "num_key_value_heads": 1,
-        "head_dim": 4,
-        "position_embedding_size": 4,
-        "patch_size": 2,
-    }
-    return DiffusionGemmaConfig(
-        text_config=text,
-        vision_config=vision,
-        canvas_length=96,
-        boi_token_id=4,
-        eoi_token_id=5,
-        image_token_id=6,
-    )
+    return text_config(text, canvas_length=96)
 
 
 def fresh_model(size: str, vocab_size: int, seed: int) -> DiffusionGemmaForBlockDiffusion:
