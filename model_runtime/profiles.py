@@ -54,7 +54,7 @@ EMBEDDED = Profile(
         temperature=linear_temperature(0.4, 0.8),
         accept=entropy_bound(2.0),
         stop=either(early_commit(0.8), stable_and_confident(0.1)),
-        max_steps=2,
+        max_steps=1,  # more were tried: see the model card
         relevant=up_to_first(3),
         sample=likeliest,
     ),

@@ -191,7 +191,7 @@ def test_branches_score_as_if_each_stood_alone() -> None:
 
 def test_dropping_rows_leaves_the_others_as_they_were() -> None:
     rows = [Row([9, 0, 0, 0, 7], [True, False, False, False, True]) for _ in range(3)]
-    fill = tiny.denoiser().denoise(random_ids(30), rows, EMBEDDED.policy, 4)
+    fill = tiny.denoiser().denoise(random_ids(30), rows, tiny.STEPS.policy, 4)
     first = next(fill)
     assert first.rows == (0, 1, 2)
     second = fill.send([2])
