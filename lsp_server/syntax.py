@@ -66,6 +66,42 @@ class Syntax:
         """Also true at a comment's end, where typing extends it."""
         return any(node.type in self.language.comments for node in self._before(self._byte(offset)))
 
+    def left_over(self, offset: int, old: str) -> tuple[Span, ...]:
+        """Uses of the name `old` that were uses of the binding at `offset` before it got another name.
+
+        Empty where that is not certain: no binding in a function is there, the function does not parse, or
+        the old or the new name is bound at another place in it too.
+        """
+        at = self._byte(offset)
+        node = self._tree.root_node.named_descendant_for_byte_range(at, at + 1)
+        bound, scope = node, node.parent if node else None
+        if scope and scope.type in self.language.scopes:  # its name belongs to what is around it
+            scope = scope.parent
+        while scope and scope.type not in self.language.scopes:
+            scope = scope.parent
+        body = scope.child_by_field_name("body") if scope else None
+        if not bound or not scope or not body or not scope.child_by_field_name("parameters"):
+            return ()
+        new, name, uses = bound.text, _encode(old), []
+        bound_here, pending = False, [scope]
+        while pending:
+            node = pending.pop()
+            for index, child in enumerate(node.children):
+                pending.append(child)
+                if child.type != bound.type or child.text not in (name, new):
+                    continue
+                place = node.type, node.field_name_for_child(index)
+                if place in self.language.binders and node is not scope:
+                    if child != bound:
+                        return ()
+                    bound_here = True
+                elif place not in self.language.foreign and child.text == name:
+                    if body.start_byte <= child.start_byte and bound.end_byte <= child.start_byte:
+                        uses.append(child)
+        if not bound_here or scope.has_error:
+            return ()
+        return tuple(Span(self._offset(use.start_byte), self._offset(use.end_byte)) for use in uses)
+
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
         first, last = span.start - self.start, span.end - self.start
@@ -102,6 +138,11 @@ class Syntax:
 
     def _byte(self, offset: int) -> int:
         return _byte(self.text, offset - self.start)
+
+    def _offset(self, byte: int) -> int:
+        return self.start + (
+            byte if self.text.isascii() else len(self._data[:byte].decode("utf-8", "replace"))
+        )
 
     def _before(self, at: int) -> Iterator[tree_sitter.Node]:
         """The nodes that hold the character before a byte position, innermost first."""
