@@ -25,6 +25,11 @@ class Language:
     # stand in a string or follow a decorator.
     definition: str = _BLANK_LINE + r"([^\s)\]}])"
     long_quotes: tuple[str, ...] = ()  # that open and close a string of many lines
+    # Functions whose body may only hold a place, and the statement that then stands in it.
+    functions: frozenset[str] = frozenset()
+    placeholder: str | None = None
+    docstrings: bool = False
+    empty_bodies: bool = True  # a body of nothing is a placeholder too
 
 
 LANGUAGES = (
@@ -40,6 +45,10 @@ LANGUAGES = (
         definition=_BLANK_LINE
         + r"([ \t]*(?:@[^\n]*\n[ \t]*)*(?:async[ \t]+)?(?:def|class)[ \t]+\w+[ \t]*[(:\[])",
         long_quotes=('"""', "'''"),
+        functions=frozenset({"function_definition"}),
+        placeholder=r"pass|\.\.\.|raise NotImplementedError(?:\([^\n]*\))?",
+        docstrings=True,
+        empty_bodies=False,
     ),
 )
 

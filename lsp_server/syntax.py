@@ -66,6 +66,30 @@ class Syntax:
         """Also true at a comment's end, where typing extends it."""
         return any(node.type in self.language.comments for node in self._before(self._byte(offset)))
 
+    def bodies(self) -> list[Span]:
+        """The insides of functions' bodies, without brackets or keywords around them."""
+        found, pending = [], [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            pending.extend(node.children)
+            if node.type in self.language.functions:
+                found.append(self._inside(node))
+        return sorted((span for span in found if span), key=lambda span: span.start)
+
+    def _inside(self, function: tree_sitter.Node) -> Span | None:
+        body = function.child_by_field_name("body")
+        if body and body.text and body.text.startswith(b"{"):
+            start, end = body.start_byte + 1, body.end_byte - 1
+        elif body:
+            start, end = body.start_byte, body.end_byte
+        else:  # up to the line with the keyword that ends it
+            text = self._data[function.start_byte : function.end_byte]
+            first, last = text.find(b"\n"), text.rfind(b"\n")
+            if first < 0:
+                return None
+            start, end = function.start_byte + first, function.start_byte + last
+        return Span(self._offset(start), self._offset(max(start, end)))
+
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
         first, last = span.start - self.start, span.end - self.start
@@ -102,6 +126,11 @@ class Syntax:
 
     def _byte(self, offset: int) -> int:
         return _byte(self.text, offset - self.start)
+
+    def _offset(self, byte: int) -> int:
+        return self.start + (
+            byte if self.text.isascii() else len(self._data[:byte].decode("utf-8", "replace"))
+        )
 
     def _before(self, at: int) -> Iterator[tree_sitter.Node]:
         """The nodes that hold the character before a byte position, innermost first."""
