@@ -25,11 +25,11 @@ class Language:
     # stand in a string or follow a decorator.
     definition: str = _BLANK_LINE + r"([^\s)\]}])"
     long_quotes: tuple[str, ...] = ()  # that open and close a string of many lines
-    # For names: what has names of its own; where a name is bound, and where it is not the scope's but
-    # another's, both as node of the name's parent and field in it. Without them no rename is followed.
-    scopes: frozenset[str] = frozenset()
-    binders: frozenset[tuple[str, str | None]] = frozenset()
-    foreign: frozenset[tuple[str, str | None]] = frozenset()
+    # Functions whose body may only hold a place, and the statement that then stands in it.
+    functions: frozenset[str] = frozenset()
+    placeholder: str | None = None
+    docstrings: bool = False
+    empty_bodies: bool = True  # a body of nothing is a placeholder too
 
 
 LANGUAGES = (
@@ -45,31 +45,10 @@ LANGUAGES = (
         definition=_BLANK_LINE
         + r"([ \t]*(?:@[^\n]*\n[ \t]*)*(?:async[ \t]+)?(?:def|class)[ \t]+\w+[ \t]*[(:\[])",
         long_quotes=('"""', "'''"),
-        scopes=frozenset({"function_definition", "lambda", "class_definition"}),
-        binders=frozenset(
-            {
-                ("parameters", None),
-                ("lambda_parameters", None),
-                ("default_parameter", "name"),
-                ("typed_parameter", None),
-                ("typed_default_parameter", "name"),
-                ("list_splat_pattern", None),
-                ("dictionary_splat_pattern", None),
-                ("assignment", "left"),
-                ("pattern_list", None),
-                ("tuple_pattern", None),
-                ("list_pattern", None),
-                ("for_statement", "left"),
-                ("for_in_clause", "left"),
-                ("as_pattern_target", None),
-                ("named_expression", "name"),
-                ("aliased_import", "alias"),
-                ("dotted_name", None),
-                ("function_definition", "name"),
-                ("class_definition", "name"),
-            }
-        ),
-        foreign=frozenset({("attribute", "attribute"), ("keyword_argument", "name")}),
+        functions=frozenset({"function_definition"}),
+        placeholder=r"pass|\.\.\.|raise NotImplementedError(?:\([^\n]*\))?",
+        docstrings=True,
+        empty_bodies=False,
     ),
 )
 

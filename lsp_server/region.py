@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from lsp_server.document import Span
-from lsp_server.hole import line_at
 from lsp_server.languages import Language
+from lsp_server.lines import line_at
 
 # Characters before and after the cursor's line.
 NEAR = 2_000  # that are parsed at least

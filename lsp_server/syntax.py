@@ -17,6 +17,7 @@ import tree_sitter
 from lsp_server import region
 from lsp_server.document import Snapshot, Span
 from lsp_server.languages import Language, by_id
+from lsp_server.names import BY_LANGUAGE
 
 log = logging.getLogger(__name__)
 
@@ -66,41 +67,47 @@ class Syntax:
         """Also true at a comment's end, where typing extends it."""
         return any(node.type in self.language.comments for node in self._before(self._byte(offset)))
 
-    def left_over(self, offset: int, old: str) -> tuple[Span, ...]:
-        """Uses of the name `old` that were uses of the binding at `offset` before it got another name.
-
-        Empty where that is not certain: no binding in a function is there, the function does not parse, or
-        the old or the new name is bound at another place in it too.
-        """
-        at = self._byte(offset)
-        node = self._tree.root_node.named_descendant_for_byte_range(at, at + 1)
-        bound, scope = node, node.parent if node else None
-        if scope and scope.type in self.language.scopes:  # its name belongs to what is around it
-            scope = scope.parent
-        while scope and scope.type not in self.language.scopes:
-            scope = scope.parent
-        body = scope.child_by_field_name("body") if scope else None
-        if not bound or not scope or not body or not scope.child_by_field_name("parameters"):
-            return ()
-        new, name, uses = bound.text, _encode(old), []
-        bound_here, pending = False, [scope]
+    def bodies(self) -> list[Span]:
+        """The insides of functions' bodies, without brackets or keywords around them."""
+        found, pending = [], [self._tree.root_node]
         while pending:
             node = pending.pop()
-            for index, child in enumerate(node.children):
-                pending.append(child)
-                if child.type != bound.type or child.text not in (name, new):
-                    continue
-                place = node.type, node.field_name_for_child(index)
-                if place in self.language.binders and node is not scope:
-                    if child != bound:
-                        return ()
-                    bound_here = True
-                elif place not in self.language.foreign and child.text == name:
-                    if body.start_byte <= child.start_byte and bound.end_byte <= child.start_byte:
-                        uses.append(child)
-        if not bound_here or scope.has_error:
-            return ()
-        return tuple(Span(self._offset(use.start_byte), self._offset(use.end_byte)) for use in uses)
+            pending.extend(node.children)
+            if node.type in self.language.functions:
+                found.append(self._inside(node))
+        return sorted((span for span in found if span), key=lambda span: span.start)
+
+    def _inside(self, function: tree_sitter.Node) -> Span | None:
+        body = function.child_by_field_name("body")
+        if body and body.text and body.text.startswith(b"{"):
+            start, end = body.start_byte + 1, body.end_byte - 1
+        elif body:
+            start, end = body.start_byte, body.end_byte
+        else:  # up to the line with the keyword that ends it
+            text = self._data[function.start_byte : function.end_byte]
+            first, last = text.find(b"\n"), text.rfind(b"\n")
+            if first < 0:
+                return None
+            start, end = function.start_byte + first, function.start_byte + last
+        return Span(self._offset(start), self._offset(max(start, end)))
+
+    def binding(
+        self, offset: int, scopes: frozenset[str]
+    ) -> tuple[tree_sitter.Node | None, tree_sitter.Node | None, tree_sitter.Node | None]:
+        """The name at an offset, the function that it would be a name of, and its body."""
+        at = self._byte(offset)
+        name = self._tree.root_node.named_descendant_for_byte_range(at, at + 1)
+        scope = name.parent if name else None
+        if scope and scope.type in scopes:  # its name belongs to what is around it
+            scope = scope.parent
+        while scope and scope.type not in scopes:
+            scope = scope.parent
+        if not scope or not scope.child_by_field_name("parameters"):
+            return name, None, None
+        return name, scope, scope.child_by_field_name("body")
+
+    def span(self, start_byte: int, end_byte: int) -> Span:
+        return Span(self._offset(start_byte), self._offset(end_byte))
 
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
@@ -226,3 +233,33 @@ def _point(text: str, offset: int) -> tuple[int, int]:
     """Row and column, in bytes."""
     start = text.rfind("\n", 0, offset) + 1
     return text.count("\n", 0, offset), len(_encode(text[start:offset]))
+
+
+def left_over(syntax: Syntax, offset: int, old: str) -> tuple[Span, ...]:
+    """Uses of the name `old` that were uses of the binding at `offset` before it got another name.
+
+    Empty where that is not certain: no binding in a function is there, the function does not parse, or
+    the old or the new name is bound at another place in it too.
+    """
+    if (names := BY_LANGUAGE.get(syntax.language.id)) is None:
+        return ()
+    bound, scope, body = syntax.binding(offset, names.scopes)
+    if not bound or not scope or not body or scope.has_error:
+        return ()
+    name, uses = _encode(old), []
+    bound_here, pending = False, [scope]
+    while pending:
+        node = pending.pop()
+        for index, child in enumerate(node.children):
+            pending.append(child)
+            if child.type != bound.type or child.text not in (name, bound.text):
+                continue
+            place = node.type, node.field_name_for_child(index)
+            if place in names.binders and node is not scope:
+                if child != bound:
+                    return ()
+                bound_here = True
+            elif place not in names.foreign and child.text == name:
+                uses.append((child.start_byte, child.end_byte))
+    after = max(body.start_byte, bound.end_byte)
+    return tuple(syntax.span(*use) for use in uses if use[0] >= after) if bound_here else ()

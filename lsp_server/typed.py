@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from lsp_server.document import Edit, Snapshot
 from lsp_server.positions import line_span
 
-
 # Characters after the cursor that must be the same: more than anything looks at, less than a snapshot holds.
 AFTER = 16_000
 

@@ -5,15 +5,16 @@ import pytest
 from lsp_server.canvas import Budget, Canvas, build
 from lsp_server.document import Refusal, Snapshot
 from lsp_server.hole import find
+from lsp_server.syntax import Parses
 from model_runtime.protocol import Fixed, Slot
 
 
 def canvas(marked: str, budget: Budget | None = None) -> Canvas:
     offset = marked.index("|")
     snapshot = Snapshot("file:///a.py", 1, "python", marked.replace("|", "", 1))
-    hole = find(snapshot, offset, 8)
+    hole = find(snapshot, Parses().around(snapshot, offset), offset, 8)
     assert not isinstance(hole, Refusal)
-    return build(snapshot, hole, budget)
+    return build(snapshot, [hole], budget)
 
 
 def check(marked: str, prefix: str, head: str, suffix: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.edit import validate
-from lsp_server.hole import find, line_at
+from lsp_server.hole import find
 from lsp_server.languages import LANGUAGES, Language
+from lsp_server.lines import line_at
 from lsp_server.region import FAR, NEAR, around
 from lsp_server.syntax import Parses, parse
 from model_runtime.protocol import Done
@@ -98,11 +99,11 @@ WRITTEN = (
 
 
 def outcome(snapshot: Snapshot, offset: int, written: str, whole: bool) -> str:
-    hole = find(snapshot, offset, 64)
-    assert not isinstance(hole, Refusal)
     syntax = parse(snapshot.text, PYTHON) if whole else Parses().around(snapshot, offset)
+    hole = find(snapshot, syntax, offset, 64)
+    assert not isinstance(hole, Refusal)
     done = Done(1, (written,), confidence=0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
-    result = validate(snapshot, syntax, hole, done, ms=1.0)
+    result = validate(snapshot, syntax, hole, written, done, ms=1.0)
     return result.text if isinstance(result, Edit) else f"refused: {result.reason}"
 
 
