@@ -7,7 +7,7 @@ that the lines above it have negative numbers; nothing outside the cell may be e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server.buffer import REACH, Buffer
@@ -40,9 +40,7 @@ class Notebook:
         return replace(snapshot, text=text, first_line=first)
 
     @staticmethod
-    def _texts(
-        uris: Sequence[str] | reversed[str], language: str, documents: Mapping[str, Buffer]
-    ) -> list[str]:
+    def _texts(uris: Iterable[str], language: str, documents: Mapping[str, Buffer]) -> list[str]:
         """The cells' texts, each with a line end, nearest first, until there is enough."""
         texts: list[str] = []
         room = REACH

@@ -106,6 +106,11 @@ class Syntax:
             return name, None, None
         return name, scope, scope.child_by_field_name("body")
 
+    def node(self, span: Span) -> tree_sitter.Node | None:
+        """The innermost named node around a span."""
+        first, last = self._byte(span.start), self._byte(span.end)
+        return self._tree.root_node.named_descendant_for_byte_range(first, last)
+
     def span(self, start_byte: int, end_byte: int) -> Span:
         return Span(self._offset(start_byte), self._offset(end_byte))
 
@@ -263,3 +268,27 @@ def left_over(syntax: Syntax, offset: int, old: str) -> tuple[Span, ...]:
                 uses.append((child.start_byte, child.end_byte))
     after = max(body.start_byte, bound.end_byte)
     return tuple(syntax.span(*use) for use in uses if use[0] >= after) if bound_here else ()
+
+
+def statement(syntax: Syntax, span: Span) -> Span | None:
+    """The innermost whole statement around a span."""
+    node = syntax.node(span)
+    while node and node.parent and node.parent.type not in syntax.language.blocks:
+        node = node.parent
+    return syntax.span(node.start_byte, node.end_byte) if node and node.parent else None
+
+
+def docstring(syntax: Syntax, offset: int) -> tuple[Span, bool] | None:
+    """Where the function around an offset has its docstring, quotes included, or else its first statement;
+    and whether it has one. None outside functions, and where the body stands on the head's line."""
+    node = syntax.node(Span(offset, offset))
+    while node and node.type not in syntax.language.functions:
+        node = node.parent
+    body = node.child_by_field_name("body") if node else None
+    if not node or not body or not body.named_children or body.start_point.row == node.start_point.row:
+        return None
+    first = body.named_children[0]
+    inner = first.named_children[0] if first.named_children else first
+    there = first.type == "expression_statement" and inner.type in syntax.language.strings
+    found = inner if there else first
+    return syntax.span(found.start_byte, found.end_byte), there
