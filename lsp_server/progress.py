@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from lsprotocol import types
@@ -17,16 +19,23 @@ class Progress:
     """`token` is the client's own; without one the client is asked to take ours, if it shows any."""
 
     def __init__(
-        self, tokens: Tokens, title: str, token: types.ProgressToken | None, shown: bool = True
+        self,
+        tokens: Tokens,
+        title: str,
+        token: types.ProgressToken | None,
+        ask: Callable[[str, Any], Future[Any]] | None,
     ) -> None:
+        """`ask` sends a request to the client; None if it shows no progress of ours."""
         self._tokens, self._title = tokens, title
         self._token = token if token is not None else str(uuid.uuid4())
         self._begun = self._ended = False
         self._task: asyncio.Task[Any] | None = None
+        self._latest: tuple[str, int | None] | None = None
         if token is not None:
             self._begin()
-        elif shown:
-            tokens.create(self._token, lambda *answer: self._begin())
+        elif ask:
+            params = types.WorkDoneProgressCreateParams(self._token)
+            ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params).add_done_callback(self._created)
 
     def report(self, message: str, percentage: int | None) -> None:
         if self._begun and not self._ended:
@@ -46,13 +55,16 @@ class Progress:
         self._ended = True
         self._tokens.tokens.pop(self._token, None)
 
+    def _created(self, answer: Future[Any]) -> None:
+        if not self._ended and not answer.cancelled() and not answer.exception():
+            self._begin()
+
     def _begin(self) -> None:
-        if self._ended:  # the client took its time
-            self._tokens.tokens.pop(self._token, None)
-            return
         self._begun = True
         begin = types.WorkDoneProgressBegin(f"infill: {self._title}", cancellable=True, percentage=0)
         self._tokens.begin(self._token, begin)
+        if self._latest:
+            self.report(*self._latest)
         self._listen()
 
     def _listen(self) -> None:

@@ -77,15 +77,18 @@ class InfillServer(LanguageServer):
     def apply(self, label: str, edit: types.WorkspaceEdit) -> None:
         """Have the client make an edit. Whether it did is only worth a line in the log."""
 
-        def answered(result: types.ApplyWorkspaceEditResult) -> None:
-            if not result.applied:
+        def answered(answer: Future[types.ApplyWorkspaceEditResult]) -> None:
+            if not answer.cancelled() and (fault := answer.exception()):
+                log.warning("the client did not apply %s: %s", label, fault)
+            elif not answer.cancelled() and not (result := answer.result()).applied:
                 log.warning("the client did not apply %s: %s", label, result.failure_reason)
 
         params = types.ApplyWorkspaceEditParams(edit, label)
-        self.protocol.send_request(types.WORKSPACE_APPLY_EDIT, params, answered)
+        self.protocol.send_request(types.WORKSPACE_APPLY_EDIT, params).add_done_callback(answered)
 
     def steps(self, title: str, token: types.ProgressToken | None) -> Progress:
-        return Progress(self.work_done_progress, title, token, self.shows_progress)
+        ask = self.protocol.send_request if self.shows_progress else None
+        return Progress(self.work_done_progress, title, token, ask)
 
 
 def build(session: Session) -> InfillServer:
