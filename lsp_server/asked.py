@@ -24,7 +24,6 @@ class Asked:
     on_step: OnStep
     note: str = ""  # a line of text that the model reads above the hole's line
     instruction: str = ""
-
     original: str = ""
 
     def __post_init__(self) -> None:

@@ -38,6 +38,7 @@ class Progress:
             ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params).add_done_callback(self._created)
 
     def report(self, message: str, percentage: int | None) -> None:
+        self._latest = message, percentage
         if self._begun and not self._ended:
             self._tokens.report(
                 self._token,
