@@ -96,8 +96,11 @@ async def carry_out(
 
     outcomes = await pipeline.fill(snapshot, holes, asked, settings, parses, progress)
     edits = [each for each in outcomes if isinstance(each, Edit)]
+    refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:
-        return next(each for each in outcomes if isinstance(each, Refusal))
+        return refusals[0]
+    if refusals:
+        on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
     if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
         return Refusal("parse", "what the model wrote parses no better than what is there")
     return tuple(part for each in edits for part in edit.minimal(snapshot, each))

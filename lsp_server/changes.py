@@ -82,7 +82,7 @@ async def _carry_out(
     started = time.monotonic()
 
     def step(message: str, percentage: int | None) -> None:
-        if percentage is not None and time.monotonic() - started > NOTE_AFTER_S:
+        if percentage == 100 or (percentage is not None and time.monotonic() - started > NOTE_AFTER_S):
             click.echo(message, err=True)
 
     return await patiently(
