@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lsp_server import placeholder
+from lsp_server import placeholder, quiet
 from lsp_server.document import Refusal, Snapshot, Span
 from lsp_server.lines import CLOSER_OF, CLOSERS, indentation, is_word, line_at, open_brackets
 
@@ -77,6 +77,8 @@ def find(
         return Refusal("position", "the cursor is outside the document")
     line = line_at(snapshot.text, offset)
     head, rest = snapshot.text[line.start : offset], snapshot.text[offset : line.end]
+    if not invoked and (refusal := quiet.refusal(snapshot, syntax, offset)):
+        return refusal
     kind = _kind(syntax, offset, head, rest, invoked)
     return _hole(Span(offset, offset), kind, max_tokens, indentation(head))
 

@@ -64,3 +64,19 @@ def open_brackets(text: str) -> list[str]:
 
 def is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
+
+
+def in_quotes(head: str, quotes: str) -> bool:
+    """Whether one of the quotes is open at the end of a line's head."""
+    opened = ""
+    escaped = False
+    for char in head:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif opened:
+            opened = "" if char == opened else opened
+        elif char in quotes:
+            opened = char
+    return bool(opened)

@@ -9,7 +9,7 @@ from lsp_server.syntax import Parses
 
 def at(text: str, offset: int | None, max_tokens: int = 64) -> Hole | Refusal:
     snapshot = Snapshot("file:///a.py", 1, "python", text)
-    return find(snapshot, Parses().around(snapshot, offset or 0), offset, max_tokens)
+    return find(snapshot, Parses().around(snapshot, offset or 0), offset, max_tokens, invoked=True)
 
 
 def check(marked: str, kind: str, max_tokens: int = 64) -> None:
