@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 _BLANK_LINE = r"\n\r?\n"
 _MEMBER = _BLANK_LINE + r"([ \t]*[^\s)\]}*])"  # a line below a blank one, however far indented
-_BRACES = r"\{$"
+_BRACES = r"\{$|^\s*(?:case\b.*|default|public|private|protected):$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Language:
     functions: frozenset[str] = frozenset()
     placeholder: str | None = None
     docstrings: bool = False
-    empty_bodies: bool = True  # a body of nothing is a placeholder too
+    empty_bodies: bool = True  # a body of nothing is a placeholder too,
+    constructor: str = r"(?!)"  # unless the line before it matches this
 
 
 def _set(names: str) -> frozenset[str]:
@@ -58,6 +59,7 @@ _JAVASCRIPT = Language(
     definition=_MEMBER,
     wrap=("class A {", "}"),
     functions=_set("function_declaration generator_function_declaration method_definition"),
+    constructor=r"\bconstructor\b",
     placeholder=r"(?i:throw new Error\((['\"`])(?:todo|not (?:yet )?implemented).*\);?)",
 )
 
@@ -152,6 +154,7 @@ LANGUAGES = (
         blocks=_C.blocks | _set("declaration_list"),
         definition=_MEMBER,
         wrap=("class A {", "};"),
+        constructor=r"\)\s*:[^:]",
         placeholder=_C.placeholder + r"|throw std::\w+\((?i:\"(?:todo|not (?:yet )?implemented).*)\);",
     ),
     Language(
@@ -225,7 +228,7 @@ LANGUAGES = (
         blocks=_set(
             "program compound_statement do_group if_statement else_clause elif_clause case_item subshell"
         ),
-        opener=r"(?:\b(?:then|do|else|in)|[{(])$|^\s*[^()\s]+\)$",
+        opener=r"(?:\b(?:then|do|else|in)|(?:^|\s)[{(])$|^\s*[^()\s]+\)$",
         functions=_set("function_definition"),
         placeholder=r":|true|exit 1",
     ),
@@ -275,6 +278,7 @@ LANGUAGES = (
         aliases=("yml",),
         extensions=(".yaml", ".yml"),
         strings=_set("single_quote_scalar double_quote_scalar block_scalar"),
+        blocks=_set("block_mapping block_sequence"),
         opener=r"[:|>-]$",
         definition=r"\n(?!\s)()(?=[\w\"'-]+:)",
     ),
@@ -285,7 +289,7 @@ LANGUAGES = (
         extensions=(".toml",),
         strings=_set("string quoted_key"),
         blocks=_set("document table table_array_element"),
-        opener=r"\[$|^\s*\[.*\]$",
+        opener=r"=\s*\[$|^\s*\[.*\]$",
         long_quotes=('"""', "'''"),
         definition=_BLANK_LINE + r"(\[)",
     ),

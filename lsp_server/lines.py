@@ -12,6 +12,7 @@ CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 CLOSERS = ")]}'\"`"  # brackets and quotes
 
+_BRACKET = re.compile(r"[()\[\]{}]")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _INDENTED = re.compile(r"(?:^|[\r\n])([ \t]+)(?=[^\s])")
 
@@ -60,6 +61,19 @@ def open_brackets(text: str) -> list[str]:
         elif open_ones and OPENER_OF.get(char) == open_ones[-1]:
             open_ones.pop()
     return open_ones
+
+
+def unmatched(text: str, opened: tuple[str, ...] = ()) -> tuple[int, tuple[str, ...]]:
+    """Closers without an opener, and the openers left open, after a text in which `opened` are open."""
+    lonely, stack = 0, list(opened)
+    for bracket in _BRACKET.findall(text):
+        if bracket in CLOSER_OF:
+            stack.append(bracket)
+        elif stack and stack[-1] == OPENER_OF[bracket]:
+            stack.pop()
+        else:
+            lonely += 1
+    return lonely, tuple(stack)
 
 
 def is_word(char: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lsp_server.document import Refusal, Snapshot
+from lsp_server.document import Refusal, Snapshot, Span
 from lsp_server.lines import CLOSERS, in_quotes, is_word, line_at, open_brackets
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ _GENERATED = re.compile(
 )
 _COMMENT_LINE = re.compile(r"\s*(?:#|//|/?\*|--|<!--|;|%|\"\"\")")
 _WORD = re.compile(r"\w+\Z")
-_BARE = re.compile(r"[\w.$@:]+|\w+->\w+")  # a name, which is the start of most statements
+# A name, or its declaration: the start of most statements.
+_BARE = re.compile(r"(?:(?:local|let|var|const|mut|val)\s+)*(?:[\w.$@:]+|\w+->\w+)")
+_WORD_THEN = re.compile(r"\w\W+\w*\Z|\W\s*=\s*\Z")
+_TAG = re.compile(r"</[\w.:-]+>\Z|/>\Z")
+_INCLUDE = re.compile(r"\s*#\s*include\s*(?:<.*>|\".*\")")
 _LITERALS = frozenset({"None", "True", "False", "true", "false", "null", "nil", "undefined"})
 _WHOLE = frozenset({"pass", "break", "continue", "return"})
 _NAMES_END_IT = re.compile(r"(?:import|from|use|using|package|global|nonlocal|#\s*include|require)\b")
@@ -41,10 +45,15 @@ def refusal(snapshot: Snapshot, syntax: Syntax | None, offset: int) -> Refusal |
         return Refusal("generated", "the file looks generated, not written by hand")
     if head and rest and is_word(head[-1]) and is_word(rest[0]):
         return Refusal("word", "the cursor is inside a word")
-    if in_comment(syntax, offset, head):
-        return Refusal("comment", "the cursor is in a comment")
-    if in_string(syntax, offset, head) and not _empty_quotes(head, rest):
-        return Refusal("string", "the cursor is in a string")
+    if syntax is not None:
+        # What the line is going to be: with nothing at the cursor it may not parse.
+        named = syntax.replaced(Span(offset, offset), "x") if syntax.errors else syntax
+        if in_comment(syntax, offset, head):
+            return Refusal("comment", "the cursor is in a comment")
+        if in_string(named, offset, line, head) and not _empty_quotes(head, rest):
+            return Refusal("string", "the cursor is in a string")
+        if mistaken(text, named, Span(line.start, offset)):
+            return Refusal("syntax", "the line has a syntax error before the cursor")
     if not rest.strip() and finished(text, syntax, offset, head):
         return Refusal("finished", "the line is finished")
     return None
@@ -58,21 +67,18 @@ def generated(snapshot: Snapshot) -> bool:
     return any(_COMMENT_LINE.match(line) and _GENERATED.search(line) for line in lines)
 
 
-def in_comment(syntax: Syntax | None, offset: int, head: str) -> bool:
-    if syntax is None:
-        return False
+def in_comment(syntax: Syntax, offset: int, head: str) -> bool:
     if syntax.in_comment(offset):
         return True
     mark = syntax.language.comment
     return bool(mark) and head.lstrip().startswith(mark)
 
 
-def in_string(syntax: Syntax | None, offset: int, head: str) -> bool:
-    if syntax is None:
-        return False
+def in_string(syntax: Syntax, offset: int, line: Span, head: str) -> bool:
+    """A parser may not see a string whose end is still to be typed."""
     if syntax.in_string(offset):
         return True
-    return syntax.broken_before(offset) and in_quotes(head, syntax.language.quotes)
+    return in_quotes(head, syntax.language.quotes) and bool(syntax.errors) and syntax.broken(line)
 
 
 def finished(text: str, syntax: Syntax | None, offset: int, head: str) -> bool:
@@ -80,20 +86,23 @@ def finished(text: str, syntax: Syntax | None, offset: int, head: str) -> bool:
     line. After a blank something else is to come."""
     if not head.strip() or head[-1].isspace():
         return False
-    if head[-1] in ";":
-        return not open_brackets(head)
+    if head[-1] == ";":
+        return "(" not in open_brackets(head)
     if syntax is None:
         return False
-    if re.search(syntax.language.opener, head) and len(open_brackets(head)) <= (head[-1] in "({["):
+    opens = len(open_brackets(head))
+    if re.search(syntax.language.opener, head) and (head[-1] == "{" or opens == (head[-1] in "([")):
         return True
-    if head[-1] == "," and not open_brackets(head):
+    if head[-1] == "," and not opens:
         return True  # a row of a table or a call
+    if _TAG.search(head) or _INCLUDE.fullmatch(head):
+        return True
     statement = syntax.statement_before(offset)
     if statement is None:
         return False
     word = _WORD.search(head)
     if word is None:
-        return head[-1] in CLOSERS + ">" or bool(_NAMES_END_IT.match(statement))
+        return head[-1] in CLOSERS or bool(_NAMES_END_IT.match(statement))
     if statement in _WHOLE:
         return statement != "return"
     if _BARE.fullmatch(statement):
@@ -101,6 +110,14 @@ def finished(text: str, syntax: Syntax | None, offset: int, head: str) -> bool:
     if word[0] in _LITERALS or word[0].isdigit():
         return True
     return _ends_statements(text, offset, word[0], named=bool(_NAMES_END_IT.match(statement)))
+
+
+def mistaken(text: str, syntax: Syntax, head: Span) -> bool:
+    """Whether the parser stumbles over what stands well before the end of a line's head. What it stumbles
+    over just there may only be unfinished."""
+    if not syntax.errors:
+        return False
+    return any(_WORD_THEN.search(text[span.end : head.end]) for span in syntax.unexpected(head))
 
 
 def _ends_statements(text: str, offset: int, word: str, named: bool) -> bool:

@@ -38,6 +38,7 @@ class Syntax:
     ) -> None:
         self.text, self.start, self.language = text, start, language
         self._data, self._parser = _encode(text), parser
+        self._latest: tuple[Span, str, Syntax] | None = None  # asked for by several in a row
         self._tree = parser.parse(self._data, old) if old else parser.parse(self._data)
 
     @cached_property
@@ -66,6 +67,18 @@ class Syntax:
         """Also true at a comment's end, where typing extends it."""
         return any(node.type in self.language.comments for node in self._before(self._byte(offset)))
 
+    def unexpected(self, within: Span) -> list[Span]:
+        """Text in the span that the parser could not make sense of."""
+        first, last = self._byte(within.start), self._byte(within.end)
+        found, pending = [], [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            if node.has_error and node.start_byte < last and node.end_byte > first:
+                if node.is_error and first <= node.start_byte and node.end_byte <= last:
+                    found.append(Span(self._offset(node.start_byte), self._offset(node.end_byte)))
+                pending.extend(node.children)
+        return found
+
     def statement_before(self, offset: int) -> str | None:
         """The smallest statement that ends at the offset, if it has no errors."""
         at = self._byte(offset)
@@ -76,19 +89,28 @@ class Syntax:
                 return self._data[node.start_byte : at].decode("utf-8", "replace")
         return None
 
-    def broken_before(self, offset: int) -> bool:
-        """Whether the parser does not know what the character before the offset is part of."""
-        return any(node.is_error for node in self._before(self._byte(offset)))
+    def broken(self, within: Span) -> bool:
+        """Whether the parser stumbled over anything that touches the span."""
+        first, last = self._byte(within.start), self._byte(within.end)
+        pending = [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            if node.has_error and node.start_byte <= last and node.end_byte >= first:
+                if node.is_error or node.is_missing:
+                    return True
+                pending.extend(node.children)
+        return False
 
-    def bodies(self) -> list[Span]:
-        """The insides of functions' bodies, without brackets or keywords around them."""
+    def bodies(self) -> list[tuple[Span, Span]]:
+        """Functions, each with the inside of its body, without brackets or keywords around it."""
         found, pending = [], [self._tree.root_node]
         while pending:
             node = pending.pop()
             pending.extend(node.children)
             if node.type in self.language.functions:
-                found.append(self._inside(node))
-        return sorted((span for span in found if span), key=lambda span: span.start)
+                found.append((Span(self._offset(node.start_byte), self._offset(node.end_byte)), node))
+        bodies = [(span, self._inside(node)) for span, node in sorted(found, key=lambda each: each[0].start)]
+        return [(span, inside) for span, inside in bodies if inside]
 
     def _inside(self, function: tree_sitter.Node) -> Span | None:
         body = function.child_by_field_name("body")
@@ -106,9 +128,13 @@ class Syntax:
 
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
+        if self._latest and self._latest[:2] == (span, new):
+            return self._latest[2]
         first, last = span.start - self.start, span.end - self.start
         text = self.text[:first] + new + self.text[last:]
-        return self._edited(text, first, last, first + len(new), self.start)
+        syntax = self._edited(text, first, last, first + len(new), self.start)
+        self._latest = span, new, syntax
+        return syntax
 
     def reparsed(self, text: str, start: int) -> Syntax:
         """The parse of a later text, reusing what did not change."""
