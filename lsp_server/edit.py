@@ -7,7 +7,7 @@ document does without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -15,14 +15,17 @@ from lsp_server import trim
 from lsp_server.canvas import normalize
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.hole import Hole
-from lsp_server.lines import CLOSERS, indent_unit, line_at, line_end, open_brackets
+from lsp_server.lines import CLOSERS, indent_unit, line_at, line_end, unmatched
 from lsp_server.syntax import Syntax
 from model_runtime.protocol import Done
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
 _FOLLOWING_CHARS = 4_000  # how far a repetition of what follows is looked for
+_NEAR_CHARS = 6_000  # before and after the hole, where brackets are matched
 _LONGEST = 20_000  # characters of an answer that are looked at
 _TRIES = 24  # parses for one answer
+_TRAILING = CLOSERS + "([{"
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 
@@ -49,9 +52,10 @@ def validate(
         return Refusal("empty", "the model had nothing to add here")
     if trim.repeats(head + text + rest, after.removeprefix(rest)):
         return Refusal("repeats", "the suggestion repeats the lines that follow")
-    text = text.replace("\n", line_end(known))
-    if syntax is not None and not (text := _parsing(syntax, hole, text)):
+    part = next(_fitting(known, syntax, hole, text.replace("\n", line_end(known))), None)
+    if part is None:
         return Refusal("parse", "the suggestion would make the file parse worse")
+    text = part
     text = hole.lead + text + hole.trail
     if text == known[hole.span.start : hole.span.end]:
         return Refusal("same", "the suggestion is what stands there already")
@@ -94,23 +98,46 @@ def _spaced(text: str, head: str, rest: str) -> str:
     return "\n".join(lines)
 
 
-def _parsing(syntax: Syntax, hole: Hole, text: str) -> str:
-    """The longest leading part of the text that makes the document parse no worse; else "".
+def _fitting(known: str, syntax: Syntax | None, hole: Hole, text: str) -> Iterator[str]:
+    """The leading parts of the text, longest first, with which the document parses no worse and has no more
+    brackets without a partner.
 
     An unfinished line does not parse anyhow, so that any text would do no harm: what the line would be
     with a plain name in the hole counts too.
     """
-    before = min(syntax.errors, syntax.replaced(hole.span, hole.lead + "x" + hole.trail).errors)
+    balanced = _balance(known, hole)
+    fewest = None
     for part in _leading(text):
-        errors = syntax.replaced(hole.span, hole.lead + part + hole.trail).errors
-        # Where errors stay as many, a bracket left open may be hiding behind the one that was there.
-        if errors < before or (errors == before and not (errors and open_brackets(part))):
-            return part
-    return ""
+        if not balanced(part):
+            continue
+        if syntax is None:
+            yield part
+            continue
+        if fewest is None:
+            fewest = min(syntax.errors, syntax.replaced(hole.span, hole.lead + "x" + hole.trail).errors)
+        if syntax.replaced(hole.span, hole.lead + part + hole.trail).errors <= fewest:
+            yield part
+
+
+def _balance(known: str, hole: Hole) -> Callable[[str], bool]:
+    """Whether a text for the hole closes only what is open there, and leaves open only what is closed
+    below. Brackets in the document's strings count as well, before as after; those in the text's need not,
+    as far as it can be seen without a parse what is a string in it."""
+    start, end = hole.span.start, hole.span.end
+    _, opened = unmatched(known[max(0, start - _NEAR_CHARS) : start] + hole.lead)
+    following = hole.trail + known[end : end + _NEAR_CHARS]
+
+    def wrong(text: str) -> int:
+        lonely, still_open = unmatched(text, opened)
+        lonely_below, left_open = unmatched(following, still_open)
+        return lonely + lonely_below + len(left_open)
+
+    before = wrong(known[start:end])
+    return lambda text: wrong(text) <= before or wrong(_QUOTED.sub("", text)) <= before
 
 
 def _leading(text: str) -> Iterator[str]:
-    """The text, less one line after another at its end, less closing brackets and quotes at each."""
+    """The text, less one line after another at its end, less brackets and quotes at the end of each."""
     tries = 0
     lines = text
     while lines and tries < _TRIES:
@@ -118,5 +145,5 @@ def _leading(text: str) -> Iterator[str]:
         while part and tries < _TRIES:
             yield part
             tries += 1
-            part = part[:-1].rstrip() if part[-1] in CLOSERS else ""
+            part = part[:-1].rstrip() if part[-1] in _TRAILING else ""
         lines = lines.rpartition("\n")[0].rstrip()

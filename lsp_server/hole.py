@@ -6,14 +6,16 @@ mistake (see `edit`), not lost. What the user selected, and what only holds a pl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lsp_server import placeholder
+from lsp_server import placeholder, quiet
 from lsp_server.document import Refusal, Snapshot, Span
 from lsp_server.lines import CLOSER_OF, CLOSERS, indentation, is_word, line_at, open_brackets
 
 if TYPE_CHECKING:
+    from lsp_server.placeholder import Placeholder
     from lsp_server.syntax import Syntax
 
 Kind = Literal[
@@ -39,6 +41,8 @@ class Rule:
     lines: int
     place: str  # in words, for the reader of docs/holes.md
 
+
+_NEAR_CHARS = 1_000  # where the lines above and below are looked for
 
 RULES: dict[Kind, Rule] = {
     "rest-of-line": Rule(24, 1, "nothing but closing brackets, quotes and punctuation follows on the line"),
@@ -77,8 +81,15 @@ def find(
         return Refusal("position", "the cursor is outside the document")
     line = line_at(snapshot.text, offset)
     head, rest = snapshot.text[line.start : offset], snapshot.text[offset : line.end]
-    kind = _kind(syntax, offset, head, rest, invoked)
-    return _hole(Span(offset, offset), kind, max_tokens, indentation(head))
+    if not invoked and (refusal := quiet.refusal(snapshot, syntax, offset)):
+        return refusal
+    kind = _kind(syntax, offset, head, rest)
+    if kind == "whole-line" and _block_is_empty(snapshot.text, syntax, line):
+        kind = "body"
+    elif kind == "whole-line" and invoked:
+        kind = "block"
+    hole = _hole(Span(offset, offset), kind, max_tokens, indentation(head))
+    return hole if invoked else replace(hole, lines=1)
 
 
 def of_selection(snapshot: Snapshot, syntax: Syntax | None, span: Span, max_tokens: int) -> Hole | Refusal:
@@ -86,30 +97,31 @@ def of_selection(snapshot: Snapshot, syntax: Syntax | None, span: Span, max_toke
     if span.end > len(snapshot.text):
         return Refusal("position", "the selection is outside the document")
     if span.start == span.end:
-        for hole in placeholders(snapshot, syntax, max_tokens):
-            line = line_at(snapshot.text, hole.span.start)
-            if line.start <= span.start <= max(line.end, hole.span.end):
-                return hole
+        for each in placeholder.find(snapshot.text, syntax):
+            if line_at(snapshot.text, each.around.start).start <= span.start <= each.around.end:
+                return _at_placeholder(each, max_tokens)
         return Refusal("no-hole", "nothing to fill here: select code, or write <fill> where it is missing")
     selected = snapshot.text[span.start : span.end]
     if not selected.strip():
         return Refusal("no-hole", "the selection is blank")
     start = span.start + len(selected) - len(selected.lstrip())
     end = span.start + len(selected.rstrip())
-    indent = indentation(snapshot.text[line_at(snapshot.text, start).start : start])
-    return _hole(Span(start, end), "selection", max_tokens, indent)
+    lines = selected.strip().split("\n")
+    head = snapshot.text[line_at(snapshot.text, start).start : start]
+    rest = snapshot.text[end : line_at(snapshot.text, end).end]
+    indents = [indentation(head), *(indentation(line) for line in lines[1:] if line.strip())]
+    hole = _hole(Span(start, end), "selection", max_tokens, min(indents, key=len))
+    return hole if not head.strip() and not rest.strip() else replace(hole, lines=len(lines))
 
 
 def placeholders(snapshot: Snapshot, syntax: Syntax | None, max_tokens: int) -> tuple[Hole, ...]:
     """Every marker, and every function body that does nothing yet in the text that `syntax` has parsed."""
-    return tuple(
-        replace(
-            _hole(each.span, "body" if each.body else "rest-of-line", max_tokens, each.indent),
-            lead=each.lead,
-            trail=each.trail,
-        )
-        for each in placeholder.find(snapshot.text, syntax)
-    )
+    return tuple(_at_placeholder(each, max_tokens) for each in placeholder.find(snapshot.text, syntax))
+
+
+def _at_placeholder(found: Placeholder, max_tokens: int) -> Hole:
+    hole = _hole(found.span, "body" if found.body else "rest-of-line", max_tokens, found.indent)
+    return replace(hole, lead=found.lead, trail=found.trail)
 
 
 def _hole(span: Span, kind: Kind, max_tokens: int, indent: str) -> Hole:
@@ -117,13 +129,13 @@ def _hole(span: Span, kind: Kind, max_tokens: int, indent: str) -> Hole:
     return Hole(span, kind, min(rule.tokens, max_tokens), rule.lines, indent)
 
 
-def _kind(syntax: Syntax | None, offset: int, head: str, rest: str, invoked: bool) -> Kind:
+def _kind(syntax: Syntax | None, offset: int, head: str, rest: str) -> Kind:
     if syntax and syntax.in_comment(offset):
         return "comment"
     if syntax and syntax.in_string(offset):
         return "string"
     if not head.strip() and not rest.strip():
-        return "block" if invoked else "whole-line"
+        return "whole-line"
     if rest.strip(CLOSERS + ",:; \t"):
         return "middle-of-line"
     if head and is_word(head[-1]):
@@ -131,3 +143,12 @@ def _kind(syntax: Syntax | None, offset: int, head: str, rest: str, invoked: boo
     if (opened := head.rstrip().rfind("(")) > 0 and open_brackets(head[opened:])[:1] == ["("]:
         return "arguments" if is_word(head[opened - 1]) else "rest-of-line"
     return "brackets" if head and rest and CLOSER_OF.get(head[-1]) == rest[0] else "rest-of-line"
+
+
+def _block_is_empty(text: str, syntax: Syntax | None, line: Span) -> bool:
+    """Whether the blank line is all there is of the block that the line above opens."""
+    above = text[max(0, line.start - _NEAR_CHARS) : line.start].rstrip().rpartition("\n")[2]
+    if syntax is None or not re.search(syntax.language.opener, above):
+        return False
+    below = text[line.end : line.end + _NEAR_CHARS].lstrip("\r\n").partition("\n")[0]
+    return not below.strip() or len(indentation(below)) <= len(indentation(above))

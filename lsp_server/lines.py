@@ -12,6 +12,7 @@ CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 CLOSERS = ")]}'\"`"  # brackets and quotes
 
+_BRACKET = re.compile(r"[()\[\]{}]")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _INDENTED = re.compile(r"(?:^|[\r\n])([ \t]+)(?=[^\s])")
 
@@ -62,5 +63,34 @@ def open_brackets(text: str) -> list[str]:
     return open_ones
 
 
+def unmatched(text: str, opened: tuple[str, ...] = ()) -> tuple[int, tuple[str, ...]]:
+    """Closers without an opener, and the openers left open, after a text in which `opened` are open."""
+    lonely, stack = 0, list(opened)
+    for bracket in _BRACKET.findall(text):
+        if bracket in CLOSER_OF:
+            stack.append(bracket)
+        elif stack and stack[-1] == OPENER_OF[bracket]:
+            stack.pop()
+        else:
+            lonely += 1
+    return lonely, tuple(stack)
+
+
 def is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
+
+
+def in_quotes(head: str, quotes: str) -> bool:
+    """Whether one of the quotes is open at the end of a line's head."""
+    opened = ""
+    escaped = False
+    for char in head:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif opened:
+            opened = "" if char == opened else opened
+        elif char in quotes:
+            opened = char
+    return bool(opened)

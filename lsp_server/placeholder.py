@@ -27,6 +27,7 @@ class Placeholder:
     """`span` gives way to `lead` + new text + `trail`; `body` if the text may take several lines."""
 
     span: Span
+    around: Span  # what it is part of: its line, its function
     body: bool
     indent: str
     lead: str = ""
@@ -38,7 +39,7 @@ def find(text: str, syntax: Syntax | None) -> list[Placeholder]:
     language = syntax.language if syntax else None
     found = [_marker(text, match.start(), language) for match in re.finditer(MARKER, text)]
     if syntax and language and language.placeholder is not None:
-        bodies = (_body(text, span, language) for span in syntax.bodies())
+        bodies = (_body(text, whole, inside, language) for whole, inside in syntax.bodies())
         found += [body for body in bodies if body and not any(_within(each, body) for each in found)]
     return sorted(found, key=lambda each: each.span.start)
 
@@ -52,10 +53,10 @@ def _marker(text: str, start: int, language: Language | None) -> Placeholder:
     if language and language.comment and alone and head.rstrip().endswith(language.comment):
         head = head.rstrip().removesuffix(language.comment)
         start = line.start + len(head)
-    return Placeholder(Span(start, end), alone and not head.strip(), indentation(head))
+    return Placeholder(Span(start, end), line, alone and not head.strip(), indentation(head))
 
 
-def _body(text: str, inside: Span, language: Language) -> Placeholder | None:
+def _body(text: str, whole: Span, inside: Span, language: Language) -> Placeholder | None:
     """The part of a function's body that holds the place, if nothing else is done there."""
     assert language.placeholder is not None
     line = line_at(text, inside.start)
@@ -64,30 +65,30 @@ def _body(text: str, inside: Span, language: Language) -> Placeholder | None:
     if language.docstrings and (docstring := _DOCSTRING.match(text, inside.start, inside.end)):
         start = docstring.end()
     comments = list(_comments(text, Span(start, inside.end), language))
-    if any(_TODO.search(text, comment.start, comment.end) is None for comment in comments):
-        return None
     after = comments[-1].end if comments else start
     rest = text[after : inside.end]
     statement = rest.strip()
     if statement and not re.fullmatch(language.placeholder, statement):
         return None
+    if not statement and any(_TODO.search(text[note.start : note.end]) is None for note in comments):
+        return None  # says why there is nothing
     newline, unit = line_end(text), indent_unit(text)
     if statement:
         first = after + len(rest) - len(rest.lstrip())
         span = Span(first, first + len(statement))
         indent = text[line_at(text, first).start : first]
         if not indent.strip():
-            return Placeholder(span, True, indent)
+            return Placeholder(span, whole, True, indent)
         outer = indentation(indent)
     elif comments:  # they say what is to be done, and stay
         indent = indentation(text[line_at(text, comments[-1].start).start :])
-        return Placeholder(Span(after, after), True, indent, lead=newline + indent)
-    elif not language.empty_bodies or start != inside.start:
+        return Placeholder(Span(after, after), whole, True, indent, lead=newline + indent)
+    elif not language.empty_bodies or re.search(language.constructor, text[line.start : inside.start]):
         return None
     indent = outer + unit
     braces = text[inside.start - 1 : inside.start] == "{"
     span = inside if braces or not statement else Span(_blanks_before(text, span.start), span.end)
-    return Placeholder(span, True, indent, newline + indent, newline + outer if braces else "")
+    return Placeholder(span, whole, True, indent, newline + indent, newline + outer if braces else "")
 
 
 def _blanks_before(text: str, start: int) -> int:

@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 
 from lsp_server.document import Span
 from lsp_server.languages import Language
-from lsp_server.lines import line_at
+from lsp_server.lines import indentation, line_at
 
 # Characters before and after the cursor's line.
 NEAR = 2_000  # that are parsed at least
@@ -51,7 +51,10 @@ def around(text: str, offset: int, language: Language) -> tuple[Region, ...]:
     start = _start(text, line.start, language)
     end = None if start is None else _end(text, start, line.end, language)
     if start is not None and end is not None:
-        return (Region(Span(start, end), line),)
+        span, (opening, closing) = Span(start, end), language.wrap
+        if not opening or not text[start : start + 1].isspace():
+            return (Region(span, line),)
+        return tuple(Region(span, line, *each) for each in ((opening, closing), (opening, ""), ("", "")))
     start, end = max(0, line.start - FEW), min(len(text), line.end + FEW)
     if start:
         start = min(text.find("\n", start) + 1 or line.start, line.start)
@@ -80,7 +83,10 @@ def _end(text: str, start: int, line: int, language: Language) -> int | None:
     """The first definition that starts at a good distance below, and not in a string if there is one."""
     if len(text) - line <= FAR:
         return len(text)
-    found = re.compile(language.definition).finditer(text, line + NEAR, line + FAR)
+    found = list(re.compile(language.definition).finditer(text, line + NEAR, line + FAR))
+    if language.wrap[0]:  # one that is indented further is inside a body
+        outermost = indentation(text[start : start + 200])
+        found = [each for each in found if _indentation(each) <= len(outermost)] or found
     ends = [each.start(1) for each in found]
     outside = (end for end in ends if not _in_string(text[start:end], language))
     return next(outside, ends[0] if ends else None)

@@ -9,22 +9,26 @@ import re
 
 from lsp_server.lines import indentation, is_word, open_brackets
 
+# Not what is also a tag of HTML or SVG, such as `<s>` or `<mask>`.
 _SENTINEL = re.compile(
-    r"<\|[^<>|\n]{1,40}\|>|<\|?/?(?:fim_)?(?:bos|eos|pad|unk|mask|fill|prefix|middle|suffix|gap|hole|turn|channel"
-    r"|start_of_turn|end_of_turn|end_of_text|endoftext|file_sep|repo_name)\|?>"
-    r"|\[MASK\]|<unused\d+>|</?s>|<(?:PRE|SUF|MID|EOT)>|[\u2581\u0120\u010a]"
+    r"<\|[^<>|\n]{1,40}\|>|<\|?(?:bos|eos|pad|unk|fill|gap|turn|channel|fim_\w+|(?:start|end)_of_\w+"
+    r"|endoftext|file_sep|repo_name)\|?>|<(?:unused\d+|PRE|SUF|MID|EOT)>|<(?:turn|channel)\||\[MASK\]"
+    r"|[\u2581\u0120\u010a]"
 )
+_BEGINS = re.compile(r"bos|mid|start|turn|channel", re.IGNORECASE)
 _LOOP = re.compile(r"(.{1,80}?)\1{3,}\Z", re.DOTALL)
+_STEPS = (2, 3, 4, 8)  # columns by which lines are indented further
 _LOOP_CHARS = 16  # shorter repetitions occur in real code, as in `0, 0, 0, 0`
 
 
 def without_sentinels(text: str, document: str) -> str:
-    """Up to the first special token after the text's start, unless the document itself holds its like."""
+    """Up to the first special token, unless the document itself holds its like. One that says that the
+    answer begins is left out."""
     start = 0
     for match in _SENTINEL.finditer(text):
         if match[0] in document:
             continue
-        if text[start : match.start()].strip():
+        if text[start : match.start()].strip() or not _BEGINS.search(match[0]):
             return text[start : match.start()]
         start = match.end()
     return text[start:]
@@ -97,7 +101,7 @@ def reindented(text: str, indent: str, unit: str) -> str:
     own = _columns(unit)
     steps = [after - before for before, after in zip([0, *depths], depths, strict=False) if after > before]
     step = min((step for step in steps if step > 1), default=own)
-    if own == step or any(depth % step for depth in depths if depth > 0):
+    if step not in _STEPS or any(depth % step for depth in depths if depth > 0):
         step = own
     rest = []
     for line in lines[1:]:

@@ -12,7 +12,7 @@ from model_runtime.protocol import Fixed, Slot
 def canvas(marked: str, budget: Budget | None = None) -> Canvas:
     offset = marked.index("|")
     snapshot = Snapshot("file:///a.py", 1, "python", marked.replace("|", "", 1))
-    hole = find(snapshot, Parses().around(snapshot, offset), offset, 8)
+    hole = find(snapshot, Parses().around(snapshot, offset), offset, 8, invoked=True)
     assert not isinstance(hole, Refusal)
     return build(snapshot, [hole], budget)
 

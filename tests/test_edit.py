@@ -14,7 +14,7 @@ def outcome(marked: str, written: str, language: str = "python") -> Edit | Refus
     offset = marked.index("|")
     snapshot = Snapshot("file:///a.py", 7, language, marked.replace("|", "", 1))
     syntax = Parses().around(snapshot, offset)
-    hole = find(snapshot, syntax, offset, 64)
+    hole = find(snapshot, syntax, offset, 64, invoked=True)
     assert not isinstance(hole, Refusal)
     done = Done(1, (written,), confidence=0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
     return validate(snapshot, syntax, hole, written, done, ms=1.0)

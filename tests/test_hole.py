@@ -7,15 +7,15 @@ from lsp_server.hole import Hole, find
 from lsp_server.syntax import Parses
 
 
-def at(text: str, offset: int | None, max_tokens: int = 64) -> Hole | Refusal:
+def at(text: str, offset: int | None, max_tokens: int = 64, invoked: bool = True) -> Hole | Refusal:
     snapshot = Snapshot("file:///a.py", 1, "python", text)
-    return find(snapshot, Parses().around(snapshot, offset or 0), offset, max_tokens)
+    return find(snapshot, Parses().around(snapshot, offset or 0), offset, max_tokens, invoked=invoked)
 
 
-def check(marked: str, kind: str, max_tokens: int = 64) -> None:
+def check(marked: str, kind: str, max_tokens: int = 64, invoked: bool = True) -> None:
     """The hole at the `|` in a text is empty, there, and of this kind."""
     offset = marked.index("|")
-    found = at(marked.replace("|", "", 1), offset, max_tokens)
+    found = at(marked.replace("|", "", 1), offset, max_tokens, invoked)
     assert not isinstance(found, Refusal)
     assert (found.span, found.kind) == (Span(offset, offset), kind)
     assert 0 < found.max_tokens <= max_tokens
@@ -24,11 +24,6 @@ def check(marked: str, kind: str, max_tokens: int = 64) -> None:
 @pytest.mark.parametrize(
     ("marked", "kind"),
     [
-        ("|", "whole-line"),
-        ("a\n|\nb", "whole-line"),
-        ("a\n    |", "whole-line"),
-        ("a\n  |  \nb", "whole-line"),
-        ("a\r\n\t|\r\nb", "whole-line"),
         ("a = |", "rest-of-line"),
         ("a = |\nb", "rest-of-line"),
         ("a = |  \r\nb", "rest-of-line"),
@@ -47,6 +42,28 @@ def check(marked: str, kind: str, max_tokens: int = 64) -> None:
 )
 def test_kinds(marked: str, kind: str) -> None:
     check(marked, kind)
+
+
+@pytest.mark.parametrize("marked", ["|", "a\n|\nb", "a\n    |", "a\n  |  \nb", "a\r\n\t|\r\nb"])
+def test_blank_lines(marked: str) -> None:
+    """The user who asks gets several."""
+    check(marked, "whole-line", invoked=False)
+    check(marked, "block")
+
+
+@pytest.mark.parametrize(
+    ("marked", "kind"),
+    [
+        ("def f():\n    |", "body"),
+        ("def f():\n    |\n\ndef g():\n    pass\n", "body"),
+        ("if a:\r\n\t|\r\nb\r\n", "body"),
+        ("def f(\n    a,\n):\n    |\n", "body"),
+        ("if a:\n    |\n    b\n", "whole-line"),
+        ("x = {a:\n    |\n", "whole-line"),
+    ],
+)
+def test_an_empty_body(marked: str, kind: str) -> None:
+    check(marked, kind, invoked=False)
 
 
 def test_the_setting_limits_the_hole() -> None:

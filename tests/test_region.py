@@ -100,7 +100,7 @@ WRITTEN = (
 
 def outcome(snapshot: Snapshot, offset: int, written: str, whole: bool) -> str:
     syntax = parse(snapshot.text, PYTHON) if whole else Parses().around(snapshot, offset)
-    hole = find(snapshot, syntax, offset, 64)
+    hole = find(snapshot, syntax, offset, 64, invoked=True)
     assert not isinstance(hole, Refusal)
     done = Done(1, (written,), confidence=0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
     result = validate(snapshot, syntax, hole, written, done, ms=1.0)

@@ -37,18 +37,17 @@ def test_errors(text: str, errors: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "kind", "in_string", "in_comment"),
+    ("marker", "in_string", "in_comment"),
     [
-        ("def f", "function_definition", False, False),
-        ("note", "comment", False, True),
-        ("\n    s", "function_definition", False, True),  # at the comment's end
-        ("text", "string_content", True, False),
-        ("return", "return_statement", False, False),
+        ("def f", False, False),
+        ("note", False, True),
+        ("\n    s", False, True),  # at the comment's end
+        ("text", True, False),
+        ("return", False, False),
     ],
 )
-def test_what_is_around(marker: str, kind: str, in_string: bool, in_comment: bool) -> None:
+def test_what_is_around(marker: str, in_string: bool, in_comment: bool) -> None:
     syntax, offset = python(SOURCE), SOURCE.index(marker)
-    assert syntax.kind_at(offset) == kind or in_comment
     assert syntax.in_string(offset) == in_string
     assert syntax.in_comment(offset) == in_comment
 
