@@ -19,6 +19,7 @@ from lsp_server.syntax import Parses
 BLOCK_TOKENS = 256
 BLOCK_CHARS = 600  # of a block before it is rewritten, so that it may grow
 BLOCK_LINES = 64
+FULL_LINES = 40  # before it is rewritten
 
 
 async def rewrite(
@@ -74,10 +75,11 @@ def blocks(text: str, span: Span) -> Iterator[Span]:
 
 def _cut(text: str, start: int, end: int) -> int:
     """The end of the lines from `start` that make one block."""
-    best, least, at = None, None, start
+    best, least, at, count = None, None, start, 0
     while at < end:
         line = line_at(text, at)
-        if best is not None and line.end - start > BLOCK_CHARS:
+        count += 1
+        if best is not None and (line.end - start > BLOCK_CHARS or count > FULL_LINES):
             break
         following = line_at(text, _next(text, line.end))
         depth = len(indentation(text[following.start : following.end]))

