@@ -47,7 +47,7 @@ def validate(
     text = trim.within_block(_spaced(trim.without_loop(text), head, rest), hole.indent)
     text = trim.without_following(text, after.removeprefix(rest))
     text = trim.without_overlap(text, after)
-    text = trim.reindented(text, hole.indent, indent_unit(known))
+    text = trim.reindented(text, hole.indent, indent_unit(known, hole.indent))
     if not text.strip():
         return Refusal("empty", "the model had nothing to add here")
     if trim.repeats(head + text + rest, after.removeprefix(rest)):

@@ -34,7 +34,7 @@ def indentation(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def indent_unit(text: str) -> str:
+def indent_unit(text: str, default: str = "") -> str:
     """One level of indentation: a tab, or as many blanks as lines are most often indented further by."""
     widths: Counter[int] = Counter()
     tabs = last = 0
@@ -48,7 +48,9 @@ def indent_unit(text: str) -> str:
         last = width
     if tabs > widths.total():
         return "\t"
-    return " " * (widths.most_common(1)[0][0] if widths else 4)
+    if widths:
+        return " " * widths.most_common(1)[0][0]
+    return default or "    "
 
 
 def open_brackets(text: str) -> list[str]:

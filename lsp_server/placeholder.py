@@ -6,7 +6,7 @@ Knows where they stand, not what may be written there; `hole` makes holes of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,14 @@ def find(text: str, syntax: Syntax | None) -> list[Placeholder]:
         bodies = (_body(text, whole, inside, language) for whole, inside in syntax.bodies())
         found += [body for body in bodies if body and not any(_within(each, body) for each in found)]
     return sorted(found, key=lambda each: each.span.start)
+
+
+def masked(text: str, spans: Iterable[Span]) -> str:
+    """The text with a name as long as it is for each marker, which is no text of any language."""
+    for span in spans:
+        if MARKER in text[span.start : span.end]:
+            text = text[: span.start] + "x" * (span.end - span.start) + text[span.end :]
+    return text
 
 
 def _marker(text: str, start: int, language: Language | None) -> Placeholder:
