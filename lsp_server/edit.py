@@ -21,7 +21,7 @@ from model_runtime.protocol import Done
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
 _FOLLOWING_CHARS = 4_000  # how far a repetition of what follows is looked for
-_NEAR_CHARS = 6_000  # before and after the hole, where brackets are matched
+_NEAR_CHARS = 4_000  # before and after the hole, where brackets are matched and indentation is learnt
 _LONGEST = 20_000  # characters of an answer that are looked at
 _TRIES = 24  # parses for one answer
 _TRAILING = CLOSERS + "([{"
@@ -47,7 +47,9 @@ def validate(
     text = trim.within_block(_spaced(trim.without_loop(text), head, rest), hole.indent)
     text = trim.without_following(text, after.removeprefix(rest))
     text = trim.without_overlap(text, after)
-    text = trim.reindented(text, hole.indent, indent_unit(known))
+    if "\n" in text:
+        nearby = known[max(0, hole.span.start - _NEAR_CHARS) : hole.span.end + _NEAR_CHARS]
+        text = trim.reindented(text, hole.indent, indent_unit(nearby, hole.indent))
     if not text.strip():
         return Refusal("empty", "the model had nothing to add here")
     if trim.repeats(head + text + rest, after.removeprefix(rest)):
@@ -125,12 +127,11 @@ def _balance(known: str, hole: Hole) -> Callable[[str], bool]:
     as far as it can be seen without a parse what is a string in it."""
     start, end = hole.span.start, hole.span.end
     _, opened = unmatched(known[max(0, start - _NEAR_CHARS) : start] + hole.lead)
-    following = hole.trail + known[end : end + _NEAR_CHARS]
+    closed, still_open = unmatched(hole.trail + known[end : end + _NEAR_CHARS])
 
     def wrong(text: str) -> int:
-        lonely, still_open = unmatched(text, opened)
-        lonely_below, left_open = unmatched(following, still_open)
-        return lonely + lonely_below + len(left_open)
+        lonely, left_open = unmatched(opened + text + closed)
+        return len(lonely) + len(left_open) + len(still_open)
 
     before = wrong(known[start:end])
     return lambda text: wrong(text) <= before or wrong(_QUOTED.sub("", text)) <= before

@@ -155,7 +155,8 @@ LANGUAGES = (
         definition=_MEMBER,
         wrap=("class A {", "};"),
         constructor=r"\)\s*:[^:]",
-        placeholder=_C.placeholder + r"|throw std::\w+\((?i:\"(?:todo|not (?:yet )?implemented).*)\);",
+        placeholder=r"(?i:abort\(\);|assert\((?:0|false)\);)"
+        r"|throw std::\w+\((?i:\"(?:todo|not (?:yet )?implemented).*)\);",
     ),
     Language(
         id="java",

@@ -34,7 +34,7 @@ def indentation(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def indent_unit(text: str) -> str:
+def indent_unit(text: str, default: str = "") -> str:
     """One level of indentation: a tab, or as many blanks as lines are most often indented further by."""
     widths: Counter[int] = Counter()
     tabs = last = 0
@@ -48,7 +48,9 @@ def indent_unit(text: str) -> str:
         last = width
     if tabs > widths.total():
         return "\t"
-    return " " * (widths.most_common(1)[0][0] if widths else 4)
+    if widths:
+        return " " * widths.most_common(1)[0][0]
+    return default or "    "
 
 
 def open_brackets(text: str) -> list[str]:
@@ -63,17 +65,18 @@ def open_brackets(text: str) -> list[str]:
     return open_ones
 
 
-def unmatched(text: str, opened: tuple[str, ...] = ()) -> tuple[int, tuple[str, ...]]:
-    """Closers without an opener, and the openers left open, after a text in which `opened` are open."""
-    lonely, stack = 0, list(opened)
+def unmatched(text: str) -> tuple[str, str]:
+    """The closers without an opener and the openers left open, each in order, so that the same can be asked
+    of texts that are put together."""
+    closers, openers = [], []
     for bracket in _BRACKET.findall(text):
         if bracket in CLOSER_OF:
-            stack.append(bracket)
-        elif stack and stack[-1] == OPENER_OF[bracket]:
-            stack.pop()
+            openers.append(bracket)
+        elif openers and openers[-1] == OPENER_OF[bracket]:
+            openers.pop()
         else:
-            lonely += 1
-    return lonely, tuple(stack)
+            closers.append(bracket)
+    return "".join(closers), "".join(openers)
 
 
 def is_word(char: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from lsp_server import canvas, edit, hole
+from lsp_server import canvas, edit, hole, placeholder
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.hole import Hole
 from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
+from lsp_server.syntax import Parses, Syntax
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 OnDraft = Callable[[Draft], None]
@@ -96,15 +97,25 @@ async def fill(
     if refusal := settings.refusal(snapshot):
         return [refusal] * len(holes)
     outcomes: list[Edit | Refusal] = []
-    for group in _groups(snapshot, holes):
-        outcomes += await _fill(snapshot, group, worker, settings, parses)
+    text = placeholder.masked(snapshot.text, (each.span for each in holes))
+    parsable = replace(snapshot, text=text)  # what is written for one hole is judged without the others
+
+    def around(each: Hole) -> Syntax | None:
+        return parses.around(parsable, each.span.start)
+
+    for group in _groups(holes):
+        outcomes += await _fill(snapshot, group, worker, settings, around)
         if on_progress:
             on_progress(len(outcomes), len(holes))
     return outcomes
 
 
 async def _fill(
-    snapshot: Snapshot, holes: Sequence[Hole], worker: Filler, settings: Settings, parses: Parses
+    snapshot: Snapshot,
+    holes: Sequence[Hole],
+    worker: Filler,
+    settings: Settings,
+    around: Callable[[Hole], Syntax | None],
 ) -> list[Edit | Refusal]:
     """The holes of one canvas; one by one if they do not fit the model's."""
     started = time.perf_counter()
@@ -114,17 +125,17 @@ async def _fill(
             return [
                 outcome
                 for each in holes
-                for outcome in await _fill(snapshot, [each], worker, settings, parses)
+                for outcome in await _fill(snapshot, [each], worker, settings, around)
             ]
         return [_refusal(answer)] * len(holes)
     ms = (time.perf_counter() - started) * 1000
     return [
-        edit.validate(snapshot, parses.around(snapshot, each.span.start), each, text, answer, ms)
+        edit.validate(snapshot, around(each), each, text, answer, ms)
         for each, text in zip(holes, answer.texts, strict=True)
     ]
 
 
-def _groups(snapshot: Snapshot, holes: Sequence[Hole]) -> list[list[Hole]]:
+def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
     groups: list[list[Hole]] = []
     for each in holes:
         group = groups[-1] if groups else []

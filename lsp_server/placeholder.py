@@ -6,7 +6,7 @@ Knows where they stand, not what may be written there; `hole` makes holes of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,14 @@ def find(text: str, syntax: Syntax | None) -> list[Placeholder]:
     return sorted(found, key=lambda each: each.span.start)
 
 
+def masked(text: str, spans: Iterable[Span]) -> str:
+    """The text with a name as long as it is for each marker, which is no text of any language."""
+    for span in spans:
+        if MARKER in text[span.start : span.end]:
+            text = text[: span.start] + "x" * (span.end - span.start) + text[span.end :]
+    return text
+
+
 def _marker(text: str, start: int, language: Language | None) -> Placeholder:
     """With the line comment that holds nothing else."""
     line = line_at(text, start)
@@ -58,37 +66,39 @@ def _marker(text: str, start: int, language: Language | None) -> Placeholder:
 
 def _body(text: str, whole: Span, inside: Span, language: Language) -> Placeholder | None:
     """The part of a function's body that holds the place, if nothing else is done there."""
-    assert language.placeholder is not None
-    line = line_at(text, inside.start)
-    outer = indentation(text[line.start : inside.start])
     start = inside.start
     if language.docstrings and (docstring := _DOCSTRING.match(text, inside.start, inside.end)):
         start = docstring.end()
-    comments = list(_comments(text, Span(start, inside.end), language))
-    after = comments[-1].end if comments else start
+    notes = list(_comments(text, Span(start, inside.end), language))
+    after = notes[-1].end if notes else start
     rest = text[after : inside.end]
-    statement = rest.strip()
-    if statement and not re.fullmatch(language.placeholder, statement):
-        return None
-    if not statement and any(_TODO.search(text[note.start : note.end]) is None for note in comments):
-        return None  # says why there is nothing
-    newline, unit = line_end(text), indent_unit(text)
-    if statement:
+    if statement := rest.strip():
+        if not language.placeholder or not re.fullmatch(language.placeholder, statement):
+            return None
         first = after + len(rest) - len(rest.lstrip())
-        span = Span(first, first + len(statement))
         indent = text[line_at(text, first).start : first]
-        if not indent.strip():
-            return Placeholder(span, whole, True, indent)
-        outer = indentation(indent)
-    elif comments:  # they say what is to be done, and stay
-        indent = indentation(text[line_at(text, comments[-1].start).start :])
-        return Placeholder(Span(after, after), whole, True, indent, lead=newline + indent)
-    elif not language.empty_bodies or re.search(language.constructor, text[line.start : inside.start]):
+        if indent.strip():
+            return _on_the_line(text, whole, inside, first)
+        return Placeholder(Span(first, first + len(statement)), whole, True, indent)
+    if notes:
+        if any(_TODO.search(text[note.start : note.end]) is None for note in notes):
+            return None  # says why there is nothing
+        indent = indentation(text[line_at(text, after).start :])
+        return Placeholder(Span(after, after), whole, True, indent, lead=line_end(text) + indent)
+    header = text[line_at(text, inside.start).start : inside.start]
+    if not language.empty_bodies or re.search(language.constructor, header):
         return None
-    indent = outer + unit
-    braces = text[inside.start - 1 : inside.start] == "{"
-    span = inside if braces or not statement else Span(_blanks_before(text, span.start), span.end)
-    return Placeholder(span, whole, True, indent, newline + indent, newline + outer if braces else "")
+    return _on_the_line(text, whole, inside, inside.start)
+
+
+def _on_the_line(text: str, whole: Span, inside: Span, start: int) -> Placeholder:
+    """A body that begins on its function's line gets lines of its own."""
+    newline = line_end(text)
+    outer = indentation(text[line_at(text, start).start :])
+    indent = outer + indent_unit(text)
+    if text[inside.start - 1 : inside.start] == "{":
+        return Placeholder(inside, whole, True, indent, newline + indent, newline + outer)
+    return Placeholder(Span(_blanks_before(text, start), inside.end), whole, True, indent, newline + indent)
 
 
 def _blanks_before(text: str, start: int) -> int:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
+
 import pytest
 
+from lsp_server import quiet
 from lsp_server.document import Refusal, Snapshot, Span
-from lsp_server.hole import Hole, find
+from lsp_server.hole import RULES, Hole, find
 from lsp_server.syntax import Parses
 
 
@@ -75,3 +80,17 @@ def test_a_cursor_outside_the_document(offset: int | None) -> None:
     found = at("ab", offset)
     assert isinstance(found, Refusal)
     assert found.reason == "position"
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    part = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.split("\n") if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_documented_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "holes.md").read_text(encoding="utf-8")
+    rules = {(kind, rule.place, str(rule.tokens), str(rule.lines)) for kind, rule in RULES.items()}
+    assert {tuple(row) for row in table(page, "The place decides the hole")} == rules
+    reasons = {row[0] for row in table(page, "Where nothing is offered unasked")}
+    assert reasons == set(re.findall(r'Refusal\("(\w+)"', inspect.getsource(quiet)))

@@ -58,7 +58,7 @@ EXACT = {"true", "goes on", "repeats the rest", "leaks"}
 def lonely(text: str) -> int:
     """Brackets without partner, in strings and all: what is wrong in that before is so after, too."""
     closers, opened = unmatched(text)
-    return closers + len(opened)
+    return len(closers) + len(opened)
 
 
 def closed(line: str, at: int) -> tuple[str, str]:
