@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.positions import line_span
-from lsp_server.syntax import Parses, left_over
+from lsp_server.scopes import left_over
+from lsp_server.syntax import Parses
 
 KEPT = 8  # renames that are remembered in a document
 
@@ -86,7 +87,7 @@ def find(
         if not re.compile(rf"\b{re.escape(rename.new)}\b").match(snapshot.text, start):
             continue
         syntax = parses.around(snapshot, start)
-        if uses := left_over(syntax, start, rename.old) if syntax else ():
+        if uses := left_over(syntax, Span(start, start + len(rename.new)), rename.old) if syntax else ():
             nearest = sorted(uses, key=lambda use: abs(use.start - cursor))
             return tuple(_edit(snapshot, use, rename.new) for use in nearest)
     return Refusal("no-next-edit", "no renamed name is left over near the cursor")

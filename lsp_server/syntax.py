@@ -17,7 +17,6 @@ import tree_sitter
 from lsp_server import region
 from lsp_server.document import Snapshot, Span
 from lsp_server.languages import Language, by_id
-from lsp_server.names import BY_LANGUAGE
 
 log = logging.getLogger(__name__)
 
@@ -127,28 +126,13 @@ class Syntax:
             start, end = function.start_byte + first, function.start_byte + last
         return Span(self._offset(start), self._offset(max(start, end)))
 
-    def binding(
-        self, offset: int, scopes: frozenset[str]
-    ) -> tuple[tree_sitter.Node | None, tree_sitter.Node | None, tree_sitter.Node | None]:
-        """The name at an offset, the function that it would be a name of, and its body."""
-        at = self._byte(offset)
-        name = self._tree.root_node.named_descendant_for_byte_range(at, at + 1)
-        scope = name.parent if name else None
-        if scope and scope.type in scopes:  # its name belongs to what is around it
-            scope = scope.parent
-        while scope and scope.type not in scopes:
-            scope = scope.parent
-        if not scope or not scope.child_by_field_name("parameters"):
-            return name, None, None
-        return name, scope, scope.child_by_field_name("body")
-
     def node(self, span: Span) -> tree_sitter.Node | None:
-        """The innermost named node around a span."""
+        """The innermost named node around a span; for `scopes`, nobody else looks at nodes."""
         first, last = self._byte(span.start), self._byte(span.end)
         return self._tree.root_node.named_descendant_for_byte_range(first, last)
 
-    def span(self, start_byte: int, end_byte: int) -> Span:
-        return Span(self._offset(start_byte), self._offset(end_byte))
+    def span_of(self, node: tree_sitter.Node) -> Span:
+        return Span(self._offset(node.start_byte), self._offset(node.end_byte))
 
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
@@ -285,57 +269,3 @@ def _point(text: str, offset: int) -> tuple[int, int]:
     """Row and column, in bytes."""
     start = text.rfind("\n", 0, offset) + 1
     return text.count("\n", 0, offset), len(_encode(text[start:offset]))
-
-
-def left_over(syntax: Syntax, offset: int, old: str) -> tuple[Span, ...]:
-    """Uses of the name `old` that were uses of the binding at `offset` before it got another name.
-
-    Empty where that is not certain: no binding in a function is there, the function does not parse, or
-    the old or the new name is bound at another place in it too.
-    """
-    if (names := BY_LANGUAGE.get(syntax.language.id)) is None:
-        return ()
-    bound, scope, body = syntax.binding(offset, names.scopes)
-    if not bound or not scope or not body or scope.has_error:
-        return ()
-    name, uses = _encode(old), []
-    bound_here, pending = False, [scope]
-    while pending:
-        node = pending.pop()
-        for index, child in enumerate(node.children):
-            pending.append(child)
-            if child.type != bound.type or child.text not in (name, bound.text):
-                continue
-            place = node.type, node.field_name_for_child(index)
-            if place in names.binders and node is not scope:
-                if child != bound:
-                    return ()
-                bound_here = True
-            elif place not in names.foreign and child.text == name:
-                uses.append((child.start_byte, child.end_byte))
-    after = max(body.start_byte, bound.end_byte)
-    return tuple(syntax.span(*use) for use in uses if use[0] >= after) if bound_here else ()
-
-
-def statement(syntax: Syntax, span: Span) -> Span | None:
-    """The innermost whole statement around a span."""
-    node = syntax.node(span)
-    while node and node.parent and node.parent.type not in syntax.language.blocks:
-        node = node.parent
-    return syntax.span(node.start_byte, node.end_byte) if node and node.parent else None
-
-
-def docstring(syntax: Syntax, offset: int) -> tuple[Span, bool] | None:
-    """Where the function around an offset has its docstring, quotes included, or else its first statement;
-    and whether it has one. None outside functions, and where the body stands on the head's line."""
-    node = syntax.node(Span(offset, offset))
-    while node and node.type not in syntax.language.functions:
-        node = node.parent
-    body = node.child_by_field_name("body") if node else None
-    if not node or not body or not body.named_children or body.start_point.row == node.start_point.row:
-        return None
-    first = body.named_children[0]
-    inner = first.named_children[0] if first.named_children else first
-    there = first.type == "expression_statement" and inner.type in syntax.language.strings
-    found = inner if there else first
-    return syntax.span(found.start_byte, found.end_byte), there

@@ -9,8 +9,9 @@ from lsp_server.document import Refusal, Snapshot, Span
 from lsp_server.hole import Hole
 from lsp_server.languages import by_id
 from lsp_server.lines import indentation, line_at, line_end
+from lsp_server.scopes import docstring, statement
 from lsp_server.settings import Settings
-from lsp_server.syntax import Syntax, docstring, parse, statement
+from lsp_server.syntax import Syntax, parse
 
 PARSED_CHARS = 1_000_000  # in a longer file only the `<fill>` markers are found
 CHARS_PER_TOKEN = 4  # about; what is longer than a hole cannot be replaced by what fits one

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -81,4 +82,4 @@ def test_blocks_hold_every_line_once(text: str) -> None:
         assert text[block.start : block.end].strip()
         gaps = gaps[: block.start] + gaps[block.end :]
     assert not gaps.strip()
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
