@@ -11,6 +11,7 @@ from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.pipeline import OnDraft
 from lsp_server.session import Session
 from lsp_server.typed import Offer
+from model_runtime.protocol import Done, Infill, Refused
 
 ALTERNATIVES = 3  # for who asks
 
@@ -21,6 +22,17 @@ class Selected:
 
     span: Span
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Calm:
+    """The worker, not asked before it is likely that its answer will be awaited."""
+
+    session: Session
+
+    async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
+        await self.session.pause()
+        return await self.session.fill(request, on_draft)
 
 
 async def complete(
@@ -34,6 +46,8 @@ async def complete(
 ) -> list[Edit] | Refusal:
     """At least one edit, best first. Invoked: the user asked, so that there may be several, however unsure,
     and it may take longer."""
+    if refusal := session.refusal(snapshot):
+        return refusal
     if not invoked and not selected and (rest := session.rest_of_offer(snapshot, cursor)):
         session.displace(snapshot.uri)
         return list(rest)
@@ -43,15 +57,17 @@ async def complete(
     if selected and cursor is not None:
         asked, at = _as_if(snapshot, selected)
 
-    async def work() -> list[Edit] | Refusal:
-        if not invoked:
-            await session.pause()
-        count = ALTERNATIVES if invoked else 1
-        return await pipeline.alternatives(
-            asked, at, session, settings, session.parses, count=count, invoked=invoked, on_draft=on_draft
-        )
-
-    outcome = await session.newest(snapshot, work())
+    work = pipeline.alternatives(
+        asked,
+        at,
+        session if invoked else _Calm(session),
+        settings,
+        session.parses,
+        count=ALTERNATIVES if invoked else 1,
+        invoked=invoked,
+        on_draft=on_draft,
+    )
+    outcome = await session.newest(snapshot, work)
     if isinstance(outcome, Refusal) or cursor is None:
         return outcome
     edits = [_with(selected, edit, at) for edit in outcome] if selected and at is not None else outcome

@@ -22,6 +22,7 @@ from model_runtime.protocol import Draft
 log = logging.getLogger(__name__)
 
 DRAFT = "infill/draft"
+SHORT_LINES = 2_000  # of a document that is searched for holes when no source action was asked for
 MOST_DIAGNOSTICS = 4  # that one request for actions is answered for
 
 
@@ -97,7 +98,7 @@ def copilot_inline_edit(ls: Client, params: Any) -> dict[str, Any]:
     version = getattr(document, "version", None)
     if place is None or (cursor := place[1]) is None or version not in (None, place[0].version):
         return {"edits": []}
-    if session.settings.refusal(snapshot := place[0]):
+    if session.refusal(snapshot := place[0]):
         return {"edits": []}
     found = next_edit.find(snapshot, cursor, session.renames(document.uri), session.parses)
     shown = () if isinstance(found, Refusal) else found
@@ -120,7 +121,9 @@ def code_actions(ls: Client, params: types.CodeActionParams) -> list[types.CodeA
     place = session.place(uri, params.range.start.line, params.range.start.character)
     if place is None or (span := span_of(place[0], params.range, session)) is None:
         return []
-    snapshot, shown = place[0], context.diagnostics[:MOST_DIAGNOSTICS]
+    if session.refusal(snapshot := place[0]):
+        return []
+    shown = context.diagnostics[:MOST_DIAGNOSTICS]
     spans = (span_of(snapshot, each.range, session) for each in shown)
     diagnostics = [
         Diagnostic(at or Span(0, 0), each.message if at else "")
@@ -129,7 +132,8 @@ def code_actions(ls: Client, params: types.CodeActionParams) -> list[types.CodeA
     found = list(actions.offered(snapshot, span, diagnostics, session.settings, session.parses))
     asked_for = any(kind.split(".")[0] == "source" for kind in map(_text, context.only or ()))
     invoked = context.trigger_kind is not types.CodeActionTriggerKind.Automatic and not context.only
-    if (asked_for or invoked) and (whole := session.whole(uri)):
+    short = session.line_count(uri) <= SHORT_LINES
+    if (asked_for or (invoked and short)) and (whole := session.whole(uri)):
         found += filter(None, [actions.fills_all(whole, session.settings)])
     return [
         _code_action(ls, action, snapshot, shown)
@@ -181,6 +185,8 @@ async def _edit(
         raise Declined(f"{uri} is not open in the editor")
     if data.get("version", snapshot.version) != snapshot.version:
         raise _moved_on()
+    if refusal := session.refusal(snapshot):
+        raise Declined(refusal.message)
     progress = ls.steps(title, token)
     action = Action(kind, title, span, data.get("message", ""))
     work = actions.carry_out(action, snapshot, session, session.settings, session.parses, progress.report)

@@ -45,7 +45,6 @@ class InfillServer(LanguageServer):
         super().__init__(
             "infill-ls", package_version(), protocol_cls=SyncProtocol, notebook_document_sync=NOTEBOOKS
         )
-        session.on_activity = self.tell
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
@@ -129,6 +128,8 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     can = params.capabilities
     wanted = _field(can.experimental, "infill")
     ls.wants_drafts, ls.wants_status = (_field(wanted, name) is True for name in ("drafts", "status"))
+    if ls.wants_status:
+        ls.session.on_activity = ls.tell
     ls.versioned_edits = bool(get_capability(can, "workspace.workspace_edit.document_changes"))
     ls.shows_progress = bool(get_capability(can, "window.work_done_progress"))
     resolved = get_capability(can, "text_document.code_action.resolve_support.properties") or ()
@@ -160,7 +161,7 @@ async def inline_completion(
 
 
 def copilot_inline_edit(ls: InfillServer, params: Any) -> dict[str, Any]:
-    ls.next_edits = True
+    ls.next_edits, ls.session.on_activity = True, ls.tell
     try:
         return requests.copilot_inline_edit(ls, params)
     except Exception:

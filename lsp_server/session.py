@@ -80,7 +80,7 @@ class Session:
 
     def warm_up(self) -> None:
         """Have the model loaded, if a document that it may complete is open."""
-        if any(self.settings.refusal(document.snapshot(0)) is None for document in self._documents.values()):
+        if any(self.refusal(document.snapshot(0)) is None for document in self._documents.values()):
             self.in_background(self.prepare())
 
     async def prepare(self) -> None:
@@ -160,6 +160,11 @@ class Session:
             snapshot = notebook.around(snapshot, self._documents)
         return snapshot
 
+    def refusal(self, snapshot: Snapshot) -> Refusal | None:
+        """Why this document is not to be completed. A cell's own URI need not name the notebook's file."""
+        of = next((each.uri for each in self._notebooks.values() if snapshot.uri in each.cells), snapshot.uri)
+        return self.settings.refusal(replace(snapshot, uri=of))
+
     def place(self, uri: str, line: int, character: int) -> tuple[Snapshot, int | None] | None:
         """The document around a position, and the position's offset in it; None instead of the offset for
         a position that the document does not have, and instead of all if it is not open."""
@@ -227,6 +232,8 @@ class Session:
 
     async def shut_down(self) -> None:
         self.on_activity = None
+        if self._polling:
+            self._polling.cancel()
         for uri in list(self._newest):
             self.displace(uri)
         await self.worker.close()

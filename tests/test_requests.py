@@ -245,6 +245,16 @@ async def test_a_notebook() -> None:
         check_empty(await it.ask(0, 5, "cell:2"))
 
 
+async def test_a_notebook_that_is_ruled_out() -> None:
+    able = lsp.NotebookDocumentClientCapabilities(lsp.NotebookDocumentSyncClientCapabilities())
+    async with editor(COMMAND, options={"exclude": ["*.ipynb"]}, notebook_document=able) as it:
+        it.client.notebook_document_did_open(notebook(("python", "x = ")))
+        check_empty(await it.ask(0, 4, "cell:0"))
+        with pytest.raises(JsonRpcException, match="exclude"):
+            await command(it, "infill.fill", {"uri": "cell:0"})
+        assert await served(it) == 0
+
+
 async def ask_next_edit(it: Editor, version: int | None, line: int = 0, character: int = 0) -> Any:
     document = {"uri": URI, "version": version}
     params = {
