@@ -202,6 +202,8 @@ LANGUAGES = (
         blocks=_set("program body_statement then else ensure block_body do begin"),
         opener=r"(?:\b(?:do|then|else|begin|ensure)|\{)(?:\s*\|[^|]*\|)?$"
         r"|^\s*(?:def\s+[\w.?!=]+(?:\(.*\))?|(?:class|module)\s+[\w:]+(?:\s*<\s*[\w:]+)?)$",
+        definition=_MEMBER,
+        wrap=("class A;", "\nend"),
         functions=_set("method singleton_method"),
         placeholder=r"raise NotImplementedError(?:[ (,][^\n]*)?",
     ),

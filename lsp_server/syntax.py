@@ -214,7 +214,9 @@ class Parses:
                 syntax = last.reparsed(text, start)
             else:
                 syntax = Syntax(text, start, language, parser)
-            errors = syntax.replaced(each.line, "").errors if len(regions) > 1 else 0
+            errors = syntax.errors if len(regions) > 1 else 0
+            if errors:
+                errors = min(errors, syntax.replaced(each.line, "").errors)
             if fewest is None or errors < fewest:
                 best, fewest = syntax, errors
             if not fewest:
