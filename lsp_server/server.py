@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from lsprotocol import types
 from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import package_version, requests
@@ -178,7 +179,13 @@ def code_action(ls: InfillServer, params: types.CodeActionParams) -> list[types.
 
 
 async def resolve(ls: InfillServer, params: types.CodeAction) -> types.CodeAction:
-    return await requests.resolve(ls, params)
+    try:
+        return await requests.resolve(ls, params)
+    except JsonRpcException:
+        raise
+    except Exception:
+        log.exception("unexpected fault in resolve")
+        raise requests.Declined("an unexpected fault; the server's log has its place") from None
 
 
 def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineCompletionList | None:

@@ -239,8 +239,8 @@ class Session:
         await self.worker.close()
 
     def _act(self, activity: Activity) -> None:
-        changed, self.activity = activity != self.activity, activity
-        if changed and self.on_activity:
+        before, self.activity = self.activity, activity
+        if replace(before, running=activity.running) != activity and self.on_activity:
             self.on_activity(activity)
 
     def _poll(self) -> None:

@@ -6,14 +6,17 @@ with the client at the first form feed or U+2028.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any, cast
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server.session import Change, Session
+
+log = logging.getLogger(__name__)
 
 _CELLS = [types.NotebookCellLanguage("*")]
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
@@ -76,7 +79,13 @@ class SyncProtocol(LanguageServerProtocol):
         """pygls's own neither passes the progress token on nor can be cancelled."""
         if (command := self.fm.commands.get(params.command)) is None:
             raise JsonRpcInvalidParams(f"there is no command {params.command!r}")
-        return await command(list(params.arguments or ()), params.work_done_token)
+        try:
+            return await command(list(params.arguments or ()), params.work_done_token)
+        except JsonRpcException:
+            raise
+        except Exception:
+            log.exception("unexpected fault in %s", params.command)
+            raise JsonRpcInternalError("an unexpected fault; the server's log has its place") from None
 
     def _open(self, documents: Iterable[types.TextDocumentItem]) -> None:
         for each in documents:

@@ -49,6 +49,8 @@ class Recorder(FakeWorker):
         if on_draft:
             on_draft(Draft(0, 1, ("fi",)))
         above = request.prefix.rpartition("# fill: ")[2] if "# fill: " in request.prefix else "filled\n"
+        if "# crash" in request.prefix:
+            raise RuntimeError("a bug")
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         slots = sum(isinstance(piece, Slot) for piece in request.canvas)
         texts = [(text,) * slots for text in (above.partition("\n")[0], "filled", "other", "spare")]
@@ -506,6 +508,17 @@ async def test_commands_that_cannot_be_done_say_why() -> None:
         for name, argument, words in IN_VAIN:
             with pytest.raises(JsonRpcException, match=words):
                 await command(it, name, argument)
+
+
+async def test_faults_of_actions_are_told() -> None:
+    async with editor(COMMAND, **ABLE) as it:
+        it.open("# crash\ndef f():\n    pass\n")
+        (action,) = await actions_at(it, (2, 4), only=["refactor.rewrite.infill.fill"])
+        for request in (resolved(it, action), command(it, "infill.fill", {"uri": URI})):
+            with pytest.raises(JsonRpcException, match="unexpected fault"):
+                await request
+        it.open("a = ")
+        assert await texts(it.send(0, 4)) == ["filled"]
 
 
 async def test_clients_that_resolve_nothing_get_commands() -> None:
