@@ -70,6 +70,11 @@ class Engine:
         """Yields after every step; sending "finish" returns the best so far, closing abandons it.
 
         Raises Unfillable."""
+        if request.instruction and not self.tokens.profile.instructions:
+            raise Unfillable(
+                "instruction",
+                f"the model {self.name} follows no instructions; infill.model can name one that does",
+            )
         try:
             return (yield from self._fill(request))
         except LayoutError as error:

@@ -37,6 +37,7 @@ class Profile:
     drafts: int  # retrieved drafts that are ranked
     mended: int  # of these, how many are denoised on as rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
+    instructions: bool  # whether it does what a user asks for in words
 
 
 EMBEDDED = Profile(
@@ -62,4 +63,5 @@ EMBEDDED = Profile(
     drafts=8,
     mended=0,
     heal=False,
+    instructions=False,
 )

@@ -35,6 +35,7 @@ Reason = Literal[
     "deadline",  # out of time before the first step ended
     "loading",  # the model is not ready within the deadline
     "invalid",  # the request itself cannot be served (no hole, hole too long)
+    "instruction",  # the model follows none
     "failed",  # the model produced nothing usable (NaN, out of memory); see `message`
     "busy",  # the worker's queue is full
     "stopping",  # the worker is shutting down
@@ -78,6 +79,8 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
     candidates: int = 1  # how many different fills to look for; the best is the answer
+    instruction: str = ""  # what is to become of `original`; refused where the model follows none
+    original: str = ""  # the text that the hole replaces
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -117,6 +117,7 @@ async def editor(
     encodings: list[str] | None = None,
     options: Any = None,
     configuration: Any = None,
+    **capabilities: Any,
 ) -> AsyncIterator[Editor]:
     it = Editor()
     it.configuration = configuration
@@ -126,15 +127,18 @@ async def editor(
     assert server.stderr
     log = asyncio.create_task(server.stderr.read())
     try:
-        capabilities = lsp.ClientCapabilities(
+        able = lsp.ClientCapabilities(
             general=lsp.GeneralClientCapabilities(
                 position_encodings=[
                     lsp.PositionEncodingKind(encoding) for encoding in encodings or ["utf-16"]
                 ]
             ),
-            workspace=lsp.WorkspaceClientCapabilities(configuration=configuration is not None),
+            **{
+                "workspace": lsp.WorkspaceClientCapabilities(configuration=configuration is not None),
+                **capabilities,
+            },
         )
-        params = lsp.InitializeParams(capabilities, initialization_options=options)
+        params = lsp.InitializeParams(able, initialization_options=options)
         result = await asyncio.wait_for(it.client.initialize_async(params), TIMEOUT)
         assert result.capabilities.inline_completion_provider is not None
         assert result.capabilities.position_encoding == (encodings or ["utf-16"])[0]
