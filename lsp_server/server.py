@@ -12,24 +12,28 @@ import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from lsprotocol import types
+from pygls import uris
 from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from lsp_server import package_version, pipeline, positions
+from lsp_server import logs, package_version, pipeline, positions
 from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server.framing import Frames
+from lsp_server.notices import Notices
 from lsp_server.positions import Encoding
-from lsp_server.session import Change, Session
+from lsp_server.session import OPTIONS, Change, Session
 
 log = logging.getLogger(__name__)
 
 SECTION = "infill"
 _STALE = {"superseded", "cancelled"}  # answered with null, which leaves alone what the editor shows
-_FAULTS = {"failed", "worker-lost"}  # what a user has to hear of
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -40,6 +44,15 @@ class _Protocol(LanguageServerProtocol):
     @property
     def _session(self) -> Session:
         return cast(InfillServer, self._server).session
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Also what cannot be a request's parameters is answered; pygls answers nothing."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "method" in data and isinstance(data.get("id"), int | str):
+                self._send_response(data["id"], None, error.to_response_error())
+            raise
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Any:
@@ -63,19 +76,23 @@ class InfillServer(LanguageServer):
         self.session = session
         self.awaits_configuration = False  # while it does, the model to load is not known
         self._told: list[str] = []
+        self.notices = Notices()
         super().__init__("infill-ls", package_version(), protocol_cls=_Protocol)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
-        log.error("%s", error)
+        log.error("%s", type(error).__name__, exc_info=error)
 
     def configure(self, source: str, raw: Any) -> None:
+        self.session.folders = [
+            Path(path) for uri in self.workspace.folders if (path := uris.to_fs_path(uri))
+        ]
         told, self._told = self._told, self.session.configure(source, raw)
         for problem in self._told:
             if problem not in told:
                 log.warning("%s", problem)
                 self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
-        set_log_level(self.session.settings.log_level)
+        logs.set_level(self.session.settings.log_level)
 
 
 def build(session: Session) -> InfillServer:
@@ -108,7 +125,7 @@ def _boundary(handler: _Handler) -> _Handler:
 def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     encoding = ls.workspace.position_encoding
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
-    ls.configure("initializationOptions", params.initialization_options)
+    ls.configure(OPTIONS, params.initialization_options)
 
 
 def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
@@ -138,6 +155,8 @@ async def inline_completion(
     outcome = await session.newest(uri, work)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)
+    ls.notices.worked()
+    session.worker.feedback(shown=1)
     log.info("%d characters for %s, %.0f ms", len(outcome.text), where, outcome.ms)
     at = _range(snapshot, outcome.span, session.encoding)
     return types.InlineCompletionList([_item(outcome, at)])
@@ -145,7 +164,8 @@ async def inline_completion(
 
 def accepted(ls: InfillServer, *arguments: Any) -> None:
     """The client has inserted a suggestion; `arguments` are those of the item's command."""
-    log.info("accepted %s", arguments)
+    ls.session.worker.feedback(accepted=1)
+    log.info("accepted")
 
 
 @_boundary
@@ -173,9 +193,11 @@ def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineComp
         refusal.message,
         refusal.reason,
     )
-    if refusal.reason in _FAULTS:
-        message = types.LogMessageParams(types.MessageType.Warning, f"infill-ls: {refusal.message}")
-        ls.window_log_message(message)
+    notice, message = ls.notices.of(refusal), f"infill-ls: {refusal.message}"
+    if notice == "show":
+        ls.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+    elif notice == "log":
+        ls.window_log_message(types.LogMessageParams(types.MessageType.Warning, message))
     return None if refusal.reason in _STALE else types.InlineCompletionList([])
 
 
@@ -222,18 +244,9 @@ def _pull_configuration(ls: InfillServer) -> bool:
     return True
 
 
-def set_log_level(name: str) -> None:
-    """pygls logs whole documents at the level info: it keeps quiet unless debugging."""
-    logging.getLogger("lsp_server").setLevel(name.upper())
-    logging.getLogger("pygls").setLevel(logging.DEBUG if name == "debug" else logging.ERROR)
-
-
-def serve(tcp: tuple[str, int] | None = None) -> None:
-    """Serve until the client leaves; standard output belongs to the protocol, the log goes to stderr."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    set_log_level("info")
-    server = build(Session())
+def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
+    """Serve until the client leaves; standard output belongs to the protocol."""
     if tcp:
         server.start_tcp(*tcp)
     else:
-        server.start_io()
+        server.start_io(cast(BinaryIO, Frames(sys.stdin.buffer)))

@@ -18,6 +18,7 @@ import msgspec
 
 from lsp_server import launch
 from lsp_server.connection import HUNG, Connection, OnDraft
+from lsp_server.consent import is_path
 from model_runtime import protocol
 from model_runtime.protocol import Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
 
@@ -65,7 +66,7 @@ class Worker:
         self, *, model: str = "embedded", device: str = "auto", idle_minutes: float = 10, start: bool = True
     ) -> None:
         # The daemon runs in another folder: a path that is relative or says `~` must not depend on it.
-        self._model = str(Path(model).expanduser().absolute()) if model.startswith((".", "~")) else model
+        self._model = str(Path(model).expanduser().resolve()) if is_path(model) else model
         self._device = device
         self._idle_minutes = idle_minutes
         self._start = start

@@ -41,6 +41,7 @@ def main() -> int:
     )
     args = parser.parse_args()
     faulthandler.enable()
+    os.umask(0o077)  # whatever a worker writes is this user's
     threads.configure()
     _log_to(protocol.log_path(args.model, args.device))
     try:
@@ -84,7 +85,6 @@ def _log_to(path: Path) -> None:
     log.setLevel(logging.INFO)
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
         handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )
