@@ -2,7 +2,7 @@
 
 pygls's own loop ends the process on a length that is no number or too large, keeps any amount of a line
 that never ends, and is out of step for ever after one wrong length. Here what is no message is left out,
-up to the next header. Knows nothing of what is in a message.
+up to the next header.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ MAX_BODY = 64 * 1024 * 1024  # bytes; a longer message is left out
 MAX_LINE = 8192  # bytes of a header line; more is read in pieces
 # Anywhere in a line: after a body that was longer than said, the next header follows its last character.
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,18})[ \t]*\r?\n$", re.IGNORECASE)
+
+
+def deeper(value: object, limit: int) -> bool:
+    """Whether a value from JSON is nested more than `limit` levels deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(deeper(each, limit - 1) for each in inner)
 
 
 class Frames:

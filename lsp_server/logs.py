@@ -7,13 +7,13 @@ the words without the values.
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TextIO
 
 TRACE = 5
 FILE_BYTES = 1_000_000
@@ -47,7 +47,7 @@ class Discreet(logging.Formatter):
 class _Private(logging.handlers.RotatingFileHandler):
     """For this user's eyes, also after it has been rotated."""
 
-    def _open(self) -> TextIO:
+    def _open(self) -> io.TextIOWrapper:
         return open(
             self.baseFilename,
             "a",

@@ -19,13 +19,12 @@ import msgspec
 from lsprotocol import types
 from pygls import uris
 from pygls.capabilities import get_capability
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.protocol import LanguageServerProtocol, default_converter, lsp_method
 
-from lsp_server import logs, package_version, pipeline, positions
+from lsp_server import framing, logs, package_version, pipeline, positions
 from lsp_server.document import Edit, Refusal, Snapshot, Span
-from lsp_server.framing import Frames
 from lsp_server.notices import Notices
 from lsp_server.positions import Encoding
 from lsp_server.session import OPTIONS, Change, Session
@@ -33,6 +32,7 @@ from lsp_server.session import OPTIONS, Change, Session
 log = logging.getLogger(__name__)
 
 SECTION = "infill"
+MAX_DEPTH = 64  # of a message's nesting; pygls takes many seconds to complain about a thousand levels
 _STALE = {"superseded", "cancelled"}  # answered with null, which leaves alone what the editor shows
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
@@ -46,13 +46,22 @@ class _Protocol(LanguageServerProtocol):
         return cast(InfillServer, self._server).session
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Also what cannot be a request's parameters is answered; pygls answers nothing."""
+        """Is called for every object inside a message, innermost first; only the message itself is one."""
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        """Also a request whose parameters cannot be understood is answered; pygls leaves it without."""
+        if not isinstance(message, dict) or framing.deeper(message, MAX_DEPTH):
+            raise JsonRpcInvalidRequest
         try:
-            return super().structure_message(data)
-        except JsonRpcException as error:
-            if "method" in data and isinstance(data.get("id"), int | str):
-                self._send_response(data["id"], None, error.to_response_error())
+            structured: Any = super().structure_message(message)
+            if "id" in message and not hasattr(structured, "id"):
+                raise JsonRpcInvalidRequest  # the method is a notification's
+        except JsonRpcException:
+            if "method" in message and isinstance(message.get("id"), int | str):
+                self._send_response(message["id"], None, JsonRpcInvalidParams().to_response_error())
             raise
+        super().handle_message(structured)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Any:
@@ -71,13 +80,21 @@ class _Protocol(LanguageServerProtocol):
         self._session.close(params.text_document.uri)
 
 
+def _converter() -> Any:
+    """pygls's, without its list of all that is wrong with a message: that takes seconds where a long text
+    stands in place of a list."""
+    converter = default_converter()
+    converter.detailed_validation = False
+    return converter
+
+
 class InfillServer(LanguageServer):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.awaits_configuration = False  # while it does, the model to load is not known
         self._told: list[str] = []
         self.notices = Notices()
-        super().__init__("infill-ls", package_version(), protocol_cls=_Protocol)
+        super().__init__("infill-ls", package_version(), protocol_cls=_Protocol, converter_factory=_converter)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
@@ -249,4 +266,4 @@ def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
     if tcp:
         server.start_tcp(*tcp)
     else:
-        server.start_io(cast(BinaryIO, Frames(sys.stdin.buffer)))
+        server.start_io(cast(BinaryIO, framing.Frames(sys.stdin.buffer)))

@@ -69,4 +69,12 @@ def test_after_any_garbage_messages_get_through() -> None:
         damaged = bytearray(A + B)
         for _ in range(rng.randrange(5)):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        assert bodies(bytes(damaged) + b" " * 10**6 + A + A + A)[-1] == b'{"a": 1}'
+        assert bodies(bytes(damaged) + b" " * 2000 + A + A + A)[-1] == b'{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("value", "depth"), [(1, 0), ("x", 0), ([], 1), ({}, 1), ({"a": [1, {"b": 2}]}, 3), ([[], [[[]]]], 4)]
+)
+def test_depth(value: object, depth: int) -> None:
+    assert not framing.deeper(value, depth)
+    assert depth == 0 or framing.deeper(value, depth - 1)
