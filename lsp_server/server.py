@@ -51,9 +51,11 @@ class _Protocol(LanguageServerProtocol):
 
     def handle_message(self, message: Any) -> None:
         """Also a request whose parameters cannot be understood is answered; pygls leaves it without."""
-        if not isinstance(message, dict) or framing.deeper(message, MAX_DEPTH):
+        if not isinstance(message, dict):
             raise JsonRpcInvalidRequest
         try:
+            if framing.deeper(message, MAX_DEPTH):
+                raise JsonRpcInvalidRequest
             structured: Any = super().structure_message(message)
             if "id" in message and not hasattr(structured, "id"):
                 raise JsonRpcInvalidRequest  # the method is a notification's

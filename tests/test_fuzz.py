@@ -45,7 +45,7 @@ def server() -> Iterator[fuzz.Server]:
         {"method": "no/such", "params": None},
         {"method": "no/such", "params": json.loads("[" * 500 + "]" * 500)},
     ],
-    ids=str,
+    ids=lambda message: str(message)[:60],
 )
 def test_every_request_is_answered_once(server: fuzz.Server, message: dict[str, Any]) -> None:
     server.answers.clear()
