@@ -88,6 +88,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
 
 main.add_command(commands.worker)
 main.add_command(commands.bench)
+main.add_command(commands.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -17,6 +17,7 @@ import os
 import stat
 import struct
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -221,8 +222,12 @@ async def read_message(
 
 def runtime_dir() -> Path:
     """This user's folder for sockets and locks; INFILL_LS_RUNTIME_DIR overrides where."""
-    override = os.environ.get("INFILL_LS_RUNTIME_DIR")
-    return private_folder(Path(override or platformdirs.user_runtime_dir("infill-ls")).resolve())
+    folder = os.environ.get("INFILL_LS_RUNTIME_DIR")
+    if not folder:
+        with warnings.catch_warnings():  # that there is no XDG_RUNTIME_DIR and what is taken instead
+            warnings.simplefilter("ignore")
+            folder = platformdirs.user_runtime_dir("infill-ls")
+    return private_folder(Path(folder).resolve())
 
 
 def private_folder(path: Path) -> Path:
