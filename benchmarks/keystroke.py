@@ -49,6 +49,9 @@ class Immediate:
     async def prepare(self) -> None:
         pass
 
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 
@@ -234,7 +237,7 @@ def serve() -> None:
     from lsp_server import server
 
     worker: Any = Immediate()
-    server.build(Session(lambda settings: worker)).start_io()
+    server.serve(server.build(Session(lambda settings: worker)))
 
 
 def main() -> None:

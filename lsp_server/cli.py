@@ -41,7 +41,8 @@ def main() -> None:
 
 @main.command()
 @click.option("--tcp", metavar="HOST:PORT", help="Listen there, not on standard input and output.")
-def serve(tcp: str | None) -> None:
+@click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the log there as well.")
+def serve(tcp: str | None, log_file: Path | None) -> None:
     """Run the language server; editors start this."""
     if tcp is None:
         address = None
@@ -49,9 +50,14 @@ def serve(tcp: str | None) -> None:
         address = match[1] or "127.0.0.1", int(match[2])
     else:
         raise WrongUse(f"--tcp takes HOST:PORT, for example 127.0.0.1:2087, not {tcp!r}")
-    from lsp_server import server
+    from lsp_server import logs, server
+    from lsp_server.session import Session
 
-    server.serve(address)
+    try:
+        logs.configure(log_file)
+    except OSError as error:
+        raise WrongUse(f"--log {log_file}: {error.strerror}; name a file that can be written") from None
+    server.serve(server.build(Session()), address)
 
 
 @main.command()
@@ -92,6 +98,7 @@ main.add_command(changes.fill)
 main.add_command(changes.rewrite)
 main.add_command(commands.worker)
 main.add_command(commands.bench)
+main.add_command(commands.doctor)
 
 
 def _version(wanted: bool) -> None:

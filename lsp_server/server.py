@@ -9,28 +9,30 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from lsprotocol import types
+from pygls import uris
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from lsp_server import package_version, requests
+from lsp_server import framing, logs, messages, package_version, requests
 from lsp_server.actions import KINDS
 from lsp_server.activity import Activity
 from lsp_server.document import Refusal
+from lsp_server.notices import Notices
 from lsp_server.positions import Encoding
 from lsp_server.progress import Progress
-from lsp_server.session import Session
+from lsp_server.session import OPTIONS, Session
 from lsp_server.sync import NOTEBOOKS, SyncProtocol
 
 log = logging.getLogger(__name__)
 
 SECTION = "infill"
 _STALE = {"superseded", "cancelled"}  # answered with null, which leaves alone what the editor shows
-_FAULTS = {"failed", "worker-lost"}  # what a user has to hear of
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -43,22 +45,30 @@ class InfillServer(LanguageServer):
         self.next_edits = False  # the client has asked for one
         self.resolves_edits = self.versioned_edits = self.shows_progress = False
         self._told: list[str] = []
+        self.notices = Notices()
         super().__init__(
-            "infill-ls", package_version(), protocol_cls=SyncProtocol, notebook_document_sync=NOTEBOOKS
+            "infill-ls",
+            package_version(),
+            protocol_cls=SyncProtocol,
+            converter_factory=messages.converter,
+            notebook_document_sync=NOTEBOOKS,
         )
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
         if not isinstance(error, requests.Declined):
-            log.error("%s", error)
+            log.error("%s", type(error).__name__, exc_info=error)
 
     def configure(self, source: str, raw: Any) -> None:
+        self.session.folders = [
+            Path(path) for uri in self.workspace.folders if (path := uris.to_fs_path(uri))
+        ]
         told, self._told = self._told, self.session.configure(source, raw)
         for problem in self._told:
             if problem not in told:
                 log.warning("%s", problem)
                 self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
-        set_log_level(self.session.settings.log_level)
+        logs.set_level(self.session.settings.log_level)
 
     def tell(self, activity: Activity) -> None:
         """What the worker does has changed."""
@@ -135,7 +145,7 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     ls.shows_progress = bool(get_capability(can, "window.work_done_progress"))
     resolved = get_capability(can, "text_document.code_action.resolve_support.properties") or ()
     ls.resolves_edits = "edit" in resolved
-    ls.configure("initializationOptions", params.initialization_options)
+    ls.configure(OPTIONS, params.initialization_options)
 
 
 def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
@@ -157,6 +167,8 @@ async def inline_completion(
     outcome = await requests.inline_completion(ls, params)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)
+    ls.notices.worked()
+    ls.session.worker.feedback(shown=1)
     log.info("%d offered for %s", len(outcome.items), where)
     return outcome
 
@@ -197,15 +209,17 @@ def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineComp
         refusal.message,
         refusal.reason,
     )
-    if refusal.reason in _FAULTS:
-        message = types.LogMessageParams(types.MessageType.Warning, f"infill-ls: {refusal.message}")
-        ls.window_log_message(message)
+    notice, message = ls.notices.of(refusal), f"infill-ls: {refusal.message}"
+    if notice == "show":
+        ls.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+    elif notice == "log":
+        ls.window_log_message(types.LogMessageParams(types.MessageType.Warning, message))
     return None if refusal.reason in _STALE else types.InlineCompletionList([])
 
 
 async def accepted(ls: InfillServer, arguments: list[Any], token: Any) -> None:
     """The client has inserted a suggestion; `arguments` are those of the item's command."""
-    log.info("accepted %s", arguments)
+    ls.session.worker.feedback(accepted=1)
     for each in arguments:
         if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
             ls.session.forget_offer(uri)
@@ -265,24 +279,15 @@ def _pull_configuration(ls: InfillServer) -> bool:
     return True
 
 
-def set_log_level(name: str) -> None:
-    """pygls logs whole documents at the level info: it keeps quiet unless debugging."""
-    logging.getLogger("lsp_server").setLevel(name.upper())
-    logging.getLogger("pygls").setLevel(logging.DEBUG if name == "debug" else logging.ERROR)
-    logging.getLogger("pygls.protocol.json_rpc").addFilter(_unexpected)
-
-
 def _unexpected(record: logging.LogRecord) -> bool:
     """An action that comes to nothing is no fault, which pygls would log with its trace."""
     return not (record.exc_info and isinstance(record.exc_info[1], requests.Declined))
 
 
-def serve(tcp: tuple[str, int] | None = None) -> None:
-    """Serve until the client leaves; standard output belongs to the protocol, the log goes to stderr."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    set_log_level("info")
-    server = build(Session())
+def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
+    """Serve until the client leaves; standard output belongs to the protocol."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_unexpected)
     if tcp:
         server.start_tcp(*tcp)
     else:
-        server.start_io()
+        server.start_io(cast(BinaryIO, framing.Frames(sys.stdin.buffer)))

@@ -10,11 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lsp_server import positions
 from lsp_server.activity import Activity
 from lsp_server.buffer import Buffer, Position
+from lsp_server.consent import consented
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.next_edit import History, Rename
 from lsp_server.notebook import Notebook
@@ -27,6 +29,8 @@ from lsp_server.worker import Worker
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 log = logging.getLogger(__name__)
+
+OPTIONS = "initializationOptions"  # of all sources of settings the one in which a client speaks for itself
 
 # One change of a document: the positions it starts and ends at, None for all of the document; the new text.
 Change = tuple[tuple[Position, Position] | None, str]
@@ -47,6 +51,8 @@ class Session:
         self.worker = connect(self.settings)
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
+        self.folders: Sequence[Path] = ()  # the workspace's
+        self._trusted = False  # the client vouches for its settings
         self._layers: dict[str, dict[str, Any]] = {}
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
@@ -63,9 +69,14 @@ class Session:
         """Take `raw` as what `source` says, over what earlier sources say; the problems found."""
         if not isinstance(raw, dict):
             return resolve(raw)[1]
+        if source == OPTIONS:
+            self._trusted = raw.get("trusted") is True
+            raw = {name: value for name, value in raw.items() if name != "trusted"}
         self._layers[source] = {name: value for name, value in raw.items() if value is not None}
         merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
-        old, (self.settings, problems) = self.settings, resolve(merged)
+        old, (settings, problems) = self.settings, resolve(merged)
+        self.settings, refused = consented(settings, self.folders, self._trusted)
+        problems += refused
         self._offers.clear()
         if _worker_part(old) != _worker_part(self.settings):
             displaced, self.worker = self.worker, self._connect(self.settings)

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.protocol import lsp_method
 
+from lsp_server.messages import CheckedProtocol
 from lsp_server.session import Change, Session
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
 )
 
 
-class SyncProtocol(LanguageServerProtocol):
+class SyncProtocol(CheckedProtocol):
     """pygls's protocol with documents going to the session."""
 
     @property

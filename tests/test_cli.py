@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from lsp_server import cli, session
 from lsp_server.settings import Settings
-from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot, Status
+from model_runtime.protocol import Done, Draft, Fixed, Infill, Percentiles, Refused, Slot, Status
 
 STATUS = Status(
     id=0,
@@ -27,7 +27,14 @@ STATUS = Status(
     queued=0,
     served=3,
     p50_ms=120.0,
-    p90_ms=None,
+    p90_ms=200.0,
+    p99_ms=300.0,
+    parts={"queue": Percentiles(1.0, 2.0, 3.0)},
+    requests=5,
+    refused={"busy": 2},
+    shown=3,
+    accepted=1,
+    uptime_s=3700,
 )
 
 
@@ -160,8 +167,10 @@ def test_serve_wrongly_used(run: Callable[..., Result]) -> None:
 def test_worker_status(run: Callable[..., Result]) -> None:
     result = run("worker", "status")
     assert result.exit_code == 0
-    assert "ready: embedded on cpu, pid 4711, 200 MiB" in result.stdout
-    assert "p50 120 ms" in result.stdout
+    assert "ready: embedded on cpu, pid 4711, up 1 h 1 min, 200 MiB" in result.stdout
+    assert "5 requests, 3 served, refused: 2 busy" in result.stdout
+    assert "3 suggestions shown, 1 accepted" in result.stdout
+    assert "     total    120.0    200.0    300.0\n     queue      1.0      2.0      3.0" in result.stdout
     assert json.loads(run("worker", "status", "--json").stdout)["pid"] == 4711
 
 

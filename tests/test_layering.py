@@ -102,7 +102,13 @@ RULES = [
         "LSP types stay at the edge",
         list(PACKAGES),
         ["pygls", "lsprotocol"],
-        ["lsp_server.server", "lsp_server.sync", "lsp_server.requests", "lsp_server.progress"],
+        [
+            "lsp_server.server",
+            "lsp_server.sync",
+            "lsp_server.messages",
+            "lsp_server.requests",
+            "lsp_server.progress",
+        ],
     ),
     ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.syntax"]),
     (

@@ -30,7 +30,7 @@ TIMEOUT = 10  # seconds for any one answer
 class FakeWorker:
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         if "# crash" in request.prefix:
-            raise RuntimeError("a bug")
+            raise RuntimeError(f"a bug in {request.prefix!r}")
         if "# lost" in request.prefix:
             return Refused(0, "worker-lost", "the worker is gone")
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
@@ -55,6 +55,9 @@ class FakeWorker:
             p50_ms=None,
             p90_ms=None,
         )
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        logging.getLogger("lsp_server.fake").warning("feedback %d %d", shown, accepted)
 
     async def stop(self) -> bool:
         return True
@@ -310,8 +313,8 @@ async def test_commands() -> None:
 
 
 if __name__ == "__main__":
-    from lsp_server import server
+    from lsp_server import logs, server
 
-    logging.basicConfig(stream=sys.stderr)
+    logs.configure(Path(sys.argv[1]) if sys.argv[1:] else None)
     worker: Any = FakeWorker()
-    server.build(Session(lambda settings: worker)).start_io()
+    server.serve(server.build(Session(lambda settings: worker)))
