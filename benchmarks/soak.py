@@ -13,7 +13,8 @@ for completions, cancels some, and now and then asks for many at once, so that t
 
 What has to hold (exit status 1 otherwise): every request is answered exactly once; at the end the servers'
 documents equal the editors'; from the beginning of a calm phase to the end no process has grown by more
-than 5%, the prefix cache apart; the p95 of all editors together is at most twice that of one alone, or requests were refused.
+than 5%, the prefix cache apart; the p95 of all editors together is at most twice that of one alone, or
+requests were refused.
 `stand-in` measures everything but the model; `embedded` takes it along.
 """
 
