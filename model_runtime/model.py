@@ -86,10 +86,16 @@ def model_folder(model: str) -> Path:
     """`embedded` or a folder with config.json, tokenizer.json and safetensors, plain or `int8`."""
     folder = EMBEDDED_FOLDER if model == "embedded" else Path(model).expanduser()
     weights = int8.FILE if (folder / int8.FILE).is_file() else "model.safetensors"
+    if not (folder / weights).is_file() and _pickles(folder):
+        raise ModelError(f"{folder} holds pickled weights, which may run code; convert them to safetensors")
     for needed in ("config.json", "tokenizer.json", weights):
         if not (folder / needed).is_file():
             raise ModelError(f"no model at {folder}: {needed} is missing; set infill.model to a model folder")
     return folder
+
+
+def _pickles(folder: Path) -> bool:
+    return any(path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl") for path in folder.glob("*"))
 
 
 def _checked_config(folder: Path) -> DiffusionGemmaConfig:

@@ -157,6 +157,8 @@ def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
         (lambda f: (f / "model.safetensors").write_bytes(b"not safetensors"), "cannot be loaded"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "is a 'gpt2'"),
         (lambda f: (f / "config.json").write_text("{"), "is not JSON"),
+        (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "convert them to safetensors"),
+        (lambda f: (f / "model.safetensors").rename(f / "model.pt"), "convert them to safetensors"),
     ],
 )
 def test_a_broken_folder_is_a_one_line_error(tmp_path: Path, spoil, says: str) -> None:
