@@ -82,6 +82,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
 
 main.add_command(commands.worker)
 main.add_command(commands.bench)
+main.add_command(commands.evaluate)
 
 
 def _version(wanted: bool) -> None:

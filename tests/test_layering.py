@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("lsp_server", "model_runtime")
+PACKAGES = ("lsp_server", "model_runtime", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ def own_module(target: str) -> str | None:
 RULES = [
     ("the protocol is the only bridge", ["lsp_server"], ["model_runtime"], []),
     ("the worker does not know the server", ["model_runtime"], ["lsp_server"], []),
+    ("the evaluation is on top", ["lsp_server", "model_runtime"], ["evaluation"], []),
+    ("the evaluation holds no tensors", ["evaluation"], ["torch", "safetensors"], []),
     ("the server holds no tensors", ["lsp_server"], ["torch", "transformers", "safetensors"], []),
     (
         "LSP types stay at the edge",
