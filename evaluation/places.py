@@ -92,8 +92,12 @@ def _human_eval(record: dict[str, Any]) -> Place:
     family = record["task_id"].partition("Infilling")[0]
     kind = f"HumanEval {_HUMAN_EVAL.get(family, family)}"
     test = f"{record['test']}\ncheck({record['entry_point']})\n"
-    prompt, suffix = _text(record["prompt"]), _text(record["suffix"])
-    return Place(kind, record["task_id"], prompt, suffix, _text(record["canonical_solution"]), test=test)
+    before, after, middle = (_text(record[name]) for name in ("prompt", "suffix", "canonical_solution"))
+    if family != "RandomSpan" and middle.endswith("\n"):
+        # Whole lines are missing, and the text after begins with the next one: whoever types there has an
+        # empty line before it.
+        middle, after = middle.removesuffix("\n"), "\n" + after
+    return Place(kind, record["task_id"], before, after, middle, test=test)
 
 
 def _text(value: Any) -> str:

@@ -104,6 +104,22 @@ def test_holes_that_the_user_names_may_have_lines(tmp_path: Path) -> None:
     assert judged(replace(one, kind="end-of-line"), "a\n    total += b").exact is False
 
 
+def test_a_missing_line_leaves_an_empty_one(tmp_path: Path) -> None:
+    """HumanEval-Infilling's single lines hold their line end; a cursor there stands on a line of its own."""
+    lines = {"prompt": "def add(a, b):\n", "suffix": "    return total\n"}
+    one = place(tmp_path, **lines, canonical_solution="    total = a + b\n")
+    assert (one.before, one.middle, one.after) == (
+        lines["prompt"],
+        "    total = a + b",
+        "\n    return total\n",
+    )
+    assert judged(one, "    total = b + a").passed
+    span = place(
+        tmp_path, **lines, canonical_solution="    total = 3\n", task_id="RandomSpanInfillingLight/H/0/1"
+    )
+    assert (span.after, span.middle) == (lines["suffix"], "    total = 3\n")
+
+
 def test_indented_context_parses() -> None:
     one = Place("end-of-line", "x", "        if a:\n            b = ", "\n    def f(self): pass\n", "c(1)")
     assert judged(one, "c(2)").parses is True
