@@ -99,6 +99,7 @@ main.add_command(changes.rewrite)
 main.add_command(commands.worker)
 main.add_command(commands.bench)
 main.add_command(commands.doctor)
+main.add_command(commands.evaluate)
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands about the machinery, not about a file: the resident worker, and how fast it is."""
+"""Commands about the machinery, not about a file: the resident worker, how fast it is, and how good."""
 
 from __future__ import annotations
 
@@ -103,6 +103,35 @@ def bench(quick: bool, **options: str | None) -> None:
         if (value := options[name]) is not None:
             command.append(f"--{option}={_absolute(value)}")
     sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+
+
+@click.command("eval")
+@click.argument("data", nargs=-1, required=True, metavar="DATA...")
+@click.option("--model", help="embedded (the default) or a folder.")
+@click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--limit", metavar="N", help="At most N places of each kind.")
+@click.option("--seed", metavar="N", help="Which places --limit draws.")
+@click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
+@click.option("--only", multiple=True, metavar="VARIANT", help="This contender; may be repeated.")
+@click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
+@click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
+def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
+    """Measure how good the suggestions are on DATA: files of holes whose text is known."""
+    command = [sys.executable, "-m", "evaluation", *(f"--only={name}" for name in only)]
+    for name in ("model", "device", "limit", "seed", "threshold"):
+        if (value := options[name]) is not None:
+            is_path = name == "model" and value.startswith((".", "~"))
+            command.append(f"--{name}={_absolute(value) if is_path else value}")
+    for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
+        if (value := options[name]) is not None:
+            command.append(f"--{option}={_absolute(value)}")
+    process = subprocess.Popen([*command, "--", *(str(_absolute(file)) for file in data)], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
 
 
 def _absolute(path: str) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from lsp_server.languages import LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("lsp_server", "model_runtime")
+PACKAGES = ("lsp_server", "model_runtime", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ def own_module(target: str) -> str | None:
 RULES = [
     ("the protocol is the only bridge", ["lsp_server"], ["model_runtime"], []),
     ("the worker does not know the server", ["model_runtime"], ["lsp_server"], []),
+    ("the evaluation is on top", ["lsp_server", "model_runtime"], ["evaluation"], []),
+    ("the evaluation holds no tensors", ["evaluation"], ["torch", "safetensors"], []),
     ("the server holds no tensors", ["lsp_server"], ["torch", "transformers", "safetensors"], []),
     (
         "LSP types stay at the edge",

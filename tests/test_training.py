@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from model_runtime import forward, model, profiles
-from model_runtime.training import batches, corpus, evaluate, export, holes, loop, muon, objective
-from model_runtime.training.vocabulary import GAP, PAD
+from model_runtime.training import batches, corpus, export, fim, holes, loop, muon, objective
+from model_runtime.training.vocabulary import BOS, EOS, GAP, MIDDLE, PAD, PREFIX, SUFFIX
 from tests import tiny
 
 LINES = tiny.SOURCE.split("\n")
@@ -95,7 +95,7 @@ def test_orthogonalize_makes_singular_values_near_one() -> None:
     assert 0.6 < values.min() < values.max() < 1.3
 
 
-def test_a_run_learns_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     plan = loop.Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=4)
     source = maker()
     trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
@@ -113,10 +113,11 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.Mo
 
     documents = [corpus.Document(name, "MIT", "a.py", tiny.SOURCE) for name in ("flask", "rich")]
     both = documents, documents
-    monkeypatch.setattr(evaluate, "VARIANTS", {k: evaluate.VARIANTS[k] for k in ("as shipped",)})
-    export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out", both, 1, "a test")
+    only = ("shipped", "denoiser-1")
+    export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out", both, 1, "a test", only)
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "| as shipped |" in card
+    assert "| denoiser alone, 1 step " in card
+    assert "| brackets, 1 holes " in card
     assert "| flask | MIT |" in card
     loaded = model.load(model.model_folder(str(tmp_path / "out")), "cpu", profiles.EMBEDDED)
     assert loaded.model.config.text_config.vocab_size == 600
@@ -161,6 +162,49 @@ def test_copies_of_held_out_files_are_not_learned_from(tmp_path: Path) -> None:
     )
     assert [d.project for d in held_out] == ["flask"]
     assert [d.project for d in train] == ["original"]
+
+
+def test_fim_sequences_hold_the_file() -> None:
+    """Put back in order, every example is a stretch of the source; everything else is a plain stretch."""
+    made = fim.FimMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), 0)
+    batch = made.draw(3, rows=6, canvases=8, width=96, length=512)
+    assert torch.equal(batch.sequence, made.draw(3, 6, 8, 96, 512).sequence)
+    assert batch.sequence.shape == (6, 512)
+    assert batch.cuts.shape == (6, 0)
+    decode, permuted, plain = tiny.tokenizer().decode, 0, 0
+    for row in batch.sequence.tolist():
+        starts = [i for i, token in enumerate(row) if token == BOS]
+        assert starts[0] == 0
+        for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
+            piece = row[start + 1 : end]
+            if piece[:1] != [PREFIX]:
+                plain += 1
+                assert decode(piece) in tiny.SOURCE
+                continue
+            permuted += 1
+            suffix, middle = piece.index(SUFFIX), piece.index(MIDDLE)
+            assert piece[-1] == EOS
+            answer = piece[middle + 1 : -1]
+            assert answer
+            shown = [i for i in piece[suffix + 1 : middle] if i != EOS]
+            assert len(shown) <= fim.MAX_SUFFIX
+            assert decode(piece[1:suffix] + answer + shown) in tiny.SOURCE + "\n"
+    assert permuted > plain > 0
+
+
+def test_a_fim_run_learns_and_resumes(tmp_path: Path) -> None:
+    plan = loop.Plan("tiny", 600, rows=2, canvases=2, warmup=2, causal_steps=1, objective="fim")
+    made = fim.FimMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), 0)
+    trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
+    drawn = [made.draw(i, 2, plan.canvases_at(i), 96, 256) for i in range(12)]
+    reports = [trainer.step(batch, 1.0) for batch in drawn]
+    assert all(report.keys() == {"causal"} for report in reports)
+    assert reports[-1]["causal"] < reports[0]["causal"] - 0.5
+    assert trainer.validate(drawn[:1]).keys() == {"val_causal"}
+    trainer.save(tmp_path / "checkpoint.pt")
+    again = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
+    again.load(tmp_path / "checkpoint.pt")
+    assert again.step(drawn[0], 1.0) == trainer.step(drawn[0], 1.0)
 
 
 def test_the_command_runs_where_only_torch_and_transformers_are(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from tokenizers import Tokenizer  # noqa: E402
 
 from model_runtime.training import corpus, loop  # noqa: E402
 from model_runtime.training.batches import BatchMaker, TokenizedDocument, tokenize  # noqa: E402
+from model_runtime.training.fim import FimMaker  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
 from model_runtime.training.vocabulary import train_tokenizer  # noqa: E402
 
@@ -40,10 +41,11 @@ VOCABULARY = 6144
 TOKENIZER_SAMPLE = 3000  # documents
 
 
-def default_folder() -> Path:
+def default_folder(objective: str = "infill") -> Path:
     import platformdirs  # not needed where a folder is named, as on a bare GPU machine
 
-    return Path(platformdirs.user_cache_dir("infill-ls")) / "training"
+    name = "training" if objective == "infill" else f"training-{objective}"
+    return Path(platformdirs.user_cache_dir("infill-ls")) / name
 
 
 class Ids:
@@ -76,6 +78,15 @@ def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[To
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m model_runtime.training", description=__doc__)
     parser.add_argument("--folder", type=Path, help="run folder (default: in the user's cache folder)")
+    parser.add_argument(
+        "--objective",
+        choices=("infill", "fim"),
+        default="infill",
+        help="fim: an autoregressive model of the same size that fills in the middle, to compare with",
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with the corpus and tokenizer to use (fim: default)"
+    )
     parser.add_argument("--size", choices=SIZES, default="9m")
     parser.add_argument("--minutes", type=float, default=5.0, help="length of this slice")
     parser.add_argument("--anneal", action="store_true", help="slice with falling rate, saved as a branch")
@@ -92,33 +103,44 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    options.folder = options.folder or default_folder()
+    rival = options.objective == "fim"
+    options.folder = options.folder or default_folder(options.objective)
     options.folder.mkdir(parents=True, exist_ok=True)
+    data = options.data or (default_folder() if rival else options.folder)  # the rival learns from the same
+    data.mkdir(parents=True, exist_ok=True)
 
     sites, stdlibs = corpus.default_roots()
-    prepare(options.folder, sites + (options.site or []), options.stdlib or stdlibs)
-    tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
+    prepare(data, sites + (options.site or []), options.stdlib or stdlibs)
+    tokenizer = Tokenizer.from_file(str(data / "tokenizer.json"))
     if options.export:
         branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
         from model_runtime.training import export
 
-        both = corpus.load(options.folder / CORPUS)
+        if rival:
+            export.export_weights(branch, tokenizer, options.export)
+            return
+        both = corpus.load(data / CORPUS)
         export.export(branch, tokenizer, options.export, both, options.holes, options.hardware)
         return
 
     trunk = options.folder / "checkpoint.pt"
-    plan = loop.Plan(options.size, tokenizer.get_vocab_size(), rows=options.rows)
+    plan = loop.Plan(options.size, tokenizer.get_vocab_size(), rows=options.rows, objective=options.objective)
     if trunk.exists():
         plan = loop.Plan(**torch.load(trunk, weights_only=True)["plan"])
+        if plan.objective != options.objective:
+            parser.error(
+                f"{options.folder} holds a run with --objective {plan.objective}; name another --folder"
+            )
     if options.causal_steps is not None:
         plan = replace(plan, causal_steps=options.causal_steps)
     trainer = loop.Trainer(plan, options.folder, options.device, not options.no_compile)
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
-    train, held_out = corpus.load(options.folder / CORPUS)
-    maker = BatchMaker(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
-    check = BatchMaker(tokenized(held_out, tokenizer), Ids(tokenizer), plan.seed + 1)
+    train, held_out = corpus.load(data / CORPUS)
+    make = FimMaker if rival else BatchMaker
+    maker = make(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
+    check = make(tokenized(held_out, tokenizer), Ids(tokenizer), plan.seed + 1)
     batches = [
         loop.to_device(check.draw(i, plan.rows, plan.canvases, plan.width), trainer.device) for i in range(4)
     ]

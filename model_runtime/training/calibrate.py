@@ -7,6 +7,7 @@ text. Dev and test holes come from different held-out projects.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -15,19 +16,30 @@ import torch
 from model_runtime import rank
 from model_runtime.denoiser import BranchScore
 from model_runtime.engine import Engine
+from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.rank import Calibration, Candidate
-from model_runtime.training import evaluate
+from model_runtime.training import held_out
 from model_runtime.training.corpus import Document
-from model_runtime.training.evaluate import Outcome
-from model_runtime.training.holes import CUTTERS, HoleCut
+from model_runtime.training.holes import CUTTERS, HoleCut, Kind
 
 DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
+SLOT: dict[Kind, int] = {"end-of-line": 24, "whole-line": 32, "lines": 47, "brackets": 16, "span": 16}
+SUFFIX_LINES = 40
+PREFIX_CHARACTERS = 8_000
 
 
-def split(held_out: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+@dataclass(frozen=True)
+class Outcome:
+    """One hole's answer: what was claimed and whether it held."""
+
+    confidence: float
+    right: bool
+
+
+def split(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
     """(dev, test) documents, by project."""
-    dev = [d for d in held_out if d.project in DEV]
-    return dev, [d for d in held_out if d.project not in DEV]
+    dev = [d for d in documents if d.project in DEV]
+    return dev, [d for d in documents if d.project not in DEV]
 
 
 def fit(engine: Engine, documents: Sequence[Document], count: int, seed: int = 1000) -> Calibration:
@@ -39,14 +51,22 @@ def fit(engine: Engine, documents: Sequence[Document], count: int, seed: int = 1
         assert current is not None
         for candidate, score in zip(candidates, scores, strict=True):
             rows.append(rank.features(candidate, score))
-            labels.append(float(evaluate.exact(candidate.text, current)))
+            labels.append(float(candidate.text.rstrip() == current.middle.rstrip()))
 
     engine.on_scored = note
     for kind in CUTTERS:
-        for text, current in evaluate.sample(documents, kind, count, seed):
-            engine.run(evaluate.request(text, current))
+        for text, current in held_out.sample(documents, kind, count, seed):
+            engine.run(request(text, current))
     engine.on_scored = None
     return Calibration(_regression(rows, labels))
+
+
+def request(text: str, cut: HoleCut) -> Infill:
+    lines = text.split("\n")
+    suffix = "\n".join([cut.tail, *lines[cut.next_line : cut.next_line + SUFFIX_LINES]]) + "\n"
+    prefix = "".join(line + "\n" for line in lines[: cut.line])[-PREFIX_CHARACTERS:]
+    canvas = (Fixed(cut.head), Slot(SLOT[cut.kind]), Fixed(suffix))
+    return Infill(id=0, document="", prefix=prefix, canvas=canvas)
 
 
 def _regression(rows: Sequence[dict[str, float]], labels: Sequence[float]) -> dict[str, float]:

@@ -7,6 +7,8 @@ scores on test holes, so that no number in it was measured on other weights.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +18,13 @@ import torch
 from tokenizers import Tokenizer
 
 from model_runtime import engine
-from model_runtime.training import calibrate, evaluate
+from model_runtime.training import calibrate, held_out
+from model_runtime.training.calibrate import Outcome
 from model_runtime.training.corpus import Document
-from model_runtime.training.evaluate import Outcome, Score
 from model_runtime.training.geometry import fresh_model
+
+ROOT = Path(__file__).resolve().parent.parent.parent  # from where `-m evaluation` is found in a checkout
+HOLES, SCORES = "held-out.jsonl", "scores.json"  # in the run's folder
 
 
 def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
@@ -46,26 +51,38 @@ def export(
     corpus: tuple[Sequence[Document], Sequence[Document]],
     holes: int,
     hardware: str,
+    only: Sequence[str] = (),
 ) -> None:
-    """`holes` of each kind for the calibration, and as many for the scores."""
+    """`holes` of each kind for the calibration, and as many for the scores; `only` these contenders."""
     record = export_weights(checkpoint, tokenizer, out)
-    learned, held_out = corpus
-    dev, test = calibrate.split(held_out)
+    learned, unseen = corpus
+    dev, test = calibrate.split(unseen)
     loaded = engine.load_engine(str(out), "cpu", lambda done: None)
     print(f"calibrating on {holes} holes of each kind")
     loaded.calibration = calibrate.fit(loaded, dev, holes)
     calibrate.save(loaded.calibration, out)
     print(f"scoring on {holes} holes of each kind", flush=True)
-    scores, found = evaluate.score(loaded, test, holes)
-    calibrate.plot(found, out / "reliability.png")
-    (out / "README.md").write_text(card(record, learned, test, scores, found, hardware))
+    held_out.write(checkpoint.parent / HOLES, held_out.holes(test, holes))
+    found = evaluated(out, checkpoint.parent / HOLES, checkpoint.parent / SCORES, only)
+    outcomes = [Outcome(confidence, right) for confidence, right in found["claims"]]
+    calibrate.plot(outcomes, out / "reliability.png")
+    (out / "README.md").write_text(card(record, learned, test, found, outcomes, hardware))
+
+
+def evaluated(model: Path, holes: Path, scores: Path, only: Sequence[str] = ()) -> dict[str, Any]:
+    """What `infill-ls eval` says of the model: one evaluator, in a process of its own, since it uses the
+    server's pipeline, which nothing in this package may import."""
+    command = [sys.executable, "-m", "evaluation", str(holes.absolute()), f"--model={model.absolute()}"]
+    command += [f"--json={scores.absolute()}", "--device=cpu", *(f"--only={name}" for name in only)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return json.loads(scores.read_bytes())
 
 
 def card(
     record: dict[str, Any],
     learned: Sequence[Document],
     test: Sequence[Document],
-    scores: Sequence[Score],
+    scores: dict[str, Any],
     found: Sequence[Outcome],
     hardware: str,
 ) -> str:
@@ -101,12 +118,15 @@ files were dropped, as were files that mention HumanEval or MBPP.
 
 ## How good it is
 
-Exact match on holes cut from held-out projects ({projects}), the calibration being fitted on others
-({dev_projects}). {len(found) // len(scores[0].exact)} holes of each kind, so a percentage is good to a few
-points. "Drafts alone" copies the continuation of the most similar text in the buffer, without a model;
-the denoiser alone has no drafts. Times are warm: the prefix is encoded.
+Holes cut from held-out projects ({projects}), the calibration being fitted on others ({dev_projects}). Every
+answer went through the server's pipeline as an automatic request, except for "lines", where the model was
+asked directly; "as shipped" came from the real worker.
+Shares have their 95% interval. "Shown" is from a confidence of {scores["threshold"]} on. "Copy" takes the
+continuation of the most similar text in the buffer, without a model; the denoiser alone has no drafts. Times
+are warm (the text before the hole is encoded) and include the server's part. Made by
+`infill-ls eval {scores["data"][0]}`.
 
-{evaluate.table(scores)}
+{scores["table"]}
 
 Confidence is calibrated ([reliability.png](reliability.png)). At a threshold of {level:.2f}, {share:.0%} of
 the answers would be shown, and {right:.0%} of those are exactly right.

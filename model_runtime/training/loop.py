@@ -1,6 +1,6 @@
 """The training loop: resumable in slices, seeded, with a log that the model card and plot are made from.
 
-A run is a folder: corpus.msgpack, tokenizer.json, checkpoint.pt (trunk), log.jsonl. The trunk keeps a
+A run is a folder: corpus.jsonl, tokenizer.json, checkpoint.pt (trunk), log.jsonl. The trunk keeps a
 constant learning rate, so that it can always go on; an annealed branch (rate falling to zero, not
 written back to the trunk) and the running average of the weights are what gets exported.
 """
@@ -44,6 +44,10 @@ class Plan:
     lr: float = 4e-3
     warmup: int = 100  # steps
     causal_steps: int = 1000  # the encoder alone first: at equal tokens it teaches far more
+    objective: str = "infill"  # or "fim": the causal loss alone, on permuted sequences
+
+    def canvases_at(self, step: int) -> int:
+        return self.canvases if self.objective == "infill" and step >= self.causal_steps else 0
 
 
 @dataclass
@@ -137,13 +141,15 @@ class Trainer:
     def validate(self, batches: list[Batch]) -> dict[str, float]:
         """Losses of the averaged weights on held-out batches, fixed noise."""
         objective = Objective(self.average)
-        totals = {"val_causal": 0.0, "val_canvas": 0.0}
+        totals = dict.fromkeys(["val_causal"] + ["val_canvas"] * bool(batches[0].cuts.shape[1]), 0.0)
         for i, batch in enumerate(batches):
             kv = forward.KeyValues()
             noise = torch.Generator(device=self.device).manual_seed(i)
             with self.autocast():
                 totals["val_causal"] += objective.causal_loss(batch, kv).item() / len(batches)
-                totals["val_canvas"] += objective.canvas_loss(batch, kv, noise, False).item() / len(batches)
+                if "val_canvas" in totals:
+                    canvas = objective.canvas_loss(batch, kv, noise, False)
+                    totals["val_canvas"] += canvas.item() / len(batches)
         return totals
 
 
@@ -159,8 +165,7 @@ def prefetched(maker: BatchMaker, plan: Plan, first: int, device: torch.device) 
     def produce() -> None:
         step = first
         while True:
-            canvases = plan.canvases if step >= plan.causal_steps else 0
-            queue.put(maker.draw(step, plan.rows, canvases, plan.width))
+            queue.put(maker.draw(step, plan.rows, plan.canvases_at(step), plan.width))
             step += 1
 
     threading.Thread(target=produce, daemon=True).start()

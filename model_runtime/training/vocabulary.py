@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 PAD, EOS, BOS, GAP = 0, 1, 2, 3  # GAP fills a hole from the end of its text to its slack length
+# Only in the sequences of `fim`; 6 stays free, it is the configuration's image token.
+PREFIX, SUFFIX, MIDDLE = 4, 5, 7
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<s5>", "<s6>", "<s7>")
 PIECES = r"\n|^[ \t]+| ?_*[^\W\d_]+| ?\d{1,3}| ?[^\s\w]+| ?_+|[^\S\n]+(?=\s|$)|[^\S\n]"
 

@@ -1,0 +1,156 @@
+"""`python -m evaluation`: arguments in, table on stdout, progress on stderr.
+
+Exit status: 0 measured, 1 cannot be measured here, 2 wrong use; one line on stderr says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from model_runtime import threads
+
+threads.configure()  # as in the worker
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="infill-ls eval", description="How good are the suggestions?")
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="JSON lines, .gz or not")
+    parser.add_argument("--model", default="embedded", help="embedded or a folder")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most N places of each kind")
+    parser.add_argument("--seed", type=int, default=0, help="which places --limit draws")
+    parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
+    parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
+    parser.add_argument("--fim", type=Path, metavar="FOLDER", help="a model trained with --objective fim")
+    parser.add_argument("--json", type=_writable, metavar="FILE")
+    parser.add_argument("--chart", type=_writable, metavar="FILE", help="a PNG")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = arguments(argv)
+    from evaluation.places import DataError, chosen, read
+    from model_runtime.bench.chart import ChartError, pyplot
+
+    try:
+        places = chosen([place for path in args.data for place in read(path)], args.limit, args.seed)
+        if args.chart:
+            pyplot()
+    except (DataError, ChartError) as error:
+        say(str(error))
+        return 2 if isinstance(error, DataError) else 1
+    try:
+        return asyncio.run(_measured(args, places))
+    except KeyboardInterrupt:
+        say("interrupted before anything was measured")
+        return 1
+
+
+async def _measured(args: argparse.Namespace, places: Any) -> int:
+    from evaluation import chart, report
+    from evaluation.contenders import SHIPPED, Shipped
+    from evaluation.field import Unknown, enter
+    from evaluation.run import Findings, measure
+    from lsp_server.settings import resolve
+    from model_runtime.bench import machine
+    from model_runtime.faults import ModelError
+
+    settings, problems = resolve({"model": args.model, "device": args.device})
+    if problems:
+        say(problems[0].replace("infill.", "--", 1).partition("; using")[0])
+        return 2
+    threshold = settings.confidence_threshold if args.threshold is None else args.threshold
+    try:
+        say("loading the model")
+        contenders, labels = enter(settings, args.only, args.fim)
+    except (Unknown, ModelError) as error:
+        say(str(error))
+        return 2 if isinstance(error, Unknown) else 1
+    shipped = contenders.get(SHIPPED)
+    findings = Findings()
+    try:
+        if isinstance(shipped, Shipped) and (problem := await shipped.start()):
+            say(problem)
+            return 1
+        run = asyncio.ensure_future(measure(places, contenders, settings, findings))
+        with contextlib.suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
+        try:
+            await run
+        except asyncio.CancelledError:
+            say("\ninterrupted: what follows is what was measured so far")
+    finally:
+        if isinstance(shipped, Shipped):
+            await shipped.stop()
+    if not findings.outcomes and not findings.silence:
+        say("nothing was measured; these files hold only places for the contender `shipped`")
+        return 1
+    result = {
+        "model": args.model,
+        "data": [path.name for path in args.data],
+        "limit": args.limit,
+        "seed": args.seed,
+        "threshold": threshold,
+        "contenders": labels,
+        "rows": findings.rows(threshold),
+        "quiet": findings.quiet(threshold),
+        "claims": [[round(confidence, 4), right] for confidence, right in findings.claims()],
+        **machine.describe(args.device),
+    }
+    result["table"] = report.table(result)  # Markdown, for the model card
+    print(result["table"])
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        say(f"wrote {args.json}")
+    if args.chart:
+        chart.draw(result, args.chart)
+        say(f"wrote {args.chart}")
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def _writable(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written; name a file in an existing folder")
+    return path
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Who takes part: names -> contenders. Models are loaded only if somebody needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from evaluation.contenders import SHIPPED, SHIPPED_LABEL, Contender, Local, Shipped
+from lsp_server.settings import Settings
+
+
+class Unknown(Exception):
+    """There is no such contender; the message is one line for a person."""
+
+
+def enter(
+    settings: Settings, only: Sequence[str] | None, rival: Path | None
+) -> tuple[dict[str, Contender], dict[str, str]]:
+    """(contenders, their labels) by name, in the order of the table. Raises Unknown, ModelError."""
+    from model_runtime.contenders import field
+    from model_runtime.contenders.greedy import FillInTheMiddle
+    from model_runtime.contenders.retrieved import copied
+    from model_runtime.engine import load_engine
+
+    known = [SHIPPED, *field.FIELD, field.FIM]
+    wanted = list(dict.fromkeys(only or [name for name in known if name != field.FIM or rival]))
+    for name in wanted:
+        if name not in known:
+            raise Unknown(f"there is no contender {name!r}; there are {', '.join(known)}")
+    if field.FIM in wanted and not rival:
+        raise Unknown("the contender 'fim' is a model of its own: name its folder with --fim")
+    contenders: dict[str, Contender] = {}
+    labels: dict[str, str] = {}
+    local = [name for name in wanted if name in field.FIELD and name != "copy"]
+    engine = load_engine(settings.model, settings.device, lambda done: None) if local else None
+    for name in (name for name in known if name in wanted):
+        if name == SHIPPED:
+            contenders[name], labels[name] = Shipped(settings), SHIPPED_LABEL
+        elif name == field.FIM:
+            rival_ask = FillInTheMiddle(load_engine(str(rival), settings.device, lambda done: None))
+            contenders[name], labels[name] = Local(rival_ask, rival_ask.prepare), field.FIM_LABEL
+        elif engine is None:
+            contenders[name], labels[name] = Local(copied), field.FIELD[name].label
+        else:
+            entry = field.FIELD[name]
+            contenders[name] = Local(entry.make(engine), partial(field.prefill, engine))
+            labels[name] = entry.label
+    return contenders, labels

@@ -1,0 +1,72 @@
+"""Rows -> one table for a terminal and for Markdown alike. No model, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+_COLUMNS = {
+    "exact %": "exact",
+    "tests pass %": "passed",
+    "similar": "similarity",
+    "parses %": "parses",
+    "shown %": "shown",
+    "exact if shown %": "exact_shown",
+    "parses if shown %": "parses_shown",
+    "no request %": "refused_by_rules",
+    "steps": "steps",
+    "p50 ms": "p50_ms",
+    "p90 ms": "p90_ms",
+}
+_QUIET = {
+    "silent %": "silent",
+    "without the threshold %": "silent_without_threshold",
+    "by the rules alone %": "silent_by_rules",
+}
+
+
+def table(result: dict[str, Any]) -> str:
+    labels = result["contenders"]
+    parts = []
+    for kind in dict.fromkeys(row["kind"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["kind"] == kind]
+        columns = {
+            title: key for title, key in _COLUMNS.items() if key != "passed" or rows[0]["passed"]["of"]
+        }
+        title = f"{kind}, {rows[0]['n']} holes"
+        parts.append(_table(title, columns, [(labels[row["contender"]], row) for row in rows]))
+    for wanted, title in ((False, "places where nothing is wanted"), (True, "places where something is")):
+        rows = [row for row in result["quiet"] if row["wanted"] is wanted]
+        if rows:
+            parts.append(_table(title, _QUIET, [(f"{r['category']}, {r['n']}", r) for r in rows]))
+    return "\n\n".join(parts)
+
+
+def _table(title: str, columns: dict[str, str], rows: Sequence[tuple[str, Row]]) -> str:
+    cells = [
+        [title, *columns],
+        *([name, *(_cell(row[key]) for key in columns.values())] for name, row in rows),
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = [
+        "| "
+        + " | ".join(
+            c.ljust(w) if not i else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in cells
+    ]
+    rule = "|" + "|".join("-" * (w + 2) if not i else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    """A share as percent with its interval, a number as it is."""
+    if isinstance(value, dict):
+        if value["share"] is None:
+            return "-"
+        return f"{100 * value['share']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,42 @@
+"""Retrieval without the denoiser: the best draft as it is, or the one that the model thinks best."""
+
+from __future__ import annotations
+
+import time
+
+from model_runtime import candidates, rank
+from model_runtime.denoiser import Branch, Guess
+from model_runtime.drafts import retrieve
+from model_runtime.engine import AFTER, Engine, Fill, around
+from model_runtime.faults import Unfillable
+from model_runtime.protocol import Infill
+from model_runtime.tokens import LayoutError
+
+
+def copied(request: Infill) -> Fill:
+    """The copy baseline: the continuation of the most similar text in the buffer, no model at all."""
+    started = time.perf_counter()
+    text = next((draft.text for draft in retrieve(*around(request))), "")
+    return Fill((text,), 1.0, 0, 0.0, (time.perf_counter() - started) * 1000, True)
+
+
+class DraftsAlone:
+    """The engine's drafts, ranked and gated as in the engine, with no fill of the model's own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, request: Infill) -> Fill:
+        started = time.perf_counter()
+        engine = self._engine
+        try:
+            layout = engine.tokens.lay(request)
+        except LayoutError as error:
+            raise Unfillable("invalid", str(error)) from None
+        drafts = retrieve(*around(request))[: engine.tokens.profile.drafts]
+        found = candidates.gather(engine.tokens, layout, Guess([], []), drafts)
+        branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
+        scores = engine.denoiser.score(layout.prompt, layout.head, branches)
+        best = rank.rank(found, scores, engine.calibration)[0]
+        ms = (time.perf_counter() - started) * 1000
+        return Fill((best.text,), best.confidence, 0, 0.0, ms, True, sources=best.sources)
