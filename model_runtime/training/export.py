@@ -1,6 +1,6 @@
 """A checkpoint of the training loop -> the model folder that ships.
 
-bf16 safetensors, config, tokenizer; then the calibration, fitted on dev holes; then the model card with
+int8 weights, config, tokenizer; then the calibration, fitted on dev holes; then the model card with
 scores on test holes, so that no number in it was measured on other weights.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from model_runtime import engine
+from model_runtime import engine, int8
 from model_runtime.training import calibrate, held_out
 from model_runtime.training.calibrate import Outcome
 from model_runtime.training.corpus import Document
@@ -35,9 +35,9 @@ def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path) -> dict[st
     model.load_state_dict(state["average"])
     model.set_experts_implementation("eager")
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(out)
-    (out / "model.safetensors").chmod(0o644)
-    (out / "generation_config.json").unlink(missing_ok=True)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(out)
+    int8.save(model.state_dict(), out)
     tokenizer.save(str(out / "tokenizer.json"))
     record = {**plan, **state["progress"], "parameters": sum(p.numel() for p in model.parameters())}
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -99,7 +99,7 @@ def card(
 
 A `DiffusionGemmaForBlockDiffusion` of {millions["parameters"]:.1f}M parameters (size "{size}" in
 `model_runtime/training/geometry.py`) with its own byte-level BPE tokenizer of {vocabulary} tokens,
-made from nothing by `model_runtime/training`. bf16. Apache-2.0, like the rest of the repository. It
+made from nothing by `model_runtime/training`. Stored as int8, computed in fp32. Apache-2.0, like the rest of the repository. It
 fills short holes in Python; it knows no other language and follows no instructions.
 
 ## What it saw
