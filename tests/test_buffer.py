@@ -141,7 +141,7 @@ def test_a_snapshot_is_as_good_as_the_whole_text(line: int, line_end: str) -> No
     for snapshot, offset in zip((part, whole), offsets, strict=True):
         assert offset is not None
         syntax = Parses().around(snapshot, offset)
-        hole = find(snapshot, syntax, offset, 8)
+        hole = find(snapshot, syntax, offset, 8, invoked=True)
         assert not isinstance(hole, Refusal)
         assert syntax
         seen.append((build(snapshot, [hole]), syntax.text))
