@@ -61,7 +61,7 @@ async def connect(endpoint: Path, *, replace: bool = False) -> Link | None:
     except (OSError, ValueError):
         return None
     try:
-        writer.write(protocol.pack(protocol.Hello(token=token)))
+        writer.write(protocol.pack(protocol.Hello(protocol.VERSION, token)))
         async with asyncio.timeout(HELLO_S):
             hello = await protocol.read_message(reader, protocol.worker_decoder)
         if not isinstance(hello, protocol.Hello):

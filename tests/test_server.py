@@ -33,6 +33,8 @@ class FakeWorker:
             raise RuntimeError(f"a bug in {request.prefix!r}")
         if "# lost" in request.prefix:
             return Refused(0, "worker-lost", "the worker is gone")
+        if "# failed" in request.prefix:
+            return Refused(0, "failed", "no model at /m: copy it again")
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         return Done(0, ("filled",), 0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
 
@@ -272,6 +274,26 @@ async def test_faults_end_at_the_request() -> None:
         assert it.logged == ["infill-ls: the worker is gone"]
         it.change(3, lsp.TextDocumentContentChangeWholeDocument("a = \n"))
         check_offered(await it.ask(0, 4), 0, 4)
+        assert it.shown == []
+
+
+async def test_what_a_user_can_act_on_is_shown_once() -> None:
+    async with editor(FAKED) as it:
+        it.open("# failed\na = \n")
+        for _ in range(3):
+            check_empty(await it.ask(1, 4))
+        assert it.shown == ["infill-ls: no model at /m: copy it again"]
+
+
+async def test_a_workspace_cannot_choose_its_model() -> None:
+    async with editor(FAKED, options={"model": "./model"}) as it:
+        it.open("a = ")
+        check_offered(await it.ask(0, 4), 0, 4)
+        (message,) = it.shown
+        assert message.startswith("infill.model: './model' is inside the workspace")
+    async with editor(FAKED, options={"model": "./model", "trusted": True}) as it:
+        it.open("a = ")
+        await it.ask(0, 4)
         assert it.shown == []
 
 

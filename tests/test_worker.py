@@ -256,6 +256,32 @@ async def test_status_and_stop_start_nothing(make: Callable[..., FakeWorker], tm
     assert isinstance(await bystander.fill(infill()), Done)
 
 
+async def test_what_became_of_suggestions_is_counted_in_the_worker(make: Callable[..., FakeWorker]) -> None:
+    client, other = make(), make()
+    client.feedback(shown=1)  # nobody there: nothing happens
+    assert isinstance(await client.fill(infill()), Done)
+    assert isinstance(await other.fill(infill()), Done)
+    client.feedback(shown=2)
+    other.feedback(shown=1, accepted=1)
+    for each in (client, other):
+        status = await each.status()
+    assert isinstance(status, Status)
+    assert (status.shown, status.accepted) == (3, 1)
+
+
+async def test_an_older_daemon_is_replaced(
+    make: Callable[..., FakeWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = make(), make()
+    assert isinstance(await older.fill(infill()), Done)
+    pid = await pid_of(older)
+    monkeypatch.setattr(protocol, "VERSION", protocol.VERSION + 1)
+    with pytest.raises(launch.LaunchError, match="version"):
+        await launch.connect(newer._endpoint())
+    assert await launch.connect(newer._endpoint(), replace=True) is None
+    await eventually(lambda: not psutil.pid_exists(pid))
+
+
 async def test_stop_and_start_again(make: Callable[..., FakeWorker], tmp_path: Path) -> None:
     client, other = make(), make()
     task = await started(other, infill("a", LONG))

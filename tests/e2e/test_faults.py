@@ -26,7 +26,7 @@ from tests.conftest import end_processes, worker_processes
 from tests.fakes import eventually, infill
 
 pytestmark = [
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(100),
     pytest.mark.skipif(sys.platform != "linux", reason="needs SIGSTOP, prlimit and tmpfs"),
 ]
 LONG = "steps=10000 wait=0.01"
@@ -50,8 +50,8 @@ Make = Callable[..., FaultyWorker]
 @pytest.fixture
 async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(connection, "BEAT_S", 0.2)
-    monkeypatch.setattr(launch, "HELLO_S", 1.0)
+    monkeypatch.setattr(connection, "BEAT_S", 0.5)
+    monkeypatch.setattr(launch, "HELLO_S", 2.0)
     monkeypatch.setattr(worker, "BACK_OFF_S", (0.0, 0.3))
     made: list[FaultyWorker] = []
 
@@ -119,10 +119,10 @@ async def test_a_worker_that_hangs_is_replaced(make: Make, how: str) -> None:
         fill = asyncio.create_task(client.fill(infill("a", "hang=1")))
     second = asyncio.create_task(other.fill(infill("b", LONG, id=2)))
     for waiting in (fill, second):
-        refused = await check_refused(waiting, "worker-lost", within=5)
+        refused = await check_refused(waiting, "worker-lost", within=20)
         assert "did not answer" in refused.message
-    assert isinstance(await asyncio.wait_for(client.fill(infill()), 5), Done)
-    assert isinstance(await asyncio.wait_for(other.fill(infill()), 5), Done)
+    assert isinstance(await asyncio.wait_for(client.fill(infill()), 20), Done)
+    assert isinstance(await asyncio.wait_for(other.fill(infill()), 20), Done)
     assert (await status_of(client)).pid == (await status_of(other)).pid != pid
     await eventually(lambda: not psutil.pid_exists(pid))
 
@@ -133,7 +133,7 @@ async def test_a_newcomer_replaces_a_worker_that_hangs(make: Make, tmp_path: Pat
     pid = (await status_of(first)).pid
     os.kill(pid, signal.SIGSTOP)
     newcomers = [make() for _ in range(3)]
-    answers = await asyncio.wait_for(asyncio.gather(*(each.fill(infill()) for each in newcomers)), 15)
+    answers = await asyncio.wait_for(asyncio.gather(*(each.fill(infill()) for each in newcomers)), 30)
     assert all(isinstance(answer, Done) for answer in answers)
     [process] = worker_processes(tmp_path)
     assert process.pid != pid
@@ -170,13 +170,13 @@ async def test_after_repeated_failure_it_says_what_to_do_and_goes_on(make: Make)
     for reason in ("worker-lost", "worker-lost", "worker-down"):
         fill = await stepping(client, infill("a", LONG))
         os.kill((await status_of(client)).pid, signal.SIGKILL)
-        refused = await check_refused(fill, reason, within=5)
+        refused = await check_refused(fill, reason, within=20)
         await asyncio.sleep(0.35)
     assert "infill-ls doctor" in refused.message
     assert isinstance(await client.fill(infill()), Done)
     fill = await stepping(client, infill("a", LONG))
     os.kill((await status_of(client)).pid, signal.SIGKILL)
-    await check_refused(fill, "worker-lost", within=5)
+    await check_refused(fill, "worker-lost", within=20)
 
 
 async def test_the_real_model_runs_out_of_memory_and_is_then_killed(make: Make, model: Path) -> None:
@@ -195,7 +195,7 @@ async def test_the_real_model_runs_out_of_memory_and_is_then_killed(make: Make, 
     fills = [asyncio.create_task(client.fill(tiny_request(i))) for i in range(8)]
     await asyncio.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
-    answers = await asyncio.wait_for(asyncio.gather(*fills), 5)
+    answers = await asyncio.wait_for(asyncio.gather(*fills), 20)
     assert [answer.id for answer in answers] == list(range(8))
     assert any(isinstance(answer, Refused) for answer in answers)
     assert isinstance(await asyncio.wait_for(client.fill(tiny_request()), 30), Done)
@@ -210,7 +210,7 @@ async def test_the_model_folder_is_deleted_underneath(make: Make, model: Path, t
     shutil.rmtree(folder)
     assert isinstance(await client.fill(tiny_request()), Done), "what is in memory is enough"
     await status_when(client, lambda status: status.state == "unloaded")
-    refused = await check_refused(asyncio.ensure_future(client.fill(tiny_request())), "failed", within=5)
+    refused = await check_refused(asyncio.ensure_future(client.fill(tiny_request())), "failed", within=20)
     assert str(folder) in refused.message
 
 
