@@ -34,6 +34,10 @@ class Buffer:
     def text(self) -> str:
         return "".join(self._lines)
 
+    def __len__(self) -> int:
+        """How many lines it has."""
+        return len(self._lines)
+
     def snapshot(self, line: int) -> Snapshot:
         """The text around a line; around the last line for one that the text does not have."""
         lines = self._lines

@@ -9,7 +9,7 @@ from typing import Protocol
 from lsp_server import canvas, edit, hole
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
+from lsp_server.syntax import Parses, Syntax
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 
@@ -21,8 +21,21 @@ class Filler(Protocol):
     ) -> Done | Refused: ...
 
 
+# Other text that the model may see for a hole at an offset, most relevant last.
+Gather = Callable[[Snapshot, int, Syntax | None], tuple[str, ...]]
+
+
+def nothing_else(snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
+    return ()
+
+
 async def suggest(
-    snapshot: Snapshot, offset: int | None, worker: Filler, settings: Settings, parses: Parses
+    snapshot: Snapshot,
+    offset: int | None,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    context: Gather = nothing_else,
 ) -> Edit | Refusal:
     """What to insert at `offset` (None: a position that the text does not have)."""
     started = time.perf_counter()
@@ -41,6 +54,7 @@ async def suggest(
             canvas=shown.pieces,
             language=snapshot.language,
             deadline_ms=settings.deadline_ms,
+            context=context(snapshot, found.span.start, syntax),
         )
     )
     if isinstance(answer, Refused):

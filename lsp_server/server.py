@@ -22,6 +22,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import package_version, pipeline, positions
 from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server.languages import watched_globs
 from lsp_server.positions import Encoding
 from lsp_server.session import Change, Session
 
@@ -84,6 +85,7 @@ def build(session: Session) -> InfillServer:
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
     server.command("infill.accepted")(accepted)
     server.command("infill.status")(status)
@@ -108,11 +110,18 @@ def _boundary(handler: _Handler) -> _Handler:
 def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     encoding = ls.workspace.position_encoding
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
+    folders = [folder.uri for folder in params.workspace_folders or ()]
+    ls.session.use_folders(folders or ([params.root_uri] if params.root_uri else []))
     ls.configure("initializationOptions", params.initialization_options)
 
 
 def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
+    _watch_files(ls)
     _pull_configuration(ls)
+
+
+def did_change_watched_files(ls: InfillServer, params: types.DidChangeWatchedFilesParams) -> None:
+    ls.session.context.files_changed()
 
 
 def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurationParams) -> None:
@@ -134,7 +143,8 @@ async def inline_completion(
     settings = session.settings
     if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
         settings = replace(settings, confidence_threshold=0.0)  # asked for, so shown, however unsure
-    work = pipeline.suggest(snapshot, offset, session.worker, settings, session.parses)
+    context = session.context.gather
+    work = pipeline.suggest(snapshot, offset, session.worker, settings, session.parses, context)
     outcome = await session.newest(uri, work)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)
@@ -201,6 +211,22 @@ def _change(event: types.TextDocumentContentChangeEvent) -> Change:
         return None, event.text
     start, end = event.range.start, event.range.end
     return ((start.line, start.character), (end.line, end.character)), event.text
+
+
+def _watch_files(ls: InfillServer) -> None:
+    """Have the client say which files change, if it can; else they are looked at again now and then."""
+    where = "workspace.did_change_watched_files.dynamic_registration"
+    if not get_capability(ls.client_capabilities, where):
+        return
+    watchers = [types.FileSystemWatcher(glob) for glob in (*watched_globs(), "**/.gitignore")]
+    options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+    method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+    asked = types.RegistrationParams([types.Registration("infill-files", method, options)])
+
+    def registered(answer: Future[Any]) -> None:
+        ls.session.context.watched = not answer.cancelled() and answer.exception() is None
+
+    ls.client_register_capability(asked).add_done_callback(registered)
 
 
 def _pull_configuration(ls: InfillServer) -> bool:

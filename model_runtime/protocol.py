@@ -78,6 +78,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
     candidates: int = 1  # how many different fills to look for; the best is the answer
+    context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
