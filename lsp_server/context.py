@@ -12,6 +12,7 @@ import itertools
 import math
 import os.path
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol
 
@@ -69,7 +70,7 @@ class Context:
         self._reading = Reading(self._received)
         self._open: dict[str, str] = {}  # key -> uri, the last used last
         self._dirty: dict[str, Touched] = {}  # documents to be looked at, by key
-        self._looking: dict[str, list[int]] = {}  # lines edited before the look that is under way
+        self._looking: dict[str, deque[list[int]]] = {}  # for each look under way, the lines edited before
         self._due = True  # a scan is
         self._scanned = -math.inf  # when, on the loop's clock
         self._covered: tuple[str, ...] = ()  # the folders whose text that scan was to bring
@@ -90,27 +91,30 @@ class Context:
         self._reading = Reading(self._received)
         for key in self._open:
             self._workspace.opened(key)
-            self._dirty[key] = Touched()
+            self._dirty[key] = Touched(new=True)
         self._looking.clear()
 
     def opened(self, uri: str) -> None:
         key = _key(uri)
         self._open[key] = uri
         self._workspace.opened(key)
-        self._dirty[key] = Touched()
+        self._dirty[key] = Touched(new=True)
         if os.path.dirname(key) not in self._covered:
             self.files_changed()
         self._due = self._due or not self.watched
 
-    def edited(self, uri: str, line: int) -> None:
-        self._dirty.setdefault(_key(uri), Touched()).edit(line)
+    def edited(self, uri: str, line: int | None) -> None:
+        """At a line, or who knows where."""
+        touched = self._dirty.setdefault(_key(uri), Touched(new=False))
+        if line is not None:
+            touched.edit(line)
 
     def closed(self, uri: str) -> None:
         key = _key(uri)
         for known in (self._open, self._dirty, self._looking):
             known.pop(key, None)
         self._workspace.closed(key)
-        self._due = True  # it may be a file again
+        self.files_changed()  # it may be one again
 
     def files_changed(self) -> None:
         self._due, self._scanned = True, -math.inf
@@ -118,7 +122,7 @@ class Context:
     def refresh(self, active: str = "", line: int = 0) -> None:
         """Have read what is not known yet, but for a document that is being edited, around `line`."""
         for key, touched in list(self._dirty.items()):
-            if key != active or not touched.only_near(line):
+            if key != active or touched.beyond(line):
                 del self._dirty[key]
                 self._look(key, touched.lines)
         now = asyncio.get_running_loop().time()
@@ -216,7 +220,7 @@ class Context:
             or by_name(path, self.rules.exclude)
         ):
             return
-        self._looking[key] = [*self._looking.get(key, ()), *lines]
+        self._looking.setdefault(key, deque()).append(lines)
         text = canvas.normalize(document.text)
         path = path if os.path.isabs(path) else ""
         self._reading.ask(Look(self.rules, key, path, document.language, text))
@@ -227,8 +231,8 @@ class Context:
                 if waiting := self._cleaning.pop(answer.key, None):
                     if not waiting.done():
                         waiting.set_result(answer.text or "")
-                elif self._workspace.take(answer):
-                    self._recent.add(answer.key, answer.text or "", self._looking.pop(answer.key, []))
+                elif self._workspace.take(answer) and (lines := self._looking.get(answer.key)):
+                    self._recent.add(answer.key, answer.text or "", lines.popleft())
             case Gone():
                 self._workspace.forget(answer.keys)
                 for key in answer.keys:

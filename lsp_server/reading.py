@@ -73,15 +73,18 @@ class Reading:
             self._process = process
             self._send()
             await self._listen(process)
+            ended_well = await process.wait() == 0
         except (ValueError, msgspec.MsgspecError) as error:
             log.warning("the reader process said something odd: %s", type(error).__name__)
+            ended_well = False
         finally:
             self._process = None
             if self._idle:
                 self._idle.cancel()
             if process.returncode is None:
                 process.kill()
-        if await process.wait():
+                await process.wait()
+        if not ended_well:
             self._failures += 1
             log.warning("the reader process has ended (%s); %d tries left", process.returncode, self._left)
 

@@ -10,16 +10,18 @@ NEAR = 2 * AROUND  # edited lines as far apart share a piece
 
 
 class Touched:
-    """Which lines of a document have been edited since it was last looked at."""
+    """Which lines of a document have been edited since it was last looked at; all of a `new` one."""
 
-    def __init__(self) -> None:
+    def __init__(self, new: bool) -> None:
+        self.new = new
         self.lines: list[int] = []
 
     def edit(self, line: int) -> None:
         self.lines = [*(other for other in self.lines if abs(other - line) > NEAR), line][-MOST:]
 
-    def only_near(self, line: int) -> bool:
-        return bool(self.lines) and all(abs(other - line) <= NEAR for other in self.lines)
+    def beyond(self, line: int) -> bool:
+        """Whether more has been edited than what is around a line."""
+        return self.new or any(abs(other - line) > NEAR for other in self.lines)
 
 
 class Recent:

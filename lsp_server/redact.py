@@ -12,8 +12,16 @@ from functools import cache
 from typing import Any
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----.*?(-----END[^\n]*|\Z)", re.S)
-# What stands unquoted: an assignment as in a shell, anything after a comment's mark, long random words.
-_LOOSE = re.compile(r"^\s*(?:(?:export\s+)?[A-Z][A-Z0-9_]*=\S|(?:#|//|/?\*|--|;|<!--)\s)")
+# What stands unquoted: an assignment as in a shell, and what follows a comment's mark.
+_LOOSE = re.compile(
+    r"^\s*(?:export\s+)?(?=[A-Z][A-Z0-9_]*=\S)(?P<shell>.*)|(?:^|\s)(?:#|//|/?\*|--|;|<!--)\s(?P<comment>.*)"
+)
+# In prose, a line of its own; a digit tells a password from a name.
+_PROSE = re.compile(
+    r"""^\s*[\w.-]*(?:passw|pwd|secret|api_?key|token|credential)[\w.-]*\s*[:=]\s*(?=\S*\d)[^\s()\[\]{}"',]{6,}$""",
+    re.I,
+)
+# Long random words.
 _WORD = re.compile(r"(?=[A-Za-z_/+=-]*\d)(?=\S*[a-z])[A-Za-z0-9_/+=-]{20,}")
 _NOT_SECRET = frozenset({"Public IP (ipv4)"})
 
@@ -44,15 +52,17 @@ def _detectors() -> tuple[Callable[[str], bool], ...]:
         return lambda line: any(_is_random(plugin, found) for found in plugin.analyze_string(line))
 
     def loose(line: str) -> bool:
-        return bool(_LOOSE.match(line)) and any(
-            True for _ in keyword.analyze_string(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
-        )
+        said = next((part for found in _LOOSE.finditer(line) for part in found.groups() if part), "")
+        return any(True for _ in keyword.analyze_string(said, CONFIG_DENYLIST_REGEX_TO_GROUP))
+
+    def prose(line: str) -> bool:
+        return bool(_PROSE.match(line))
 
     def words(line: str) -> bool:
         return any(_is_random(base64, found) for found in _words(line))
 
     others = [plugin for plugin in plugins.values() if plugin not in entropic]
-    return (*map(matches, others), *map(random, entropic), loose, words)
+    return (*map(matches, others), *map(random, entropic), loose, prose, words)
 
 
 def _words(line: str) -> Iterator[str]:

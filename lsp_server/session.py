@@ -89,9 +89,9 @@ class Session:
         for replaced, new in changes:
             if replaced:
                 document.replace(*replaced, new, self.encoding)
-                self.context.edited(uri, replaced[0][0])
             else:
                 document.replace_all(new)
+            self.context.edited(uri, replaced[0][0] if replaced else None)
         document.version = version
         self._drop_request(uri)
 

@@ -82,20 +82,20 @@ class Syntax:
 
     def calls(self, offset: int, reach: int) -> tuple[str, ...]:
         """What the code around an offset calls, the nearest first: in the largest node around it that has
-        at most `reach` bytes."""
+        at most `reach` bytes, or in as many bytes, where errors or the top level leave none."""
         query, at = _tags(self.language.grammar), self._byte(offset)
         if query is None:
             return ()
-        scope = None
+        scope, cursor = None, tree_sitter.QueryCursor(query)
         for node in self._before(at):
-            if node.end_byte - node.start_byte > reach or node.parent is None:
+            if node.end_byte - node.start_byte > reach or node.parent is None or node.is_error:
                 break
             scope = node
         if scope is None:
-            return ()
+            cursor.set_byte_range(max(0, at - reach // 2), at + reach // 2)
         found = [
             (abs(name.start_byte - at), name.text.decode("utf-8", "replace"))
-            for _, captures in tree_sitter.QueryCursor(query).matches(scope)
+            for _, captures in cursor.matches(scope or self._tree.root_node)
             if "reference.call" in captures
             for name in captures.get("name", ())
             if name.text

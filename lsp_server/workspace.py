@@ -24,7 +24,9 @@ class Workspace:
         self.generation = 0  # changes with anything here
         self._outlines: dict[str, Outline] = {}
         self._documents: dict[str, None] = {}  # open ones, the last used last
-        self._texts: dict[str, set[str]] = defaultdict(set)  # folder -> keys of files whose text is here
+        self._texts: dict[str, dict[str, None]] = defaultdict(
+            dict
+        )  # folder -> keys of files whose text is here
         self._signatures: dict[str, dict[str, str]] = defaultdict(dict)  # name -> key -> text
         self._count = 0
 
@@ -51,7 +53,7 @@ class Workspace:
         self._count += len(kept)
         self._outlines[key] = structs.replace(outline, signatures=kept)
         if outline.text is not None and not of_document:
-            self._texts[_folder(key)].add(key)
+            self._texts[_folder(key)][key] = None
         for each in kept:
             self._signatures[each.name].setdefault(key, each.text)
         return True
@@ -61,7 +63,7 @@ class Workspace:
         for key in keys:
             if outline := self._outlines.pop(key, None):
                 self._count -= len(outline.signatures)
-                self._texts[_folder(key)].discard(key)
+                self._texts[_folder(key)].pop(key, None)
                 for name in {each.name for each in outline.signatures}:
                     del self._signatures[name][key]
                     if not self._signatures[name]:
