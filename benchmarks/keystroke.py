@@ -32,7 +32,7 @@ from lsp_server.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
-URI = "file:///typed.py"
+URI = (ROOT / "lsp_server" / "typed.py").as_uri()  # which is not there; other files of the folder are
 TYPED = "    total = self.count(value, "
 ANSWER = "other + 1)"
 ROUNDS = 8
@@ -78,6 +78,7 @@ class Inside:
     def __init__(self) -> None:
         worker: Any = Immediate()
         self.session = Session(lambda settings: worker)
+        self.session.use_folders([ROOT.as_uri()])
         self.version = 1
         self.loop = asyncio.new_event_loop()
 
@@ -96,13 +97,15 @@ class Inside:
         snapshot = session.snapshot(URI, at[0])
         assert snapshot
         offset = positions.to_offset(snapshot.text, at[0] - snapshot.first_line, at[1], session.encoding)
-        work = pipeline.suggest(snapshot, offset, session.worker, session.settings, session.parses)
+        settings, gather = session.settings, session.context.gather
+        work = pipeline.suggest(snapshot, offset, session.worker, settings, session.parses, gather)
         return isinstance(await session.newest(URI, work), Edit)
 
     def memory(self) -> float:
         return psutil.Process().memory_info().rss / 2**20
 
     def close(self) -> None:
+        self.loop.run_until_complete(self.session.shut_down())
         self.loop.close()
 
 
@@ -115,7 +118,7 @@ class Stdio:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.version = self.id = 1
-        self._request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        self._request("initialize", {"processId": None, "rootUri": ROOT.as_uri(), "capabilities": {}})
         self._notify("initialized", {})
 
     def open(self, text: str) -> None:

@@ -91,11 +91,15 @@ def _scan(request: Scan) -> Iterator[Answer]:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size)
             seen.add(str(path))
-            if tuple(request.known.get(str(path), ())) != stamp and (text := readable(path)) is not None:
-                total += found.st_size
-                yield outline.of(str(path), id_of_path(path), text, whole=wanted, stamp=stamp)
-    if gone := tuple(sorted(request.known.keys() - seen)) if whole else ():
-        yield Gone(gone)
+            if tuple(request.known.get(str(path), ())) == stamp:
+                continue
+            if (text := readable(path)) is None:
+                yield Gone((str(path),))
+                continue
+            total += found.st_size
+            yield outline.of(str(path), id_of_path(path), text, whole=wanted, stamp=stamp)
+    if whole and (gone := request.known.keys() - seen):
+        yield Gone(tuple(sorted(gone)))
     yield Scanned(len(seen), whole)
 
 

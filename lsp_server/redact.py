@@ -16,9 +16,9 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----.*?(-----
 _LOOSE = re.compile(
     r"^\s*(?:export\s+)?(?=[A-Z][A-Z0-9_]*=\S)(?P<shell>.*)|(?:^|\s)(?:#|//|/?\*|--|;|<!--)\s(?P<comment>.*)"
 )
-# In prose, a line of its own; a digit tells a password from a name.
+# In prose, a line of its own, maybe with a string's or comment's marks; a digit tells a password from a name.
 _PROSE = re.compile(
-    r"""^\s*[\w.-]*(?:passw|pwd|secret|api_?key|token|credential)[\w.-]*\s*[:=]\s*(?=\S*\d)[^\s()\[\]{}"',]{6,}$""",
+    r"""^\W*[\w.-]*(?:passw|pwd|secret|api_?key|token|credential)[\w.-]*\s*[:=]\s*(?=\S*\d)[^\s()\[\]{}"',]{6,}["'\s]*$""",
     re.I,
 )
 # Long random words.

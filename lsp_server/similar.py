@@ -17,7 +17,7 @@ BEFORE, AFTER, LINES = 240, 400, 6  # a piece's characters before and after the 
 def pieces(before: str, texts: Sequence[str]) -> list[tuple[int, str]]:
     """(which text, a piece of it) where it goes on after the same text as the end of `before`; the best
     last. What would be copied differs from piece to piece."""
-    found: dict[str, tuple[int, str]] = {}
+    found: dict[str, tuple[int, int, int]] = {}  # what goes on -> how far it agrees, which text, place
     for length in LENGTHS:
         end = before[-length:]
         if len(end) < length or not end.strip():
@@ -26,13 +26,19 @@ def pieces(before: str, texts: Sequence[str]) -> list[tuple[int, str]]:
             at = text.find(end)
             while at >= 0 and len(found) < MOST:
                 place = at + length
-                rest = text[place : place + 60].partition("\n")[0]
-                if text[place : place + AFTER].strip():
-                    found.setdefault(rest, (which, _piece(text, place)))
+                rest = text[place : place + AFTER].partition("\n")[0]
+                if rest not in found and text[place : place + AFTER].strip():
+                    found[rest] = _agreement(before, text, place), -which, place
                 at = text.find(end, at + 1)
-            if len(found) == MOST:
-                return list(reversed(found.values()))
-    return list(reversed(found.values()))
+        if len(found) == MOST:
+            break
+    return [(-which, _piece(texts[-which], place)) for _, which, place in sorted(found.values())]
+
+
+def _agreement(before: str, text: str, place: int) -> int:
+    """Characters that `before` and `text[:place]` have in common at their ends."""
+    limit = min(len(before), place)
+    return next((n for n in range(limit) if before[-1 - n] != text[place - 1 - n]), limit)
 
 
 def _piece(text: str, place: int) -> str:

@@ -204,7 +204,7 @@ def secretive(n: int) -> dict[str, str | bytes]:
         f"comment{n}.py": f"# password: {PASSWORD}\ndef store_all(value): ...\n" + call,
         f"import{n}.py": f'import boto3; key = "{AWS}"\n' + call,
         f"token{n}.py": f'GITHUB = "{TOKEN}"\n' + call,
-        f"key{n}.py": f'KEY = """-----BEGIN RSA PRIVATE KEY-----\n{AWS}\n-----END RSA PRIVATE KEY-----"""\n{call}',
+        f"key{n}.py": f'KEY = """-----BEGIN PRIVATE KEY-----\n{AWS}\n-----END PRIVATE KEY-----"""\n{call}',
         f"prose{n}.py": f'"""To sign in:\n\n    password: {PASSWORD}\n"""\n{call}',
         f"url{n}.py": f'URL = "https://me:{PASSWORD}@example.org/"\n' + call,
     }
