@@ -35,7 +35,8 @@ BUDGETS = {
     "diagnostics": 500,  # what is wrong at the hole, if the request is about that
     "similar": 5_000,  # places in other files that go on after the same text
 }
-RESCAN_S = 30.0  # between two scans when the client does not say which files change
+RESCAN_S = 30.0  # between two scans of files that may have changed
+SOON_S = 1.0  # between two scans when some have
 CLEANED_S = 1.0  # how long a request waits for text of its own to be looked through
 SCOPE = 4_000  # bytes of the code around the hole whose calls count
 TEXTS = 400_000  # characters that are searched for similar places at each request: half a millisecond
@@ -71,8 +72,8 @@ class Context:
         self._open: dict[str, str] = {}  # key -> uri, the last used last
         self._dirty: dict[str, Touched] = {}  # documents to be looked at, by key
         self._looking: dict[str, deque[list[int]]] = {}  # for each look under way, the lines edited before
-        self._due = True  # a scan is
-        self._scanned = -math.inf  # when, on the loop's clock
+        self._patience = SOON_S  # how long after the last scan the next one is due
+        self._scanned = -math.inf  # when that was, on the loop's clock
         self._covered: tuple[str, ...] = ()  # the folders whose text that scan was to bring
         self._cleaning: dict[str, asyncio.Future[str]] = {}
         self._numbers = itertools.count()
@@ -84,8 +85,8 @@ class Context:
         """Other rules: nothing that is known counts any more."""
         if rules == self.rules:
             return
-        self.rules, self._due = rules, True
-        self._scanned = -math.inf
+        self.rules = rules
+        self._patience, self._scanned = SOON_S, -math.inf
         self._workspace, self._recent = Workspace(), Recent()
         self._reading.stop()
         self._reading = Reading(self._received)
@@ -101,7 +102,8 @@ class Context:
         self._dirty[key] = Touched(new=True)
         if os.path.dirname(key) not in self._covered:
             self.files_changed()
-        self._due = self._due or not self.watched
+        if not self.watched:
+            self._patience = min(self._patience, RESCAN_S)
 
     def edited(self, uri: str, line: int | None) -> None:
         """At a line, or who knows where."""
@@ -117,7 +119,7 @@ class Context:
         self.files_changed()  # it may be one again
 
     def files_changed(self) -> None:
-        self._due, self._scanned = True, -math.inf
+        self._patience = SOON_S
 
     def refresh(self, active: str = "", line: int = 0) -> None:
         """Have read what is not known yet, but for a document that is being edited, around `line`."""
@@ -126,11 +128,11 @@ class Context:
                 del self._dirty[key]
                 self._look(key, touched.lines)
         now = asyncio.get_running_loop().time()
-        if self._due and self.rules.roots and now - self._scanned >= RESCAN_S:
-            self._due, self._scanned, self._covered = False, now, self._folders()
+        if self.rules.roots and now - self._scanned >= self._patience:
+            self._patience, self._scanned, self._covered = math.inf, now, self._folders()
             self._workspace.keep_texts(self._covered)
-            known = self._workspace.known(self._covered)
-            self._reading.ask(Scan(self.rules, known, self._covered))
+            known, texts = self._workspace.known(), self._workspace.with_text(self._covered)
+            self._reading.ask(Scan(self.rules, known, self._covered, texts))
 
     async def close(self) -> None:
         await self._reading.close()

@@ -25,17 +25,18 @@ from lsp_server.outline import Outline
 
 MAX_FILES = 5_000
 MAX_SCAN_BYTES = 60_000_000
-MAX_SCAN_S = 120.0
+MAX_SCAN_S = 120.0  # of processor time
 MAX_TEXT = 400_000  # characters of whole files, of each folder
 
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
     """Outline the workspace's files; `known` are those that have been, and need not be if unchanged.
-    Of `folders` the whole text is wanted, and they come first."""
+    Of files in `folders` the whole text is wanted, unless it is among `texts`, and they come first."""
 
     rules: Rules
     known: Mapping[str, tuple[int, int]] = {}
     folders: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
@@ -80,18 +81,20 @@ def _look(request: Look) -> Outline | Gone:
 
 def _scan(request: Scan) -> Iterator[Answer]:
     rules, seen, total, whole = request.rules, set[str](), 0, True
-    deadline = time.monotonic() + MAX_SCAN_S  # a disk may be slow
+    texts = frozenset(request.texts)
+    deadline = time.process_time() + MAX_SCAN_S
     for path, wanted in _files(rules, request.folders):
         if str(path) in seen:
             continue
-        if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.monotonic() > deadline:
+        if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.process_time() > deadline:
             whole = False
             break
         with contextlib.suppress(OSError):
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size)
             seen.add(str(path))
-            if tuple(request.known.get(str(path), ())) == stamp:
+            known = tuple(request.known.get(str(path), ())) == stamp
+            if known and (not wanted or str(path) in texts):
                 continue
             if (text := readable(path)) is None:
                 yield Gone((str(path),))

@@ -18,6 +18,7 @@ from lsp_server.reader import Answer, Request
 
 log = logging.getLogger(__name__)
 
+START_S = 0.3  # after the first thing asked: an editor that starts has better things to do
 IDLE_S = 60.0  # after which it has to give its memory back
 TRIES = 3  # starts that end badly, after which there are no more
 _LINE = 2**24  # bytes of one message
@@ -57,6 +58,7 @@ class Reading:
 
     async def _serve(self) -> None:
         """One process's life."""
+        await asyncio.sleep(START_S)
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "lsp_server.reader"),

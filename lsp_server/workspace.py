@@ -24,9 +24,8 @@ class Workspace:
         self.generation = 0  # changes with anything here
         self._outlines: dict[str, Outline] = {}
         self._documents: dict[str, None] = {}  # open ones, the last used last
-        self._texts: dict[str, dict[str, None]] = defaultdict(
-            dict
-        )  # folder -> keys of files whose text is here
+        self._stamps: dict[str, tuple[int, int]] = {}  # of files
+        self._files: dict[str, dict[str, bool]] = defaultdict(dict)  # folder -> key -> is its text here?
         self._signatures: dict[str, dict[str, str]] = defaultdict(dict)  # name -> key -> text
         self._count = 0
 
@@ -52,8 +51,9 @@ class Workspace:
         kept = outline.signatures[: max(0, MAX_SIGNATURES - self._count)]
         self._count += len(kept)
         self._outlines[key] = structs.replace(outline, signatures=kept)
-        if outline.text is not None and not of_document:
-            self._texts[_folder(key)][key] = None
+        if not of_document:
+            self._stamps[key] = outline.stamp
+            self._files[_folder(key)][key] = outline.text is not None
         for each in kept:
             self._signatures[each.name].setdefault(key, each.text)
         return True
@@ -63,7 +63,8 @@ class Workspace:
         for key in keys:
             if outline := self._outlines.pop(key, None):
                 self._count -= len(outline.signatures)
-                self._texts[_folder(key)].pop(key, None)
+                self._files[_folder(key)].pop(key, None)
+                self._stamps.pop(key, None)
                 for name in {each.name for each in outline.signatures}:
                     del self._signatures[name][key]
                     if not self._signatures[name]:
@@ -71,17 +72,19 @@ class Workspace:
 
     def keep_texts(self, folders: Collection[str]) -> None:
         """Of other folders' files nothing but the outlines is needed any more."""
-        for folder in self._texts.keys() - set(folders):
-            for key in self._texts.pop(folder):
+        for folder in self._files.keys() - set(folders):
+            for key in [key for key, has_text in self._files[folder].items() if has_text]:
+                self._files[folder][key] = False
                 self._outlines[key] = structs.replace(self._outlines[key], text=None)
 
-    def known(self, folders: Collection[str]) -> dict[str, tuple[int, int]]:
-        """Files that need not be read again; of those in `folders` the text has to be here too."""
-        return {
-            key: outline.stamp
-            for key, outline in self._outlines.items()
-            if key not in self._documents and (outline.text is not None) >= (_folder(key) in folders)
-        }
+    def known(self) -> dict[str, tuple[int, int]]:
+        """Files that need not be read again while they have the same stamp."""
+        return dict(self._stamps)
+
+    def with_text(self, folders: Collection[str]) -> tuple[str, ...]:
+        """Those of their files whose text is here too."""
+        files = (each for folder in folders for each in self._files.get(folder, {}).items())
+        return tuple(key for key, has_text in files if has_text)
 
     def imports(self, key: str) -> str:
         return outline.imports if (outline := self._outlines.get(key)) else ""
@@ -96,10 +99,8 @@ class Workspace:
 
     def texts(self, language: str, near: str) -> list[tuple[str, str]]:
         """(key, text) of the other open documents, the last used first, and of the files in the folder."""
-        found = (
-            (key, self._outlines.get(key))
-            for key in (*reversed(self._documents), *self._texts[_folder(near)])
-        )
+        keys = (*reversed(self._documents), *self._files.get(_folder(near), ()))
+        found = ((key, self._outlines.get(key)) for key in keys)
         return [
             (key, outline.text)
             for key, outline in found

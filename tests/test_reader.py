@@ -91,6 +91,12 @@ def test_the_text_of_a_folder_has_a_limit(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reader, "MAX_TEXT", 30)
     answers = scan(tmp_path, folders=(str(tmp_path),))
     assert read(tmp_path, answers) == {"a.py": True, "b.py": True, "c.py": False}
+    stamps = {each.key: each.stamp for each in answers if isinstance(each, Outline)}
+    texts = tuple(each.key for each in answers if isinstance(each, Outline) and each.text is not None)
+    rules = Rules(languages=("python",), roots=(str(tmp_path),))
+    assert list(reader.answers(Scan(rules, stamps, (str(tmp_path),), texts))) == [Scanned(3, whole=True)]
+    again = reader.answers(Scan(rules, stamps, (str(tmp_path),), texts[:1]))
+    assert read(tmp_path, list(again)) == {"b.py": True}
 
 
 def test_a_folder_behind_a_link_that_leaves_the_workspace(tmp_path: Path) -> None:

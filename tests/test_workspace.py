@@ -56,14 +56,17 @@ def test_texts_of_open_documents_and_of_the_folder() -> None:
     assert [key for key, _ in it.texts("python", "/p/main.py")] == ["/p/one.py", "/p/two.py"]
 
 
-def test_known_files_need_not_be_read_unless_their_text_is_wanted() -> None:
+def test_which_files_need_not_be_read_again() -> None:
     it = Workspace()
     it.take(outline("/p/a.py"))
     it.take(outline("/q/b.py", text="b"))
     it.opened("/open.py")
     it.take(outline("/open.py", stamp=(0, 0)))
-    assert it.known([]) == {"/p/a.py": (1, 1), "/q/b.py": (1, 1)}
-    assert it.known(["/p", "/q"]) == {"/q/b.py": (1, 1)}
+    assert it.known() == {"/p/a.py": (1, 1), "/q/b.py": (1, 1)}
+    assert it.with_text(["/p", "/q", "/"]) == ("/q/b.py",)
+    it.forget(["/q/b.py"])
+    assert it.known() == {"/p/a.py": (1, 1)}
+    assert it.with_text(["/q"]) == ()
 
 
 def test_there_is_an_end_to_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
