@@ -28,8 +28,8 @@ _ROOT = Path(__file__).resolve().parent.parent  # to run in, so that a workspace
 class Reading:
     """All methods belong to one event loop."""
 
-    def __init__(self, received: Callable[[Answer], None]) -> None:
-        self._received = received
+    def __init__(self, received: Callable[[Answer], None], lost: Callable[[], None]) -> None:
+        self._received, self._lost = received, lost
         self._unsent: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -89,6 +89,7 @@ class Reading:
         if not ended_well:
             self._failures += 1
             log.warning("the reader process has ended (%s); %d tries left", process.returncode, self._left)
+            self._lost()
 
     @property
     def _left(self) -> int:

@@ -121,7 +121,7 @@ def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
 
 
 def did_change_watched_files(ls: InfillServer, params: types.DidChangeWatchedFilesParams) -> None:
-    ls.session.context.files_changed()
+    ls.session.following.files_changed()
 
 
 def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurationParams) -> None:
@@ -224,7 +224,7 @@ def _watch_files(ls: InfillServer) -> None:
     asked = types.RegistrationParams([types.Registration("infill-files", method, options)])
 
     def registered(answer: Future[Any]) -> None:
-        ls.session.context.watched = not answer.cancelled() and answer.exception() is None
+        ls.session.following.watched = not answer.cancelled() and answer.exception() is None
 
     ls.client_register_capability(asked).add_done_callback(registered)
 

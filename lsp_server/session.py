@@ -14,6 +14,7 @@ from lsp_server.buffer import Buffer, Position
 from lsp_server.context import Context
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.exclude import Rules, path_of
+from lsp_server.following import Following
 from lsp_server.positions import Encoding
 from lsp_server.settings import Settings, resolve
 from lsp_server.syntax import Parses
@@ -40,7 +41,8 @@ class Session:
         self._folders: tuple[str, ...] = ()
         self._layers: dict[str, dict[str, Any]] = {}
         self._documents: dict[str, Buffer] = {}
-        self.context = Context(self._documents.get)
+        self.following = Following(self._documents.get)
+        self.context = Context(self.following)
         self._newest: dict[str, asyncio.Task[Edit | Refusal]] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -51,7 +53,7 @@ class Session:
         self._layers[source] = {name: value for name, value in raw.items() if value is not None}
         merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
         old, (self.settings, problems) = self.settings, resolve(merged)
-        self.context.configure(self._rules())
+        self.following.configure(self._rules())
         if _worker_part(old) != _worker_part(self.settings):
             displaced, self.worker = self.worker, self._connect(self.settings)
             self.in_background(displaced.close())
@@ -60,7 +62,7 @@ class Session:
     def use_folders(self, uris: Iterable[str]) -> None:
         """The workspace's folders, of which other files may be read."""
         self._folders = tuple(os.path.normpath(path_of(uri)) for uri in uris if uri.startswith("file:"))
-        self.context.configure(self._rules())
+        self.following.configure(self._rules())
 
     def _rules(self) -> Rules:
         return Rules(self.settings.exclude, self.settings.languages, self._folders)
@@ -75,11 +77,11 @@ class Session:
         """Have the model loaded, if a document that it may complete is open."""
         if any(self.settings.refusal(document.snapshot(0)) is None for document in self._documents.values()):
             self.in_background(self.worker.prepare())
-            self.context.refresh()
+            self.following.refresh()
 
     def open(self, uri: str, version: int, language: str, text: str) -> None:
         self._documents[uri] = Buffer(uri, version, language, text)
-        self.context.opened(uri)
+        self.following.opened(uri)
 
     def change(self, uri: str, version: int, changes: Iterable[Change]) -> None:
         """Changes to a document that is not open are dropped: there is no text to apply them to."""
@@ -91,13 +93,13 @@ class Session:
                 document.replace(*replaced, new, self.encoding)
             else:
                 document.replace_all(new)
-            self.context.edited(uri, replaced[0][0] if replaced else None)
+            self.following.edited(uri, replaced[0][0] if replaced else None)
         document.version = version
         self._drop_request(uri)
 
     def close(self, uri: str) -> None:
         self._documents.pop(uri, None)
-        self.context.closed(uri)
+        self.following.closed(uri)
         self.parses.forget(uri)
         self._drop_request(uri)
 
@@ -128,7 +130,7 @@ class Session:
     async def shut_down(self) -> None:
         for uri in list(self._newest):
             self._drop_request(uri)
-        await self.context.close()
+        await self.following.close()
         await self.worker.close()
 
     def _drop_request(self, uri: str) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from lsp_server import pipeline
-from lsp_server.context import BUDGETS, Context
+from lsp_server.context import BUDGETS
 from lsp_server.document import Refusal
 from lsp_server.exclude import MAX_BYTES
+from lsp_server.following import Following
 from lsp_server.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
@@ -62,7 +63,7 @@ class Editor:
         session, uri = self.session, self.uri(name)
         snapshot = session.snapshot(uri, 1_000_000)
         assert snapshot
-        wrong = await session.context.cleaned(diagnostics)
+        wrong = await session.following.cleaned(diagnostics)
         self.wire.sent.clear()
         outcome = await pipeline.suggest(
             snapshot,
@@ -169,10 +170,10 @@ async def test_files_that_change_are_read_again(editor: Editor) -> None:
     editor.open("b.py", "first(")
     await editor.until("b.py", "def first(one)")
     editor.write({"a.py": "def first(one, two): ...\n"})
-    editor.session.context.files_changed()
+    editor.session.following.files_changed()
     await editor.until("b.py", "def first(one, two)")
     (editor.root / "a.py").unlink()
-    editor.session.context.files_changed()
+    editor.session.following.files_changed()
     for _ in range(int(SECONDS / 0.05)):
         if not any("first" in piece for piece in await editor.ask("b.py")):  # type: ignore[union-attr]
             return
@@ -273,7 +274,7 @@ async def test_a_new_rule_counts_at_once(editor: Editor) -> None:
     editor.session.configure("test", {"exclude": ["*/[ac].py"]})
     assert await editor.ask("b.py") == ()
     editor.write({"d.py": "store_all(from_another, 1)\n"})
-    editor.session.context.files_changed()
+    editor.session.following.files_changed()
     context = await editor.until("b.py", "from_another")
     assert not any("from_file" in piece or "from_document" in piece for piece in context)
 
@@ -282,17 +283,17 @@ async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
     editor.write({"a.py": "store_all(from_file, 1)\n"})
     editor.open("b.py", "store_all(")
     await editor.until("b.py", "from_file")
-    reading = editor.session.context._reading
+    reading = editor.session.following._reading
     assert reading._process
     reading._process.kill()
     await reading._process.wait()
     await asyncio.sleep(0.1)
     editor.write({"c.py": "store_all(from_another, 1)\n"})
-    editor.session.context.files_changed()
+    editor.session.following.files_changed()
     await editor.until("b.py", "from_another")
 
 
 async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path: Path) -> None:
-    context = Context({}.get)
-    context.refresh()
-    assert context._reading._serving is None
+    following = Following({}.get)
+    following.refresh()
+    assert following._reading._serving is None
