@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lsp_server import pipeline
+from lsp_server import following, pipeline
 from lsp_server.context import BUDGETS
 from lsp_server.document import Refusal
 from lsp_server.exclude import MAX_BYTES
@@ -289,11 +289,18 @@ async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
     await reading._process.wait()
     await asyncio.sleep(0.1)
     editor.write({"c.py": "store_all(from_another, 1)\n"})
-    editor.session.following.files_changed()
-    await editor.until("b.py", "from_another")
+    await editor.until("b.py", "from_another")  # what a process that died was asked is asked again
+
+
+async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "CLEANED_S", SECONDS)
+    texts = ["all is well", f"not {TOKEN}", "", "\ud800"]
+    assert await editor.session.following.cleaned(texts) == ("all is well", "\ufffd")
+    editor.session.configure("test", {"exclude": ["*"]})
+    assert await editor.session.following.cleaned(texts) == ()
 
 
 async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path: Path) -> None:
-    following = Following({}.get)
-    following.refresh()
-    assert following._reading._serving is None
+    it = Following({}.get)
+    it.refresh()
+    assert it._reading._serving is None
