@@ -18,7 +18,7 @@ from lsp_server.following import Following
 from lsp_server.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
-SECONDS = 30.0  # for the reader process to start and read
+SECONDS = 80.0  # for the reader process to start and read
 
 
 class Wire:

@@ -308,7 +308,7 @@ async def test_other_files_reach_the_worker_without_their_secrets(
         it.open(f"store_all(opened, 1)\nsecret = '{secret}'\n", uri=(folder / "open.py").as_uri())
         main = (folder / "main.py").as_uri()
         it.open("store_all(", uri=main)
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + 80  # a busy machine reads files when it has nothing better to do
         while not (
             wire.exists() and {b"seen", b"opened"} <= set(re.findall(rb"seen|opened", wire.read_bytes()))
         ):
