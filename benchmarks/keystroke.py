@@ -32,7 +32,7 @@ from lsp_server.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
-URI = "file:///typed.py"
+URI = (ROOT / "lsp_server" / "untitled.py").as_uri()  # is not there; other files of the folder are
 TYPED = "    total = self.count(value, "
 ANSWER = "other + 1)"
 ROUNDS = 8
@@ -81,6 +81,7 @@ class Inside:
     def __init__(self) -> None:
         worker: Any = Immediate()
         self.session = Session(lambda settings: worker)
+        self.session.use_folders([ROOT.as_uri()])
         self.version = 1
         self.loop = asyncio.new_event_loop()
 
@@ -103,6 +104,7 @@ class Inside:
         return psutil.Process().memory_info().rss / 2**20
 
     def close(self) -> None:
+        self.loop.run_until_complete(self.session.shut_down())
         self.loop.close()
 
 
@@ -115,7 +117,7 @@ class Stdio:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.version = self.id = 1
-        self._request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        self._request("initialize", {"processId": None, "rootUri": ROOT.as_uri(), "capabilities": {}})
         self._notify("initialized", {})
 
     def open(self, text: str) -> None:

@@ -66,6 +66,7 @@ async def complete(
         count=ALTERNATIVES if invoked else 1,
         invoked=invoked,
         on_draft=on_draft,
+        context=session.context.gather,
     )
     outcome = await session.newest(snapshot, work)
     if isinstance(outcome, Refusal) or cursor is None:

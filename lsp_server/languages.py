@@ -312,6 +312,11 @@ def id_of_path(path: PurePath) -> str:
     return language.id if language else path.suffix.lower().lstrip(".") or "plaintext"
 
 
+def watched_globs() -> list[str]:
+    """Globs for the files of all languages."""
+    return [f"**/*{extension}" for extension in _BY_EXTENSION]
+
+
 def canonical(ids: Iterable[str]) -> frozenset[str]:
     """Ids with aliases resolved, so that two spellings of a language compare equal."""
     return frozenset(language.id if (language := by_id(name)) else name.lower() for name in ids)

@@ -19,6 +19,9 @@ from model_runtime.protocol import Done, Draft, Infill, Refused
 OnDraft = Callable[[Draft], None]
 OnProgress = Callable[[int, int], None]  # holes done, of how many
 
+# Other text that the model may see for a hole at an offset, most relevant last.
+Gather = Callable[[Snapshot, int, Syntax | None], tuple[str, ...]]
+
 # Holes share a canvas while they and the text between them are likely to fit a small model's.
 SHARED_TOKENS = 48
 SHARED_CHARS = 80
@@ -31,6 +34,10 @@ class Filler(Protocol):
     async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused: ...
 
 
+def nothing_else(snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
+    return ()
+
+
 async def suggest(
     snapshot: Snapshot,
     offset: int | None,
@@ -40,11 +47,20 @@ async def suggest(
     *,
     invoked: bool = False,
     on_draft: OnDraft | None = None,
+    context: Gather = nothing_else,
 ) -> Edit | Refusal:
     """What to insert at `offset` (None: a position that the text does not have). `invoked`: the user asked,
     which is to say that places are taken where nobody wants an unasked suggestion."""
     offered = await alternatives(
-        snapshot, offset, worker, settings, parses, count=1, invoked=invoked, on_draft=on_draft
+        snapshot,
+        offset,
+        worker,
+        settings,
+        parses,
+        count=1,
+        invoked=invoked,
+        on_draft=on_draft,
+        context=context,
     )
     return offered if isinstance(offered, Refusal) else offered[0]
 
@@ -59,6 +75,7 @@ async def alternatives(
     count: int = 3,
     invoked: bool = True,
     on_draft: OnDraft | None = None,
+    context: Gather = nothing_else,
 ) -> list[Edit] | Refusal:
     """At least one edit and at most `count` different ones, best first. All carry the best one's
     confidence: the worker gives no other."""
@@ -70,7 +87,12 @@ async def alternatives(
     if isinstance(found, Refusal):
         return found
     asked = _request(snapshot, [found], settings)
-    asked = replace_fields(asked, candidates=count, priority="invoked" if invoked else "automatic")
+    asked = replace_fields(
+        asked,
+        candidates=count,
+        priority="invoked" if invoked else "automatic",
+        context=context(snapshot, found.span.start, syntax),
+    )
     answer = await worker.fill(asked, on_draft)
     if isinstance(answer, Refused):
         return _refusal(answer)

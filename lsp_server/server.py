@@ -9,12 +9,10 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from lsprotocol import types
-from pygls import uris
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
@@ -23,6 +21,7 @@ from lsp_server import framing, logs, messages, package_version, requests
 from lsp_server.actions import KINDS
 from lsp_server.activity import Activity
 from lsp_server.document import Refusal
+from lsp_server.languages import watched_globs
 from lsp_server.notices import Notices
 from lsp_server.positions import Encoding
 from lsp_server.progress import Progress
@@ -60,9 +59,6 @@ class InfillServer(LanguageServer):
             log.error("%s", type(error).__name__, exc_info=error)
 
     def configure(self, source: str, raw: Any) -> None:
-        self.session.folders = [
-            Path(path) for uri in self.workspace.folders if (path := uris.to_fs_path(uri))
-        ]
         told, self._told = self._told, self.session.configure(source, raw)
         for problem in self._told:
             if problem not in told:
@@ -107,6 +103,8 @@ def build(session: Session) -> InfillServer:
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
+    server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
     options = types.CodeActionOptions(list(KINDS), resolve_provider=True)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
@@ -145,11 +143,22 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     ls.shows_progress = bool(get_capability(can, "window.work_done_progress"))
     resolved = get_capability(can, "text_document.code_action.resolve_support.properties") or ()
     ls.resolves_edits = "edit" in resolved
+    folders = [folder.uri for folder in params.workspace_folders or ()]
+    ls.session.use_folders(folders or ([params.root_uri] if params.root_uri else []))
     ls.configure(OPTIONS, params.initialization_options)
 
 
 def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
+    _watch_files(ls)
     _pull_configuration(ls)
+
+
+def did_change_watched_files(ls: InfillServer, params: types.DidChangeWatchedFilesParams) -> None:
+    ls.session.following.files_changed()
+
+
+def did_change_workspace_folders(ls: InfillServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+    ls.session.use_folders(ls.workspace.folders)
 
 
 def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurationParams) -> None:
@@ -258,6 +267,22 @@ async def shutdown(ls: InfillServer, params: None) -> None:
 def _field(value: Any, name: str) -> Any:
     """A field of free-form JSON, which pygls makes objects of, or leaves as it is."""
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _watch_files(ls: InfillServer) -> None:
+    """Have the client say which files change, if it can; else they are looked at again now and then."""
+    where = "workspace.did_change_watched_files.dynamic_registration"
+    if not get_capability(ls.client_capabilities, where):
+        return
+    watchers = [types.FileSystemWatcher(glob) for glob in (*watched_globs(), "**/.gitignore")]
+    options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+    method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+    asked = types.RegistrationParams([types.Registration("infill-files", method, options)])
+
+    def registered(answer: Future[Any]) -> None:
+        ls.session.following.watched = not answer.cancelled() and answer.exception() is None
+
+    ls.client_register_capability(asked).add_done_callback(registered)
 
 
 def _pull_configuration(ls: InfillServer) -> bool:

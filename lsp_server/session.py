@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os.path
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
@@ -17,7 +18,10 @@ from lsp_server import positions
 from lsp_server.activity import Activity
 from lsp_server.buffer import Buffer, Position
 from lsp_server.consent import consented
+from lsp_server.context import Context
 from lsp_server.document import Edit, Refusal, Snapshot
+from lsp_server.exclude import Rules, path_of
+from lsp_server.following import Following
 from lsp_server.next_edit import History, Rename
 from lsp_server.notebook import Notebook
 from lsp_server.pace import Pace
@@ -51,12 +55,14 @@ class Session:
         self.worker = connect(self.settings)
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
-        self.folders: Sequence[Path] = ()  # the workspace's
+        self.folders: tuple[Path, ...] = ()  # the workspace's
         self._trusted = False  # the client vouches for its settings
         self._layers: dict[str, dict[str, Any]] = {}
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
         self._newest: dict[str, asyncio.Task[Any]] = {}
+        self.following = Following(self._documents.get)
+        self.context = Context(self.following)
         self._offers: dict[str, Offer] = {}
         self._histories: dict[str, History] = {}
         self._pace = Pace()
@@ -78,10 +84,19 @@ class Session:
         self.settings, refused = consented(settings, self.folders, self._trusted)
         problems += refused
         self._offers.clear()
+        self.following.configure(self._rules())
         if _worker_part(old) != _worker_part(self.settings):
             displaced, self.worker = self.worker, self._connect(self.settings)
             self.in_background(displaced.close())
         return problems
+
+    def use_folders(self, uris: Iterable[str]) -> None:
+        """The workspace's folders: other files of theirs may be read, and no model of theirs is loaded."""
+        self.folders = tuple(Path(os.path.normpath(path_of(uri))) for uri in uris if uri.startswith("file:"))
+        self.following.configure(self._rules())
+
+    def _rules(self) -> Rules:
+        return Rules(self.settings.exclude, self.settings.languages, tuple(map(str, self.folders)))
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that nobody waits for; its task is kept from being collected."""
@@ -93,6 +108,7 @@ class Session:
         """Have the model loaded, if a document that it may complete is open."""
         if any(self.refusal(document.snapshot(0)) is None for document in self._documents.values()):
             self.in_background(self.prepare())
+            self.following.refresh()
 
     async def prepare(self) -> None:
         await self.worker.prepare()
@@ -126,6 +142,7 @@ class Session:
 
     def open(self, uri: str, version: int, language: str, text: str) -> None:
         self._documents[uri] = Buffer(uri, version, language, text)
+        self.following.opened(uri)
 
     def change(self, uri: str, version: int, changes: Iterable[Change]) -> None:
         """Changes to a document that is not open are dropped: there is no text to apply them to."""
@@ -141,6 +158,7 @@ class Session:
             else:
                 history = History()
                 document.replace_all(new)
+            self.following.edited(uri, replaced[0][0] if replaced else None)
         self._histories[uri] = history
         document.version = version
         self.displace(uri)
@@ -148,6 +166,7 @@ class Session:
     def close(self, uri: str) -> None:
         for kept in (self._documents, self._offers, self._histories):
             kept.pop(uri, None)
+        self.following.closed(uri)
         self.parses.forget(uri)
         self.displace(uri)
 
@@ -247,6 +266,7 @@ class Session:
             self._polling.cancel()
         for uri in list(self._newest):
             self.displace(uri)
+        await self.following.close()
         await self.worker.close()
 
     def _act(self, activity: Activity) -> None:

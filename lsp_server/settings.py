@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import unquote
 
 from lsp_server.document import Refusal, Snapshot
+from lsp_server.exclude import by_name, path_of
 from lsp_server.languages import canonical
 
-_SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//[^/]*)?")  # urllib raises on what is not quite a URI
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
@@ -43,9 +41,8 @@ class Settings:
         if canonical([snapshot.language]).isdisjoint(canonical(self.languages)):
             language = snapshot.language or "plain text"
             return Refusal("language", f"infill.languages does not enable {language}")
-        path = unquote(_SCHEME.sub("", snapshot.uri))
-        if glob := next((glob for glob in self.exclude if fnmatchcase(path, glob)), None):
-            return Refusal("excluded", f"infill.exclude rules this file out: {glob}")
+        if reason := by_name(path_of(snapshot.uri), self.exclude):
+            return Refusal("excluded", reason)
         return None
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.resources import files
 
 import tree_sitter
 
@@ -19,6 +21,18 @@ from lsp_server.document import Snapshot, Span
 from lsp_server.languages import Language, by_id
 
 log = logging.getLogger(__name__)
+
+_IMPORTS = ("import", "use_declaration", "using_directive", "include", "require")  # in names of nodes
+_MORE_TAGS = {"tree_sitter_typescript": "tree_sitter_javascript"}  # the first's query adds to the second's
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Something with a name that other code may use."""
+
+    name: str
+    head: str  # its text up to its body
+    note: str  # the docstring in it or the comment above it, else empty
 
 
 class Syntax:
@@ -134,6 +148,66 @@ class Syntax:
     def span_of(self, node: tree_sitter.Node) -> Span:
         return Span(self._offset(node.start_byte), self._offset(node.end_byte))
 
+    def calls(self, offset: int, reach: int) -> tuple[str, ...]:
+        """What the code around an offset calls, the nearest first: in the largest node around it that has
+        at most `reach` bytes, or in as many bytes, where errors or the top level leave none."""
+        query, at = _tags(self.language), self._byte(offset)
+        if query is None:
+            return ()
+        scope, cursor = None, tree_sitter.QueryCursor(query)
+        for node in self._before(at):
+            if node.end_byte - node.start_byte > reach or node.parent is None or node.is_error:
+                break
+            scope = node
+        if scope is None:
+            cursor.set_byte_range(max(0, at - reach // 2), at + reach // 2)
+        found = [
+            (abs(name.start_byte - at), name.text.decode("utf-8", "replace"))
+            for _, captures in cursor.matches(scope or self._tree.root_node)
+            if "reference.call" in captures
+            for name in captures.get("name", ())
+            if name.text
+        ]
+        return tuple(dict.fromkeys(name for _, name in sorted(found)))
+
+    def definitions(self) -> Iterator[Definition]:
+        """Functions, classes and the like, as the grammar's own tag query finds them."""
+        query = _tags(self.language)
+        if query is None:
+            return
+        for _, captures in tree_sitter.QueryCursor(query).matches(self._tree.root_node):
+            kinds = [kind for kind in captures if kind.startswith("definition.")]
+            if (
+                not kinds
+                or kinds[0] in ("definition.constant", "definition.module")
+                or "name" not in captures
+            ):
+                continue
+            node = captures[kinds[0]][0]
+            while (body := node.child_by_field_name("body")) is None and len(node.named_children) == 1:
+                node = node.named_children[0]  # `export` and declarators stand around a definition
+            end = node.end_byte if body is None else body.start_byte
+            head = self._data[captures[kinds[0]][0].start_byte : end].decode("utf-8", "replace")
+            name = captures["name"][0].text or b""
+            yield Definition(name.decode("utf-8", "replace"), head, self._note(captures[kinds[0]][0], body))
+
+    def imports(self) -> str:
+        """The statements at the top level that import something, one below the other."""
+        nodes = self._tree.root_node.children
+        found = (node for node in nodes if any(word in node.type for word in _IMPORTS))
+        return "\n".join((node.text or b"").decode("utf-8", "replace").rstrip() for node in found)
+
+    def _note(self, node: tree_sitter.Node, body: tree_sitter.Node | None) -> str:
+        first = body.named_children[0] if body and body.named_children else None
+        if first and first.type == "expression_statement" and first.named_children:
+            first = first.named_children[0]
+        if first and first.type in self.language.strings:
+            return (first.text or b"").decode("utf-8", "replace")
+        above = node.prev_sibling
+        if above and above.type in self.language.comments and above.end_point.row + 1 >= node.start_point.row:
+            return (above.text or b"").decode("utf-8", "replace")
+        return ""
+
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
         if self._latest and self._latest[:2] == (span, new):
@@ -245,6 +319,30 @@ def _parser(language: Language) -> tree_sitter.Parser | None:
     except (ImportError, AttributeError, ValueError) as error:
         log.warning("no grammar for %s, working by lines instead: %s", language.id, error)
         return None
+
+
+@cache
+def _tags(language: Language) -> tree_sitter.Query | None:
+    """The query that finds definitions and calls; None where a grammar brings none."""
+    parser, grammar = _parser(language), language.grammar
+    if parser is None or parser.language is None:
+        return None
+    modules = (_MORE_TAGS.get(grammar), grammar)
+    source = "\n".join(_tags_source(module) for module in modules if module)
+    try:
+        return tree_sitter.Query(parser.language, source) if source.strip() else None
+    except tree_sitter.QueryError as error:
+        log.warning("the tag query of %s does not fit its grammar: %s", grammar, error)
+        return None
+
+
+def _tags_source(grammar: str) -> str:
+    try:
+        module = importlib.import_module(grammar)
+        source = getattr(module, "TAGS_QUERY", "")
+        return source or (files(module) / "queries" / "tags.scm").read_text("utf-8")
+    except (ImportError, OSError):
+        return ""
 
 
 def _encode(text: str) -> bytes:

@@ -1,4 +1,5 @@
-"""Retrieved drafts: what stood after similar text elsewhere in the buffer, as starting rows for a hole.
+"""Retrieved drafts: what stood after similar text elsewhere, as starting rows for a hole. Elsewhere is in the
+buffer, or in the pieces of other files that a request brings.
 
 Two ways to be similar. *Literal*: the text before the hole ends like the text before some other place;
 the longer they agree, the better. *By analogy*: another line has the same shape as this one with other
@@ -13,11 +14,13 @@ from __future__ import annotations
 import keyword
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 MOST = 8  # drafts per hole
 _SEED = 3  # characters that have to agree before a place is looked at
+_SEED_ELSEWHERE = 8  # in another file, where less is chance
+_ANOTHER_FILE = 1_000  # lines to what stands there, say
 _FAR = 200  # agreement is not measured beyond this many characters
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -32,14 +35,17 @@ class Draft:
     distance: int  # lines to where it was found
 
 
-def retrieve(before: str, after: str, lines: int = 1) -> list[Draft]:
+def retrieve(before: str, after: str, lines: int = 1, elsewhere: Sequence[str] = ()) -> list[Draft]:
     """Drafts of at most `lines` lines, best first, for the hole between `before` and `after`.
 
     `before` ends where the hole starts; `after` is the text that will follow it, beginning with the
-    rest of the line."""
+    rest of the line; `elsewhere` is text of other files."""
     tail = after.split("\n", 1)[0].strip()
     found: dict[str, Draft] = {}
-    candidates = [*_literal(before, before, 0, lines), *_literal(before, after, len(before), lines)]
+    candidates = [*_literal(before, before, lines), *_literal(before, after, lines)]
+    for text in elsewhere:
+        found_there = _literal(before, text, lines, _SEED_ELSEWHERE)
+        candidates += (replace(draft, distance=_ANOTHER_FILE) for draft in found_there)
     for draft in sorted([*candidates, *_analogous(before, after)], key=_order):
         text = _fitted(draft.text, tail)
         if text.strip() and text not in found:
@@ -80,10 +86,10 @@ def _fitted(text: str, tail: str) -> str:
     return "" if tail[0] in ")]}\"'" else text.rstrip()
 
 
-def _literal(before: str, source: str, base: int, lines: int) -> Iterator[Draft]:
-    """Places in `source` whose preceding text ends like `before` does."""
-    seed = before[-_SEED:]
-    if len(seed) < _SEED:
+def _literal(before: str, source: str, lines: int, least: int = _SEED) -> Iterator[Draft]:
+    """Places in `source` whose preceding text ends like `before` does, at least as far as `least`."""
+    seed = before[-least:]
+    if len(seed) < least:
         return
     own = len(before) if source is before else -1
     starts = [m.start() for m in re.finditer("\n", source)]

@@ -153,7 +153,7 @@ class Engine:
         if not layout.single:
             return []
         before, after = around(request)
-        found = retrieve(before, after)[: self.tokens.profile.drafts]
+        found = retrieve(before, after, elsewhere=request.context)[: self.tokens.profile.drafts]
         earlier = self._previous.get(request.document)
         if earlier and before.startswith(earlier[0]):
             rest = continued(earlier[1], typed=before[len(earlier[0]) :])

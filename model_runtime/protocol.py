@@ -89,6 +89,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     instruction: str = ""  # what is to become of `original`; refused where the model follows none
     original: str = ""  # the text that the hole replaces
     priority: Priority = "automatic"
+    context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -80,7 +80,7 @@ def test_only_the_client_itself_can_vouch(
     made: list[Settings] = []
     session = Session(lambda settings: made.append(settings))  # type: ignore[arg-type, return-value]
     session.in_background = lambda work: None  # type: ignore[method-assign]
-    session.folders = [workspace]
+    session.use_folders([workspace.as_uri()])
     session.worker = _Closable()  # type: ignore[assignment]
     found = session.configure(OPTIONS, filled(options))
     session.worker = _Closable()  # type: ignore[assignment]

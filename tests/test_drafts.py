@@ -55,6 +55,21 @@ def test_what_is_left_of_an_earlier_suggestion(suggested: str, typed: str, rest:
     assert (draft.text if draft else None) == rest
 
 
+def test_drafts_from_other_files() -> None:
+    before, pieces = (
+        "a = 1\ntotal = compute(",
+        ["# a.py\nx = compute(one)\n", "# b.py\ntotal = compute(two)\n"],
+    )
+    found = retrieve(before, ")\n", elsewhere=pieces)
+    assert [d.text for d in found] == ["two", "one"]  # longer agreement first
+    own = retrieve("\ntotal = compute(three)\n" + before, ")\n", elsewhere=pieces)
+    assert own[0].text == "three"  # as long, and nearer
+
+
+def test_a_short_agreement_counts_only_in_the_same_file() -> None:
+    assert [d.text for d in retrieve("if(one)\nif(", ")\n", elsewhere=["if(two)\n"])] == ["one"]
+
+
 @pytest.mark.parametrize("before", ["", "x", "  ", "\n", "é" * 300, "((((((", "\n" * 400])
 def test_odd_text_is_no_trouble(before: str) -> None:
     for after in ("", "\n", ")", "é"):

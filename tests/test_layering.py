@@ -120,6 +120,18 @@ RULES = [
         [],  # by name, when a document of the language is opened
     ),
     (
+        "one module finds secrets",
+        list(PACKAGES),
+        ["detect_secrets"],
+        ["lsp_server.redact"],
+    ),
+    (
+        "one module says what is left out",
+        list(PACKAGES),
+        ["pathspec"],
+        ["lsp_server.exclude"],
+    ),
+    (
         "one module loads models",
         list(PACKAGES),
         ["transformers"],
@@ -196,6 +208,13 @@ def test_imports_have_one_direction() -> None:
 def test_importing_loads_no_tensors(module: str) -> None:
     """The server never holds torch; the worker opens its socket before it loads torch."""
     code = f"import sys, {module}\nprint(*({{'torch', 'transformers', 'safetensors'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
+def test_the_server_does_not_load_what_its_reader_process_needs() -> None:
+    code = "import sys, lsp_server.server\nprint(*({'detect_secrets', 'pathspec'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []

@@ -1,11 +1,14 @@
 """The real server process over stdio. Its worker is a fake where the worker does not matter: started as
 `python -m tests.test_server`, this module serves with one that fills in `filled`, or waits for ever
-below a line `# wait`, or raises below a line `# crash`."""
+below a line `# wait`, or raises below a line `# crash`. What it is asked it also writes to the file that
+`TEST_WIRE` names."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
@@ -29,6 +33,9 @@ TIMEOUT = 10  # seconds for any one answer
 
 class FakeWorker:
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
+        if wire := os.environ.get("TEST_WIRE"):
+            with open(wire, "ab") as file:  # noqa: ASYNC230
+                file.write(msgspec.json.encode(request) + b"\n")
         if "# crash" in request.prefix:
             raise RuntimeError(f"a bug in {request.prefix!r}")
         if "# lost" in request.prefix:
@@ -122,6 +129,7 @@ async def editor(
     encodings: list[str] | None = None,
     options: Any = None,
     configuration: Any = None,
+    folder: Path | None = None,
     **capabilities: Any,
 ) -> AsyncIterator[Editor]:
     it = Editor()
@@ -143,7 +151,8 @@ async def editor(
                 **capabilities,
             },
         )
-        params = lsp.InitializeParams(able, initialization_options=options)
+        folders = [lsp.WorkspaceFolder(folder.as_uri(), folder.name)] if folder else None
+        params = lsp.InitializeParams(able, initialization_options=options, workspace_folders=folders)
         result = await asyncio.wait_for(it.client.initialize_async(params), TIMEOUT)
         assert result.capabilities.inline_completion_provider is not None
         assert result.capabilities.position_encoding == (encodings or ["utf-16"])[0]
@@ -307,6 +316,37 @@ async def test_settings_from_the_client() -> None:
         check_offered(await it.ask(0, 4, "file:///c"), 0, 4)  # the client's answer outweighs the options
         (message,) = it.shown  # told once, though the settings were resolved twice
         assert message.startswith("infill.deadlineMs: 'soon' is not")
+
+
+async def test_other_files_reach_the_worker_without_their_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire, folder, secret = tmp_path / "wire", tmp_path / "work", "correct-horse-battery-9"
+    monkeypatch.setenv("TEST_WIRE", str(wire))
+    for name, text in {
+        "seen.py": f'password = "{secret}"\nstore_all(seen, where)\n',
+        "signature.py": f'def store_all(value, password="{secret}"): ...\n',
+        "docstring.py": f'def store_all(value):\n    """password: {secret}"""\n',
+        ".env": secret,
+        ".gitignore": "ignored.py\n",
+        "ignored.py": f"store_all(ignored_{secret}, 1)\n",
+    }.items():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    async with editor(FAKED, folder=folder) as it:
+        it.open(f"store_all(opened, 1)\nsecret = '{secret}'\n", uri=(folder / "open.py").as_uri())
+        main = (folder / "main.py").as_uri()
+        it.open("store_all(", uri=main)
+        deadline = time.monotonic() + 80  # a busy machine reads files when it has nothing better to do
+        while not (
+            wire.exists() and {b"seen", b"opened"} <= set(re.findall(rb"seen|opened", wire.read_bytes()))
+        ):
+            assert time.monotonic() < deadline, wire.read_bytes()
+            check_offered(await it.ask(0, 10, main), 0, 10)
+            await asyncio.sleep(0.1)
+        it.open("a = ", uri=(folder / "deploy.pem").as_uri())
+        check_empty(await it.ask(0, 4, (folder / "deploy.pem").as_uri()))
+    assert secret.encode() not in wire.read_bytes()
 
 
 async def test_an_unsure_suggestion_is_shown_only_when_asked_for() -> None:

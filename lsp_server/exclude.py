@@ -1,0 +1,129 @@
+"""Which files are left alone: rules by name, `.gitignore`, and what is no text of a usable size.
+
+Every source of context asks here before it is read, and the document itself for the rules by name. By
+name means by path alone, so that nothing has to be opened to decide. Knows no settings and no LSP.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+MAX_BYTES = 200_000  # larger files are tables or generated
+_BINARY_BYTES = 8_192  # are searched for a zero byte, as git does
+
+# Hold keys or passwords whatever is in them; matched against the name in lower case.
+KEY_FILES = (
+    *(".env", ".env.*", "*.env", ".envrc"),
+    *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore", "*.kdbx", "*.gpg", "*.asc"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "authorized_keys", "known_hosts"),
+    *(".netrc", "_netrc", ".pgpass", ".my.cnf", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials"),
+    *(".dockercfg", ".vault-token", ".s3cfg", ".boto", "*.tfvars", "*.tfstate", "service-account*.json"),
+    *("credentials", "credentials.[!p]*", "*credentials*.json", "secrets.[ejtyi]*", "*secret*.y*ml"),
+)
+KEY_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store"})
+# Not the user's own code, where no .gitignore says so.
+SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
+
+_KEY_FILE = re.compile("|".join(f"(?:{translate(glob)})" for glob in KEY_FILES))
+_SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//[^/]*)?")  # urllib raises on what is not quite a URI
+_DRIVE = re.compile(r"^/[A-Za-z]:")
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What a user has said about files, as far as reading them goes."""
+
+    exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
+    languages: tuple[str, ...] = ()  # LSP language ids
+    roots: tuple[str, ...] = ()  # folders of the workspace
+
+
+def path_of(uri: str) -> str:
+    """The path that a URI names; of other schemes than `file` one that may not exist anywhere."""
+    path = unquote(_SCHEME.sub("", uri))
+    return path[1:] if _DRIVE.match(path) else path
+
+
+def by_name(path: str, exclude: tuple[str, ...]) -> str | None:
+    """Why a file with this path is neither completed nor read, if so: one line for a person."""
+    if glob := next((glob for glob in exclude if fnmatchcase(path, glob)), None):
+        return f"infill.exclude rules this file out: {glob}"
+    parts = PurePath(path.lower()).parts
+    if parts and (_KEY_FILE.match(parts[-1]) or not KEY_FOLDERS.isdisjoint(parts)):
+        return f"files like {PurePath(path).name} hold keys or passwords and are left alone"
+    return None
+
+
+def readable(path: Path) -> str | None:
+    """The text of a file; None if it is too large, no text, a link, or gone."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return None
+        data = path.read_bytes()
+        return None if b"\0" in data[:_BINARY_BYTES] else data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class Ignored:
+    """What git would ignore, with the `.gitignore` of every folder from the repository's top down.
+
+    One for each scan: the files are read once.
+    """
+
+    def __init__(self) -> None:
+        self._spec = lru_cache(maxsize=None)(_spec)
+        self._top = lru_cache(maxsize=None)(_top)
+        self._folder = lru_cache(maxsize=None)(self._ignores_folder)
+
+    def file(self, path: Path) -> bool:
+        return self._folder(path.parent) or self._by_pattern(path, "")
+
+    def folder(self, path: Path) -> bool:
+        return self._folder(path)
+
+    def _ignores_folder(self, path: Path) -> bool:
+        """A folder in one that is ignored cannot be taken back by a pattern."""
+        if path == self._top(path) or path == path.parent:
+            return False
+        return self._folder(path.parent) or path.name == ".git" or self._by_pattern(path, "/")
+
+    def _by_pattern(self, path: Path, mark: str) -> bool:
+        """What the deepest pattern that matches says."""
+        top = self._top(path.parent)
+        for folder in path.parents:
+            said = None
+            if spec := self._spec(folder):
+                said = spec.check_file(path.relative_to(folder).as_posix() + mark).include
+            if said is not None:
+                return said
+            if folder == top:
+                break
+        return False
+
+
+def _top(folder: Path) -> Path:
+    """The repository's top folder; the file system's where there is none, as its owner may still use
+    `.gitignore` for other tools."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), Path(folder.anchor))
+
+
+def _spec(folder: Path) -> GitIgnoreSpec | None:
+    from pathspec import GitIgnoreSpec
+
+    lines: list[str] = []
+    for name in (".git/info/exclude", ".gitignore"):  # the later ones win
+        try:
+            lines += (folder / name).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+    return GitIgnoreSpec.from_lines(lines) if lines else None
