@@ -9,10 +9,12 @@ boundary, counted in the document's lines, and moves once in a block's worth of 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lsp_server.document import Snapshot
-from lsp_server.hole import Hole, line_at
+from lsp_server.hole import Hole
+from lsp_server.lines import line_at
 from model_runtime.protocol import Fixed, Slot
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -31,18 +33,24 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """`prefix` is whole lines; `pieces` hold exactly one Slot and no empty Fixed."""
+    """`prefix` is whole lines; `pieces` hold one Slot for each hole and no empty Fixed."""
 
     prefix: str
     pieces: tuple[Fixed | Slot, ...]
 
 
-def build(snapshot: Snapshot, hole: Hole, budget: Budget | None = None) -> Canvas:
+def build(snapshot: Snapshot, holes: Sequence[Hole], budget: Budget | None = None) -> Canvas:
+    """For one or more holes, in order. Whether a model's canvas has room for all is not known here."""
     budget = budget or Budget()
-    text, span = snapshot.text, hole.span
-    line = line_at(text, span.start)
-    head = normalize(text[max(line.start, span.start - budget.head_chars) : span.start])
-    pieces = (Fixed(head), Slot(hole.max_tokens), Fixed(_suffix(text, span.end, budget)))
+    text, first = snapshot.text, holes[0].span.start
+    line = line_at(text, first)
+    known = text[max(line.start, first - budget.head_chars) : first]
+    pieces: list[Fixed | Slot] = []
+    for hole, following in zip(holes, [*holes[1:], None], strict=True):
+        pieces += [Fixed(normalize(known + hole.lead)), Slot(hole.max_tokens)]
+        known = hole.trail + (text[hole.span.end : following.span.start] if following else "")
+    end = holes[-1].span.end
+    pieces.append(Fixed(normalize(known) + _suffix(text, end, budget)))
     return Canvas(
         prefix=_prefix(snapshot, line.start, budget),
         pieces=tuple(piece for piece in pieces if piece != Fixed("")),

@@ -1,106 +1,150 @@
-"""From what the model wrote to what may be offered: Snapshot + Hole + answer -> Edit | Refusal.
+"""From what the model wrote to what may be offered: Snapshot + Hole + text -> Edit | Refusal.
 
-Text is only ever shortened here, to one line: no hole takes more yet, so the document's line ends are
-never touched. What is left neither repeats what follows the cursor nor parses worse than the document
-does without it.
+Text is shortened (see `trim`) until it neither repeats what follows the hole nor parses worse than the
+document does without it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from difflib import SequenceMatcher
 
+from lsp_server import trim
 from lsp_server.canvas import normalize
-from lsp_server.document import Edit, Refusal, Snapshot
-from lsp_server.hole import CLOSERS, Hole, line_at
+from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server.hole import Hole
+from lsp_server.lines import CLOSERS, indent_unit, line_at, line_end, unmatched
 from lsp_server.syntax import Syntax
 from model_runtime.protocol import Done
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
-_CLOSES = {")": "(", "]": "[", "}": "{"}
 _FOLLOWING_CHARS = 4_000  # how far a repetition of what follows is looked for
+_NEAR_CHARS = 4_000  # before and after the hole, where brackets are matched and indentation is learnt
+_LONGEST = 20_000  # characters of an answer that are looked at
+_TRIES = 24  # parses for one answer
+_TRAILING = CLOSERS + "([{"
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+_TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 
-def validate(snapshot: Snapshot, syntax: Syntax | None, hole: Hole, done: Done, ms: float) -> Edit | Refusal:
-    """`syntax` is the parse around the hole, None where the language has no grammar; `ms` is passed on."""
-    line = line_at(snapshot.text, hole.span.start)
-    head = snapshot.text[line.start : hole.span.start]
-    after = normalize(snapshot.text[hole.span.end : hole.span.end + _FOLLOWING_CHARS])
+def validate(
+    snapshot: Snapshot, syntax: Syntax | None, hole: Hole, text: str, done: Done, ms: float = 0.0
+) -> Edit | Refusal:
+    """What of `text` may be offered for the hole. `syntax` is the parse around it, None where the language
+    has no grammar; `done` is the answer that the text is from, or an alternative of; `ms` is passed on."""
+    known = snapshot.text
+    above = known[line_at(known, hole.span.start).start : hole.span.start] + hole.lead
+    head = normalize(above).rpartition("\n")[2]
+    after = normalize(hole.trail + known[hole.span.end : hole.span.end + _FOLLOWING_CHARS])
     rest = after.partition("\n")[0]
 
-    text = done.texts[0] if done.texts else ""
+    text = trim.without_sentinels(normalize(text[:_LONGEST]), known)
+    text = "\n".join(text.split("\n")[: hole.lines])
     if found := _UNPRINTABLE.search(text):
         return Refusal("unprintable", f"the model wrote the character U+{ord(found[0]):04X}")
-    text = _spaced(text.partition("\n")[0], head, rest)
-    text = without_overlap(text, after)
+    text = trim.within_block(_spaced(trim.without_loop(text), head, rest), hole.indent)
+    text = trim.without_following(text, after.removeprefix(rest))
+    text = trim.without_overlap(text, after)
+    if "\n" in text:
+        nearby = known[max(0, hole.span.start - _NEAR_CHARS) : hole.span.end + _NEAR_CHARS]
+        text = trim.reindented(text, hole.indent, indent_unit(nearby, hole.indent))
     if not text.strip():
         return Refusal("empty", "the model had nothing to add here")
-    if repeats(head + text + rest, after.removeprefix(rest)):
+    if trim.repeats(head + text + rest, after.removeprefix(rest)):
         return Refusal("repeats", "the suggestion repeats the lines that follow")
-    if syntax is not None and not (text := _parsing(syntax, hole, text)):
+    part = next(_fitting(known, syntax, hole, text.replace("\n", line_end(known))), None)
+    if part is None:
         return Refusal("parse", "the suggestion would make the file parse worse")
+    text = part
+    text = hole.lead + text + hole.trail
+    if text == known[hole.span.start : hole.span.end]:
+        return Refusal("same", "the suggestion is what stands there already")
     return Edit(
         snapshot.uri, snapshot.version, hole.span, text, done.confidence, done.steps, ms, done.sources
     )
+
+
+def minimal(snapshot: Snapshot, edit: Edit) -> tuple[Edit, ...]:
+    """The same change as edits of only what differs, in order and apart from each other, so that marks,
+    folds and cursors in the rest survive."""
+    old = snapshot.text[edit.span.start : edit.span.end]
+    parts = list(_differing(old, edit.text, re.compile(r".*?(?:\r\n|\n|\r|\Z)", re.DOTALL)))
+    finer = [
+        (start + first, start + last, new)
+        for start, end, text in parts
+        for first, last, new in _differing(old[start:end], text, _TOKEN)
+    ]
+    at = edit.span.start
+    return tuple(replace(edit, span=Span(at + first, at + last), text=new) for first, last, new in finer)
+
+
+def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:
+    before, after = piece.findall(old), piece.findall(new)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    starts = [0]
+    for each in before:
+        starts.append(starts[-1] + len(each))
+    for tag, first, last, new_first, new_last in matcher.get_opcodes():
+        if tag != "equal":
+            yield starts[first], starts[last], "".join(after[new_first:new_last])
 
 
 def _spaced(text: str, head: str, rest: str) -> str:
     """No trailing blanks at the end of a line, no second blank after one that is there."""
     if head.strip() and head[-1].isspace():
         text = text.lstrip(" \t")
-    return text if rest.strip() else text.rstrip()
+    lines = text.split("\n")
+    lines = [*(line.rstrip() for line in lines[:-1]), lines[-1] if rest.strip() else lines[-1].rstrip()]
+    return "\n".join(lines)
 
 
-def without_overlap(text: str, after: str) -> str:
-    """The text without its longest tail that stands after the cursor already.
-
-    A tail does not count as a repetition if it starts inside a word, or if it closes a bracket or quote
-    that the text itself opened: with `)` after the cursor, `f(x)` is whole and `f(x))` is not.
-    """
-    for start in range(max(0, len(text) - len(after)), len(text)):
-        kept, tail = text[:start], text[start:]
-        if not after.startswith(tail):
-            continue
-        inside_word = bool(kept) and _is_word(kept[-1]) and _is_word(tail[0])
-        own_quote = any(tail.count(quote) % 2 and kept.count(quote) % 2 for quote in "'\"`")
-        if not inside_word and not own_quote and unclosed(kept) <= unclosed(text):
-            return kept
-    return text
-
-
-def repeats(completed: str, following: str) -> bool:
-    """Whether the completed lines stand right below already, blank lines aside."""
-    lines = [line.rstrip() for line in completed.split("\n") if line.strip()]
-    below = [line.rstrip() for line in following.split("\n") if line.strip()]
-    return lines == below[: len(lines)] and any(map(_is_word, completed))
-
-
-def unclosed(text: str) -> int:
-    """Brackets that the text opens and leaves open. Brackets in strings count too: an approximation that
-    only guides the trimming, the parser has the last word."""
-    open_ones: list[str] = []
-    for char in text:
-        if char in "([{":
-            open_ones.append(char)
-        elif open_ones and _CLOSES.get(char) == open_ones[-1]:
-            open_ones.pop()
-    return len(open_ones)
-
-
-def _parsing(syntax: Syntax, hole: Hole, text: str) -> str:
-    """The text, less as many closing brackets and quotes at its end as make it parse no worse; else "".
+def _fitting(known: str, syntax: Syntax | None, hole: Hole, text: str) -> Iterator[str]:
+    """The leading parts of the text, longest first, with which the document parses no worse and has no more
+    brackets without a partner.
 
     An unfinished line does not parse anyhow, so that any text would do no harm: what the line would be
     with a plain name in the hole counts too.
     """
-    before = min(syntax.errors, syntax.replaced(hole.span, "x").errors)
-    while text:
-        errors = syntax.replaced(hole.span, text).errors
-        # Where errors stay as many, a bracket left open may be hiding behind the one that was there.
-        if errors < before or (errors == before and not (errors and unclosed(text))):
-            return text
-        text = text[:-1].rstrip() if text[-1] in CLOSERS else ""
-    return ""
+    balanced = _balance(known, hole)
+    fewest = None
+    for part in _leading(text):
+        if not balanced(part):
+            continue
+        if syntax is None:
+            yield part
+            continue
+        if fewest is None:
+            fewest = min(syntax.errors, syntax.replaced(hole.span, hole.lead + "x" + hole.trail).errors)
+        if syntax.replaced(hole.span, hole.lead + part + hole.trail).errors <= fewest:
+            yield part
 
 
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+def _balance(known: str, hole: Hole) -> Callable[[str], bool]:
+    """Whether a text for the hole closes only what is open there, and leaves open only what is closed
+    below. Brackets in the document's strings count as well, before as after; those in the text's need not,
+    as far as it can be seen without a parse what is a string in it."""
+    start, end = hole.span.start, hole.span.end
+    _, opened = unmatched(known[max(0, start - _NEAR_CHARS) : start] + hole.lead)
+    closed, still_open = unmatched(hole.trail + known[end : end + _NEAR_CHARS])
+
+    def wrong(text: str) -> int:
+        lonely, left_open = unmatched(opened + text + closed)
+        return len(lonely) + len(left_open) + len(still_open)
+
+    before = wrong(known[start:end])
+    return lambda text: wrong(text) <= before or wrong(_QUOTED.sub("", text)) <= before
+
+
+def _leading(text: str) -> Iterator[str]:
+    """The text, less one line after another at its end, less brackets and quotes at the end of each."""
+    tries = 0
+    lines = text
+    while lines and tries < _TRIES:
+        part = lines
+        while part and tries < _TRIES:
+            yield part
+            tries += 1
+            part = part[:-1].rstrip() if part[-1] in _TRAILING else ""
+        lines = lines.rpartition("\n")[0].rstrip()

@@ -1,50 +1,164 @@
-"""The one way from a document and a cursor to an edit, for the server and the command line alike."""
+"""The one way from a document and a place in it to edits, for the server and the command line alike."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from lsp_server import canvas, edit, hole
+from lsp_server import canvas, edit, hole, placeholder
 from lsp_server.document import Edit, Refusal, Snapshot
+from lsp_server.hole import Hole
 from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
+from lsp_server.syntax import Parses, Syntax
 from model_runtime.protocol import Done, Draft, Infill, Refused
+
+OnDraft = Callable[[Draft], None]
+OnProgress = Callable[[int, int], None]  # holes done, of how many
+
+# Holes share a canvas while they and the text between them are likely to fit a small model's.
+SHARED_TOKENS = 48
+SHARED_CHARS = 80
+_ALONE = {"invalid"}  # refusals that holes on a canvas of their own may not meet
 
 
 class Filler(Protocol):
     """What the pipeline needs of a worker: one answer to each request, cancelled with the awaiting task."""
 
-    async def fill(
-        self, request: Infill, on_draft: Callable[[Draft], None] | None = None
-    ) -> Done | Refused: ...
+    async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused: ...
 
 
 async def suggest(
-    snapshot: Snapshot, offset: int | None, worker: Filler, settings: Settings, parses: Parses
+    snapshot: Snapshot,
+    offset: int | None,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    *,
+    invoked: bool = False,
+    on_draft: OnDraft | None = None,
 ) -> Edit | Refusal:
-    """What to insert at `offset` (None: a position that the text does not have)."""
+    """What to insert at `offset` (None: a position that the text does not have). `invoked`: the user asked,
+    which is to say that places are taken where nobody wants an unasked suggestion."""
+    offered = await alternatives(
+        snapshot, offset, worker, settings, parses, count=1, invoked=invoked, on_draft=on_draft
+    )
+    return offered if isinstance(offered, Refusal) else offered[0]
+
+
+async def alternatives(
+    snapshot: Snapshot,
+    offset: int | None,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    *,
+    count: int = 3,
+    invoked: bool = True,
+    on_draft: OnDraft | None = None,
+) -> list[Edit] | Refusal:
+    """At least one edit and at most `count` different ones, best first. All carry the best one's
+    confidence: the worker gives no other."""
     started = time.perf_counter()
     if refusal := settings.refusal(snapshot):
         return refusal
-    found = hole.find(snapshot, offset, settings.max_hole_tokens)
+    syntax = parses.around(snapshot, offset) if offset is not None else None
+    found = hole.find(snapshot, syntax, offset, settings.max_hole_tokens, invoked=invoked)
     if isinstance(found, Refusal):
         return found
-    syntax = parses.around(snapshot, found.span.start)
-    shown = canvas.build(snapshot, found)
-    answer = await worker.fill(
-        Infill(
-            id=0,  # the worker client numbers its requests
-            document=snapshot.uri,
-            prefix=shown.prefix,
-            canvas=shown.pieces,
-            language=snapshot.language,
-            deadline_ms=settings.deadline_ms,
-        )
-    )
+    answer = await worker.fill(_request(snapshot, [found], settings, count), on_draft)
     if isinstance(answer, Refused):
-        return Refusal(answer.reason, answer.message or f"the worker refused: {answer.reason}")
+        return _refusal(answer)
     if answer.confidence < settings.confidence_threshold:
         return Refusal("confidence", f"{answer.confidence:.2f} is below infill.confidenceThreshold")
-    return edit.validate(snapshot, syntax, found, answer, ms=(time.perf_counter() - started) * 1000)
+    ms = (time.perf_counter() - started) * 1000
+    edits: list[Edit] = []
+    refusal = Refusal("empty", "the model had nothing to add here")
+    for (text,) in (answer.texts, *answer.alternatives)[:count]:
+        outcome = edit.validate(snapshot, syntax, found, text, answer, ms)
+        if isinstance(outcome, Edit) and all(outcome.text != each.text for each in edits):
+            edits.append(outcome)
+        elif isinstance(outcome, Refusal) and text == answer.texts[0]:
+            refusal = outcome
+    return edits or refusal
+
+
+async def fill(
+    snapshot: Snapshot,
+    holes: Sequence[Hole],
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    on_progress: OnProgress | None = None,
+) -> list[Edit | Refusal]:
+    """One outcome for each hole, in order. Every edit is of the snapshot as it is: they can be made
+    together. Asked for, so the confidence threshold does not apply."""
+    if refusal := settings.refusal(snapshot):
+        return [refusal] * len(holes)
+    outcomes: list[Edit | Refusal] = []
+    text = placeholder.masked(snapshot.text, (each.span for each in holes))
+    parsable = replace(snapshot, text=text)  # what is written for one hole is judged without the others
+
+    def around(each: Hole) -> Syntax | None:
+        return parses.around(parsable, each.span.start)
+
+    for group in _groups(holes):
+        outcomes += await _fill(snapshot, group, worker, settings, around)
+        if on_progress:
+            on_progress(len(outcomes), len(holes))
+    return outcomes
+
+
+async def _fill(
+    snapshot: Snapshot,
+    holes: Sequence[Hole],
+    worker: Filler,
+    settings: Settings,
+    around: Callable[[Hole], Syntax | None],
+) -> list[Edit | Refusal]:
+    """The holes of one canvas; one by one if they do not fit the model's."""
+    started = time.perf_counter()
+    answer = await worker.fill(_request(snapshot, holes, settings))
+    if isinstance(answer, Refused):
+        if answer.reason in _ALONE and len(holes) > 1:
+            return [
+                outcome
+                for each in holes
+                for outcome in await _fill(snapshot, [each], worker, settings, around)
+            ]
+        return [_refusal(answer)] * len(holes)
+    ms = (time.perf_counter() - started) * 1000
+    return [
+        edit.validate(snapshot, around(each), each, text, answer, ms)
+        for each, text in zip(holes, answer.texts, strict=True)
+    ]
+
+
+def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
+    groups: list[list[Hole]] = []
+    for each in holes:
+        group = groups[-1] if groups else []
+        tokens = sum(other.max_tokens for other in (*group, each))
+        if group and tokens <= SHARED_TOKENS and each.span.start - group[0].span.start <= SHARED_CHARS:
+            group.append(each)
+        else:
+            groups.append([each])
+    return groups
+
+
+def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings, count: int = 1) -> Infill:
+    shown = canvas.build(snapshot, holes)
+    return Infill(
+        id=0,  # the worker client numbers its requests
+        document=snapshot.uri,
+        prefix=shown.prefix,
+        canvas=shown.pieces,
+        language=snapshot.language,
+        deadline_ms=settings.deadline_ms,
+        candidates=count,
+    )
+
+
+def _refusal(answer: Refused) -> Refusal:
+    return Refusal(answer.reason, answer.message or f"the worker refused: {answer.reason}")

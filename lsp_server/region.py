@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from lsp_server.document import Span
-from lsp_server.hole import line_at
 from lsp_server.languages import Language
+from lsp_server.lines import indentation, line_at, unmatched
 
 # Characters before and after the cursor's line.
 NEAR = 2_000  # that are parsed at least
@@ -45,19 +45,39 @@ class Region:
 
 def around(text: str, offset: int, language: Language) -> tuple[Region, ...]:
     """What to parse around an offset. More than one are guesses: right is the first that parses without
-    errors, or else with the fewest, its line left out, which may not be finished."""
+    errors, or else with the fewest, with or without its line, which may not be finished."""
     line = line_at(text, offset)
     line = Span(max(line.start, offset - NEAR), min(line.end, offset + NEAR))
     start = _start(text, line.start, language)
     end = None if start is None else _end(text, start, line.end, language)
     if start is not None and end is not None:
-        return (Region(Span(start, end), line),)
+        span = Span(start, end)
+        return tuple(Region(span, line, *each) for each in _wraps(text, span, line, language))
     start, end = max(0, line.start - FEW), min(len(text), line.end + FEW)
     if start:
         start = min(text.find("\n", start) + 1 or line.start, line.start)
     if end < len(text):
         end = max(text.rfind("\n", 0, end) + 1, line.end)
     return tuple(Region(Span(start, end), line, *brackets) for brackets in _BRACKETS)
+
+
+def _wraps(text: str, span: Span, line: Span, language: Language) -> list[tuple[str, str]]:
+    """What may have to stand around members of a class, likeliest first."""
+    opening, closing = language.wrap
+    if not opening:
+        return [("", "")]
+    inside = int(text[span.start : span.start + 1] in (" ", "\t"))
+    if "{" not in opening:
+        below = text[span.end : span.end + 1] in (" ", "\t")
+        return [(opening * inside, closing * count) for count in ((1, 2, 0) if below else (0, 1))]
+    above, below = text[span.start : line.start], text[line.end : span.end]
+    counts = []
+    for counted in (text[line.start : line.end], ""):  # the line may not be finished
+        closers, openers = unmatched(above + counted + below)
+        above_it = closers.count("}")
+        outside = 0 if above_it else inside  # closed below the region
+        counts.append((above_it + outside, openers.count("{") + outside))
+    return [(opening * before, closing * after) for before, after in dict.fromkeys(counts)]
 
 
 def _start(text: str, line: int, language: Language) -> int | None:
@@ -80,7 +100,10 @@ def _end(text: str, start: int, line: int, language: Language) -> int | None:
     """The first definition that starts at a good distance below, and not in a string if there is one."""
     if len(text) - line <= FAR:
         return len(text)
-    found = re.compile(language.definition).finditer(text, line + NEAR, line + FAR)
+    found = list(re.compile(language.definition).finditer(text, line + NEAR, line + FAR))
+    if language.wrap[0]:  # one that is indented further is inside a body
+        outermost = indentation(text[start : start + 200])
+        found = [each for each in found if _indentation(each) <= len(outermost)] or found
     ends = [each.start(1) for each in found]
     outside = (end for end in ends if not _in_string(text[start:end], language))
     return next(outside, ends[0] if ends else None)

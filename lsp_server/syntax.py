@@ -38,6 +38,7 @@ class Syntax:
     ) -> None:
         self.text, self.start, self.language = text, start, language
         self._data, self._parser = _encode(text), parser
+        self._latest: tuple[Span, str, Syntax] | None = None  # asked for by several in a row
         self._tree = parser.parse(self._data, old) if old else parser.parse(self._data)
 
     @cached_property
@@ -51,26 +52,89 @@ class Syntax:
                 pending.extend(node.children)
         return count
 
-    def kind_at(self, offset: int) -> str:
-        """Grammar name of the smallest named node around the offset."""
-        at = self._byte(offset)
-        node = self._tree.root_node.named_descendant_for_byte_range(at, at)
-        return (node or self._tree.root_node).type
-
     def in_string(self, offset: int) -> bool:
-        """Between a string's quotes, or within the prefix and quotes themselves."""
+        """Between a string's quotes, or within the prefix and quotes themselves, but not in code that the
+        string holds."""
         at = self._byte(offset)
-        return any(node.type in self.language.strings and at < node.end_byte for node in self._before(at))
+        for node in self._before(at):
+            if node.type in self.language.interpolations and at < node.end_byte:
+                return False
+            if node.type in self.language.strings and (at < node.end_byte or _unclosed(node)):
+                return True
+        return False
 
     def in_comment(self, offset: int) -> bool:
         """Also true at a comment's end, where typing extends it."""
         return any(node.type in self.language.comments for node in self._before(self._byte(offset)))
 
+    def unexpected(self, within: Span) -> list[Span]:
+        """Text in the span that the parser could not make sense of."""
+        first, last = self._byte(within.start), self._byte(within.end)
+        found, pending = [], [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            if node.has_error and node.start_byte < last and node.end_byte > first:
+                if node.is_error and first <= node.start_byte and node.end_byte <= last:
+                    found.append(Span(self._offset(node.start_byte), self._offset(node.end_byte)))
+                pending.extend(node.children)
+        return found
+
+    def statement_before(self, offset: int) -> str | None:
+        """The smallest statement that ends at the offset, if it has no errors."""
+        at = self._byte(offset)
+        for node in self._before(at):
+            if node.end_byte != at or node.has_error:
+                return None
+            if node.parent and node.parent.type in self.language.blocks:
+                return self._data[node.start_byte : at].decode("utf-8", "replace")
+        return None
+
+    def broken(self, within: Span) -> bool:
+        """Whether the parser stumbled over anything that touches the span."""
+        first, last = self._byte(within.start), self._byte(within.end)
+        pending = [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            if node.has_error and node.start_byte <= last and node.end_byte >= first:
+                if node.is_error or node.is_missing:
+                    return True
+                pending.extend(node.children)
+        return False
+
+    def bodies(self) -> list[tuple[Span, Span]]:
+        """Functions, each with the inside of its body, without brackets or keywords around it."""
+        found, pending = [], [self._tree.root_node]
+        while pending:
+            node = pending.pop()
+            pending.extend(node.children)
+            if node.type in self.language.functions:
+                found.append((Span(self._offset(node.start_byte), self._offset(node.end_byte)), node))
+        bodies = [(span, self._inside(node)) for span, node in sorted(found, key=lambda each: each[0].start)]
+        return [(span, inside) for span, inside in bodies if inside]
+
+    def _inside(self, function: tree_sitter.Node) -> Span | None:
+        body = function.child_by_field_name("body")
+        if body and body.text and body.text.startswith(b"{"):
+            start, end = body.start_byte + 1, body.end_byte - 1
+        elif body:
+            start, end = body.start_byte, body.end_byte
+        else:  # up to the line with the keyword that ends it
+            text = self._data[function.start_byte : function.end_byte]
+            first, last = text.find(b"\n"), text.rfind(b"\n")
+            if first < 0:
+                return None
+            start, end = function.start_byte + first, function.start_byte + last
+        return Span(self._offset(start), self._offset(max(start, end)))
+
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
+        if self._latest and self._latest[:2] == (span, new):
+            return self._latest[2]
         first, last = span.start - self.start, span.end - self.start
         text = self.text[:first] + new + self.text[last:]
-        return self._edited(text, first, last, first + len(new), self.start)
+        syntax = self._edited(text, first, last, first + len(new), self.start)
+        self._latest = span, new, syntax
+        return syntax
 
     def reparsed(self, text: str, start: int) -> Syntax:
         """The parse of a later text, reusing what did not change."""
@@ -103,12 +167,21 @@ class Syntax:
     def _byte(self, offset: int) -> int:
         return _byte(self.text, offset - self.start)
 
+    def _offset(self, byte: int) -> int:
+        return self.start + (
+            byte if self.text.isascii() else len(self._data[:byte].decode("utf-8", "replace"))
+        )
+
     def _before(self, at: int) -> Iterator[tree_sitter.Node]:
         """The nodes that hold the character before a byte position, innermost first."""
         node = self._tree.root_node.named_descendant_for_byte_range(max(0, at - 1), at)
         while node is not None:
             yield node
             node = node.parent
+
+
+def _unclosed(string: tree_sitter.Node) -> bool:
+    return string.has_error and bool(string.children) and string.children[-1].is_missing
 
 
 class Parses:
@@ -120,7 +193,7 @@ class Parses:
     def around(self, snapshot: Snapshot, offset: int) -> Syntax | None:
         """The parse of the region around an offset."""
         last, language = self._last.pop(snapshot.uri, None), by_id(snapshot.language)
-        parser = _parser(language.grammar) if language else None
+        parser = _parser(language) if language else None
         if not language or not parser:
             return None
         regions = region.around(snapshot.text, offset, language)
@@ -133,7 +206,9 @@ class Parses:
                 syntax = last.reparsed(text, start)
             else:
                 syntax = Syntax(text, start, language, parser)
-            errors = syntax.replaced(each.line, "").errors if len(regions) > 1 else 0
+            errors = syntax.errors if len(regions) > 1 else 0
+            if errors:
+                errors = min(errors, syntax.replaced(each.line, "").errors)
             if fewest is None or errors < fewest:
                 best, fewest = syntax, errors
             if not fewest:
@@ -148,16 +223,19 @@ class Parses:
 
 def parse(text: str, language: Language) -> Syntax | None:
     """All of a text; None if the language's grammar is not installed."""
-    parser = _parser(language.grammar)
+    parser = _parser(language)
     return Syntax(text, 0, language, parser) if parser else None
 
 
 @cache
-def _parser(grammar: str) -> tree_sitter.Parser | None:
+def _parser(language: Language) -> tree_sitter.Parser | None:
+    """Made when the first document of the language is opened. None, and one warning, if its grammar is
+    not installed or not for this tree-sitter."""
     try:
-        return tree_sitter.Parser(tree_sitter.Language(importlib.import_module(grammar).language()))
-    except ImportError as error:
-        log.warning("no grammar %s, working by lines instead: %s", grammar, error)
+        grammar = getattr(importlib.import_module(language.grammar), language.symbol)
+        return tree_sitter.Parser(tree_sitter.Language(grammar()))
+    except (ImportError, AttributeError, ValueError) as error:
+        log.warning("no grammar for %s, working by lines instead: %s", language.id, error)
         return None
 
 

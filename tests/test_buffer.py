@@ -140,10 +140,11 @@ def test_a_snapshot_is_as_good_as_the_whole_text(line: int, line_end: str) -> No
     seen = []
     for snapshot, offset in zip((part, whole), offsets, strict=True):
         assert offset is not None
-        hole, syntax = find(snapshot, offset, 8), Parses().around(snapshot, offset)
+        syntax = Parses().around(snapshot, offset)
+        hole = find(snapshot, syntax, offset, 8)
         assert not isinstance(hole, Refusal)
         assert syntax
-        seen.append((build(snapshot, hole), syntax.text))
+        seen.append((build(snapshot, [hole]), syntax.text))
     assert seen[0] == seen[1]
 
 

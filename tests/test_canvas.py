@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import pytest
 
+from lsp_server.buffer import Buffer
 from lsp_server.canvas import Budget, Canvas, build
 from lsp_server.document import Refusal, Snapshot
-from lsp_server.hole import find
+from lsp_server.hole import find, placeholders
+from lsp_server.languages import by_id
+from lsp_server.syntax import Parses, parse
 from model_runtime.protocol import Fixed, Slot
+from tests.listings import listing
 
 
 def canvas(marked: str, budget: Budget | None = None) -> Canvas:
     offset = marked.index("|")
     snapshot = Snapshot("file:///a.py", 1, "python", marked.replace("|", "", 1))
-    hole = find(snapshot, offset, 8)
+    hole = find(snapshot, Parses().around(snapshot, offset), offset, 8, invoked=True)
     assert not isinstance(hole, Refusal)
-    return build(snapshot, hole, budget)
+    return build(snapshot, [hole], budget)
 
 
 def check(marked: str, prefix: str, head: str, suffix: str) -> None:
@@ -63,6 +67,38 @@ def test_lines_longer_than_the_budget() -> None:
     shown = canvas(f"{long}\nshort\n{long}|{long}\nnext\n", SMALL)
     assert shown.prefix == "short\n"
     assert shown.pieces == (Fixed("z" * 10), Slot(8), Fixed("z" * 40))
+
+
+def test_several_holes_share_a_canvas() -> None:
+    snapshot = Snapshot("file:///a.py", 1, "python", "a\r\ndef f(): pass\r\nx = <fill>\r\nb\r\n")
+    python = by_id("python")
+    assert python
+    holes = placeholders(snapshot, parse(snapshot.text, python), 8)
+    assert build(snapshot, holes) == Canvas(
+        "a\n",
+        (Fixed("def f():\n    "), Slot(8), Fixed("\nx = "), Slot(8), Fixed("\nb\n")),
+    )
+
+
+def test_typing_shares_the_prefix() -> None:
+    """Lines typed in the middle of 2,000 others, with their line ends."""
+    text, shared, total, last = listing(80_000), 0, 0, ""
+    at = text.index("\n", len(text) // 2) + 1
+    typed = "".join(f"    value_{n} = self.count(item_{n}, {n})\n" for n in range(40))
+    for length in range(len(typed)):
+        whole = text[:at] + typed[:length] + "\n" + text[at:]
+        document = Buffer("a", length, "python", whole)
+        snapshot = document.snapshot(whole.count("\n", 0, at + length))
+        offset = snapshot.text.index(typed[:length] + "\n" + text[at : at + 200]) + length
+        hole = find(snapshot, None, offset, 8, invoked=True)
+        assert not isinstance(hole, Refusal)
+        prefix = build(snapshot, [hole]).prefix
+        if last:
+            pairs = enumerate(zip(last, prefix, strict=False))
+            shared += next((n for n, (old, new) in pairs if old != new), len(last))
+            total += len(prefix)
+        last = prefix
+    assert shared / total > 0.95, shared / total
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
+
 import pytest
 
+from lsp_server import quiet
 from lsp_server.document import Refusal, Snapshot, Span
-from lsp_server.hole import find
+from lsp_server.hole import RULES, Hole, find
+from lsp_server.syntax import Parses
 
 
-def check(marked: str, kind: str, max_tokens: int = 64) -> None:
+def at(text: str, offset: int | None, max_tokens: int = 64, invoked: bool = True) -> Hole | Refusal:
+    snapshot = Snapshot("file:///a.py", 1, "python", text)
+    return find(snapshot, Parses().around(snapshot, offset or 0), offset, max_tokens, invoked=invoked)
+
+
+def check(marked: str, kind: str, max_tokens: int = 64, invoked: bool = True) -> None:
     """The hole at the `|` in a text is empty, there, and of this kind."""
     offset = marked.index("|")
-    found = find(Snapshot("file:///a.py", 1, "python", marked.replace("|", "", 1)), offset, max_tokens)
+    found = at(marked.replace("|", "", 1), offset, max_tokens, invoked)
     assert not isinstance(found, Refusal)
     assert (found.span, found.kind) == (Span(offset, offset), kind)
     assert 0 < found.max_tokens <= max_tokens
@@ -18,17 +29,17 @@ def check(marked: str, kind: str, max_tokens: int = 64) -> None:
 @pytest.mark.parametrize(
     ("marked", "kind"),
     [
-        ("|", "whole-line"),
-        ("a\n|\nb", "whole-line"),
-        ("a\n    |", "whole-line"),
-        ("a\n  |  \nb", "whole-line"),
-        ("a\r\n\t|\r\nb", "whole-line"),
         ("a = |", "rest-of-line"),
         ("a = |\nb", "rest-of-line"),
         ("a = |  \r\nb", "rest-of-line"),
-        ("print(|)", "rest-of-line"),
-        ("def f(|):\n", "rest-of-line"),
-        ("d = {'|'}", "rest-of-line"),
+        ("print(|)", "arguments"),
+        ("print(a, |", "arguments"),
+        ("d = {|}", "brackets"),
+        ("x = ab|", "word"),
+        ("x = 'a|'", "string"),
+        ("x = 1  # a|", "comment"),
+        ("def f(|):\n", "arguments"),
+        ("d = {'|'}", "string"),
         ("print(|, b)", "middle-of-line"),
         ("|a = 1", "middle-of-line"),
         ("名 = |😀", "middle-of-line"),
@@ -38,12 +49,48 @@ def test_kinds(marked: str, kind: str) -> None:
     check(marked, kind)
 
 
+@pytest.mark.parametrize("marked", ["|", "a\n|\nb", "a\n    |", "a\n  |  \nb", "a\r\n\t|\r\nb"])
+def test_blank_lines(marked: str) -> None:
+    """The user who asks gets several."""
+    check(marked, "whole-line", invoked=False)
+    check(marked, "block")
+
+
+@pytest.mark.parametrize(
+    ("marked", "kind"),
+    [
+        ("def f():\n    |", "body"),
+        ("def f():\n    |\n\ndef g():\n    pass\n", "body"),
+        ("if a:\r\n\t|\r\nb\r\n", "body"),
+        ("def f(\n    a,\n):\n    |\n", "body"),
+        ("if a:\n    |\n    b\n", "whole-line"),
+        ("x = {a:\n    |\n", "whole-line"),
+    ],
+)
+def test_an_empty_body(marked: str, kind: str) -> None:
+    check(marked, kind, invoked=False)
+
+
 def test_the_setting_limits_the_hole() -> None:
     check("a = |", "rest-of-line", max_tokens=5)
 
 
 @pytest.mark.parametrize("offset", [None, -1, 3])
 def test_a_cursor_outside_the_document(offset: int | None) -> None:
-    found = find(Snapshot("file:///a.py", 1, "python", "ab"), offset, 64)
+    found = at("ab", offset)
     assert isinstance(found, Refusal)
     assert found.reason == "position"
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    part = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.split("\n") if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_documented_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "holes.md").read_text(encoding="utf-8")
+    rules = {(kind, rule.place, str(rule.tokens), str(rule.lines)) for kind, rule in RULES.items()}
+    assert {tuple(row) for row in table(page, "The place decides the hole")} == rules
+    reasons = {row[0] for row in table(page, "Where nothing is offered unasked")}
+    assert reasons == set(re.findall(r'Refusal\("(\w+)"', inspect.getsource(quiet)))

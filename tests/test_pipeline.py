@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from lsp_server.document import Edit, Refusal, Snapshot, Span
-from lsp_server.pipeline import suggest
+from lsp_server.hole import placeholders
+from lsp_server.pipeline import alternatives, fill, suggest
 from lsp_server.settings import Settings
 from lsp_server.syntax import Parses
 from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot
@@ -88,6 +90,71 @@ async def test_the_worker_is_not_asked_in_vain(snapshot: Snapshot, offset: int |
     assert isinstance(refusal, Refusal)
     assert refusal.reason == reason
     assert requests == []
+
+
+class Slots:
+    """A worker that fills every slot with a text of its own, and has room for `most` slots."""
+
+    def __init__(self, *texts: str, most: int = 9) -> None:
+        self.texts, self.most = iter(texts), most
+        self.sizes: list[int] = []
+
+    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
+        slots = sum(isinstance(piece, Slot) for piece in request.canvas)
+        self.sizes.append(slots)
+        if slots > self.most:
+            return Refused(request.id, "invalid", "the holes need more room")
+        return replace_texts(done(""), tuple(next(self.texts) for _ in range(slots)))
+
+
+def replace_texts(answer: Done, texts: tuple[str, ...], *others: str) -> Done:
+    return msgspec.structs.replace(answer, texts=texts, alternatives=tuple((other,) for other in others))
+
+
+async def test_alternatives() -> None:
+    worker = OneAnswer(replace_texts(done("2"), ("2",), "3", "= =", "2", "4"))
+    edits = await alternatives(SNAPSHOT, 11, worker, Settings(), Parses(), count=5)
+    assert isinstance(edits, list)
+    assert [edit.text for edit in edits] == ["2", "3", "4"]
+    assert worker.requests[0].candidates == 5
+
+
+async def test_alternatives_where_the_best_does_not_parse() -> None:
+    worker = OneAnswer(replace_texts(done(""), ("= =",), "3"))
+    edits = await alternatives(SNAPSHOT, 11, worker, Settings(), Parses())
+    assert isinstance(edits, list)
+    assert [edit.text for edit in edits] == ["3"]
+
+
+async def test_unasked_there_is_silence() -> None:
+    worker = OneAnswer(done(" + 1"))
+    refusal = await suggest(SNAPSHOT, 5, worker, Settings(), Parses())
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "finished"
+    assert worker.requests == []
+    assert isinstance(await suggest(SNAPSHOT, 5, worker, Settings(), Parses(), invoked=True), Edit)
+
+
+FILLED = Snapshot("file:///a.py", 4, "python", "a = <fill>\nb = <fill>\n" + "x = 1\n" * 50 + "c = <fill>\n")
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(9, [2, 1]), (1, [2, 1, 1, 1])])
+async def test_several_holes(most: int, sizes: list[int]) -> None:
+    """Those that are near share a canvas, unless it has no room."""
+    worker, progress = Slots("1", "= =", "3", most=most), []
+    holes = placeholders(FILLED, None, 64)
+    outcomes = await fill(FILLED, holes, worker, Settings(), Parses(), lambda *it: progress.append(it))
+    assert [it.text if isinstance(it, Edit) else it.reason for it in outcomes] == ["1", "parse", "3"]
+    assert [it.span for it in outcomes if isinstance(it, Edit)] == [holes[0].span, holes[2].span]
+    assert worker.sizes == sizes
+    assert progress == [(2, 3), (3, 3)]
+
+
+async def test_several_holes_of_a_document_that_is_ruled_out() -> None:
+    holes, worker = placeholders(FILLED, None, 64), Slots()
+    outcomes = await fill(FILLED, holes, worker, Settings(languages=()), Parses())
+    assert [it.reason for it in outcomes if isinstance(it, Refusal)] == ["language"] * 3
+    assert worker.sizes == []
 
 
 async def test_a_language_without_a_grammar_goes_by_lines() -> None:

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.edit import validate
-from lsp_server.hole import find, line_at
-from lsp_server.languages import LANGUAGES, Language
+from lsp_server.hole import find
+from lsp_server.languages import LANGUAGES, Language, by_id, id_of_path
+from lsp_server.lines import line_at
 from lsp_server.region import FAR, NEAR, around
 from lsp_server.syntax import Parses, parse
 from model_runtime.protocol import Done
 from tests.listings import listing
 
 PYTHON = next(language for language in LANGUAGES if language.id == "python")
+FILES = sorted(path for path in (Path(__file__).parent / "data").iterdir() if path.suffix != ".json")
 LINE = "    x = 1  # ..............................................................\n"
 BODY = LINE * 40  # longer than NEAR
 AN_EXAMPLE = 's = """\n\ndef example():\n    pass\n"""\n'
@@ -98,11 +101,11 @@ WRITTEN = (
 
 
 def outcome(snapshot: Snapshot, offset: int, written: str, whole: bool) -> str:
-    hole = find(snapshot, offset, 64)
-    assert not isinstance(hole, Refusal)
     syntax = parse(snapshot.text, PYTHON) if whole else Parses().around(snapshot, offset)
+    hole = find(snapshot, syntax, offset, 64, invoked=True)
+    assert not isinstance(hole, Refusal)
     done = Done(1, (written,), confidence=0.5, steps=3, queue_ms=0, prefill_ms=0, denoise_ms=0)
-    result = validate(snapshot, syntax, hole, done, ms=1.0)
+    result = validate(snapshot, syntax, hole, written, done, ms=1.0)
     return result.text if isinstance(result, Edit) else f"refused: {result.reason}"
 
 
@@ -126,3 +129,34 @@ def test_the_verdict_is_that_of_the_whole_files_parse(seed: int) -> None:
             assert before.errors, (text[line.start : offset] + "|" + typed, written, local, full)
             differing += 1
     assert differing <= 2
+
+
+# How many of a file's parts, between blank lines, can stand in it again and again.
+REPEATED = {
+    "Queue.cs": (2, 5),
+    "Queue.java": (3, 6),
+    "queue.cpp": (4, 7),
+    "queue.js": (2, 4),
+    "queue.rb": (3, 6),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.suffix[1:])
+def test_a_long_file_of_any_language(path: Path) -> None:
+    """A region parses as well as the whole file, also where it is cut out of a class."""
+    parts = path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+    first, last = REPEATED.get(path.name, (1, 2) if path.suffix == ".php" else (0, min(3, len(parts))))
+    repeated = "\n\n".join(parts[first:last]) + "\n\n"
+    text = "\n\n".join([*parts[:first], repeated * (60_000 // len(repeated)), *parts[last:]]) + "\n"
+    language = by_id(id_of_path(path))
+    assert language
+    whole = parse(text, language)
+    assert whole
+    assert whole.errors == 0
+    broken, places = 0, range(500, len(text), 3_701)
+    for offset in places:
+        syntax = Parses().around(Snapshot("a", 1, language.id, text), offset)
+        assert syntax
+        assert len(syntax.text) < 3 * FAR
+        broken += syntax.errors > 0
+    assert broken <= len(places) // 4
