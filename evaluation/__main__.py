@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -55,7 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DataError, ChartError) as error:
         say(str(error))
         return 2 if isinstance(error, DataError) else 1
-    return asyncio.run(_measured(args, places))
+    try:
+        return asyncio.run(_measured(args, places))
+    except KeyboardInterrupt:
+        say("interrupted before anything was measured")
+        return 1
 
 
 async def _measured(args: argparse.Namespace, places: Any) -> int:
@@ -85,7 +90,8 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
             say(problem)
             return 1
         run = asyncio.ensure_future(measure(places, contenders, settings, findings))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
+        with contextlib.suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
         try:
             await run
         except asyncio.CancelledError:

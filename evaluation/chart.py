@@ -40,7 +40,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
             colour = BASELINE if row.get("contender") in BASELINES else OTHER
             colour = SHIPPED_COLOUR if row.get("contender", "shipped") == "shipped" else colour
             middle, low, high = (100 * found[k] for k in ("share", "low", "high"))
-            ax.barh(y, middle, color=colour, xerr=[[middle - low], [high - middle]], capsize=2)
+            ax.barh(
+                y, middle, color=colour, xerr=[[max(0.0, middle - low)], [max(0.0, high - middle)]], capsize=2
+            )
         ax.set_yticks(range(len(rows)), [row[label] for row in rows])
         ax.invert_yaxis()
         ax.set(title=f"{title} ({rows[0]['n']})", xlabel=f"{value} %", xlim=(0, None))

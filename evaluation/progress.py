@@ -6,7 +6,7 @@ import sys
 import time
 
 WIDTH = 30
-EVERY_S = 15.0  # between lines that stay
+EVERY_S = 10.0  # between lines that stay
 
 
 class Progress:

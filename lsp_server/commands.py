@@ -102,7 +102,12 @@ def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None
     for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
         if (value := options[name]) is not None:
             command.append(f"--{option}={_absolute(value)}")
-    sys.exit(subprocess.run([*command, "--", *(str(_absolute(file)) for file in data)], cwd=ROOT).returncode)
+    process = subprocess.Popen([*command, "--", *(str(_absolute(file)) for file in data)], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
 
 
 def _absolute(path: str) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -294,14 +296,46 @@ def test_the_command(tmp_path: Path) -> None:
     assert files[1].read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+def test_ctrl_c_reports_what_was_measured(tmp_path: Path) -> None:
+    """The interrupt goes to the whole process group, as from a terminal."""
+    slow = "def check(candidate):\n    import time\n    time.sleep(1)\n"
+    prompt = f"def one(a, b):\n    total = a + b\n    return total\n\n\n{ADD['prompt']}"
+    records = [{**ADD, "prompt": prompt, "test": f"{slow}    # {i}\n"} for i in range(100)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lsp_server", "eval", "--only", "copy", write(tmp_path / "a.jsonl", *records)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd=ROOT,
+    )
+    assert process.stderr
+    while b"/100" not in process.stderr.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"interrupted" in err
+    assert b"| HumanEval single-line, " in out
+    assert b"100 holes" not in out
+
+
 def test_the_command_passes_everything_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     called: list[list[str]] = []
 
-    def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-        called.append(command[3:])
-        return subprocess.CompletedProcess(command, 7)
+    class Process:
+        def __init__(self, command: list[str], cwd: Path) -> None:
+            called.append(command[3:])
+            self.waits = 0
 
-    monkeypatch.setattr(commands.subprocess, "run", run)
+        def wait(self) -> int:
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            return 7
+
+    monkeypatch.setattr(commands.subprocess, "Popen", Process)
     monkeypatch.chdir(tmp_path)
     arguments = [
         "eval",
