@@ -3,7 +3,7 @@ answers at once. It must not grow with the file.
 
     python -m benchmarks.keystroke [--keys N] [--json FILE] [--lines 500,10000,50000,100000]
 
-`inside` calls session and pipeline as the handlers do; `stdio` talks to a real server process and counts
+`inside` calls session and completion as the handlers do; `stdio` talks to a real server process and counts
 both messages, their encoding and the pipes. A line is typed in the middle of many functions, one character
 at a time, one suggestion for each. `first` is the first suggestion in a file just opened, `open` the
 time until the server has it. Every size is measured in rounds, in turns, so that what else
@@ -26,8 +26,8 @@ from typing import Any
 
 import psutil
 
-from lsp_server import pipeline, positions
-from lsp_server.document import Edit
+from lsp_server.completion import complete
+from lsp_server.document import Refusal
 from lsp_server.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
@@ -47,6 +47,9 @@ class Immediate:
         return Done(0, (ANSWER,), 0.9, steps=1, queue_ms=0, prefill_ms=0, denoise_ms=0)
 
     async def prepare(self) -> None:
+        pass
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
         pass
 
     async def close(self) -> None:
@@ -92,12 +95,9 @@ class Inside:
         return self.loop.run_until_complete(self._suggest(at))
 
     async def _suggest(self, at: Place) -> bool:
-        session = self.session
-        snapshot = session.snapshot(URI, at[0])
-        assert snapshot
-        offset = positions.to_offset(snapshot.text, at[0] - snapshot.first_line, at[1], session.encoding)
-        work = pipeline.suggest(snapshot, offset, session.worker, session.settings, session.parses)
-        return isinstance(await session.newest(URI, work), Edit)
+        place = self.session.place(URI, *at)
+        assert place
+        return not isinstance(await complete(self.session, *place), Refusal)
 
     def memory(self) -> float:
         return psutil.Process().memory_info().rss / 2**20
@@ -237,7 +237,7 @@ def serve() -> None:
     from lsp_server import server
 
     worker: Any = Immediate()
-    server.build(Session(lambda settings: worker)).start_io()
+    server.serve(server.build(Session(lambda settings: worker)))
 
 
 def main() -> None:

@@ -34,6 +34,14 @@ class Buffer:
     def text(self) -> str:
         return "".join(self._lines)
 
+    @property
+    def line_count(self) -> int:
+        return len(self._lines)
+
+    def line(self, number: int) -> str:
+        """A line without its line end; empty where the text has no such line."""
+        return self._lines[number].rstrip("\r\n") if 0 <= number < len(self._lines) else ""
+
     def snapshot(self, line: int) -> Snapshot:
         """The text around a line; around the last line for one that the text does not have."""
         lines = self._lines

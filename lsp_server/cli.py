@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsp_server import commands
-from lsp_server.options import WrongUse, device_option, json_option, model_option, resolved, with_worker
+from lsp_server import changes, commands
+from lsp_server.options import (
+    WrongUse,
+    device_option,
+    json_option,
+    line_count,
+    model_option,
+    patiently,
+    read,
+    resolved,
+)
 
 if TYPE_CHECKING:
-    from lsp_server.document import Edit, Refusal, Snapshot
-    from lsp_server.settings import Settings
-
-NOTE_AFTER_S = 1.0
+    from lsp_server.document import Edit, Snapshot
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +41,8 @@ def main() -> None:
 
 @main.command()
 @click.option("--tcp", metavar="HOST:PORT", help="Listen there, not on standard input and output.")
-def serve(tcp: str | None) -> None:
+@click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the log there as well.")
+def serve(tcp: str | None, log_file: Path | None) -> None:
     """Run the language server; editors start this."""
     if tcp is None:
         address = None
@@ -43,9 +50,14 @@ def serve(tcp: str | None) -> None:
         address = match[1] or "127.0.0.1", int(match[2])
     else:
         raise WrongUse(f"--tcp takes HOST:PORT, for example 127.0.0.1:2087, not {tcp!r}")
-    from lsp_server import server
+    from lsp_server import logs, server
+    from lsp_server.session import Session
 
-    server.serve(address)
+    try:
+        logs.configure(log_file)
+    except OSError as error:
+        raise WrongUse(f"--log {log_file}: {error.strerror}; name a file that can be written") from None
+    server.serve(server.build(Session()), address)
 
 
 @main.command()
@@ -58,12 +70,14 @@ def serve(tcp: str | None) -> None:
 def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: str, as_json: bool) -> None:
     """Print what an editor would offer at a place in FILE."""
     from lsp_server.document import Refusal
+    from lsp_server.pipeline import suggest
+    from lsp_server.syntax import Parses
 
-    snapshot = _read(file)
+    snapshot = read(file)[0]
     offset = _offset(snapshot.text, at, file)
     # Who asks wants to see the answer, however unsure.
     settings = resolved(model=model, device=device, deadline_ms=deadline_ms, confidence_threshold=0.0)
-    outcome = asyncio.run(_suggest(snapshot, offset, settings))
+    outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
         if as_json:
             click.echo(json.dumps({"text": None, "reason": outcome.reason, "message": outcome.message}))
@@ -80,8 +94,11 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
     )
 
 
+main.add_command(changes.fill)
+main.add_command(changes.rewrite)
 main.add_command(commands.worker)
 main.add_command(commands.bench)
+main.add_command(commands.doctor)
 main.add_command(commands.evaluate)
 
 
@@ -93,23 +110,6 @@ def _version(wanted: bool) -> None:
         sys.exit(0)
 
 
-def _read(file: Path) -> Snapshot:
-    from lsp_server.document import Snapshot
-    from lsp_server.languages import id_of_path
-
-    try:
-        text = file.read_bytes().decode("utf-8-sig")  # bytes, so that line ends stay as they are
-    except FileNotFoundError:
-        raise WrongUse(f"{file}: no such file; check the path") from None
-    except IsADirectoryError:
-        raise WrongUse(f"{file} is a folder; name a file in it") from None
-    except OSError as error:
-        raise WrongUse(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise WrongUse(f"{file} is not UTF-8 (byte {error.start}); convert it first") from None
-    return Snapshot(file.resolve().as_uri(), 0, id_of_path(file), text)
-
-
 def _offset(text: str, at: str, file: Path) -> int:
     from lsp_server.positions import line_span
 
@@ -118,31 +118,11 @@ def _offset(text: str, at: str, file: Path) -> int:
         raise WrongUse(f"--at takes LINE:COL, both counted from 1, for example 12:5, not {at!r}")
     span = line_span(text, line - 1)
     if span is None:
-        count = _line_count(text)
+        count = line_count(text)
         raise WrongUse(f"--at {at}: {file} has {count} line{'s' * (count != 1)}")
     if column > (last := span.end - span.start + 1):
         raise WrongUse(f"--at {at}: line {line} of {file} ends at column {last}")
     return span.start + column - 1
-
-
-def _line_count(text: str) -> int:
-    from lsp_server.positions import to_position
-
-    return to_position(text, len(text), "utf-32")[0] + 1
-
-
-async def _suggest(snapshot: Snapshot, offset: int, settings: Settings) -> Edit | Refusal:
-    from lsp_server.pipeline import suggest
-    from lsp_server.syntax import Parses
-
-    def note() -> None:
-        click.echo("waiting for the worker... (the first call loads the model, which then stays)", err=True)
-
-    timer = asyncio.get_running_loop().call_later(NOTE_AFTER_S, note)
-    try:
-        return await with_worker(settings, lambda it: suggest(snapshot, offset, it, settings, Parses()))
-    finally:
-        timer.cancel()
 
 
 def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:

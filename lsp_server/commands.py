@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,29 @@ def stop(model: str, device: str, as_json: bool) -> None:
         click.echo(json.dumps({"stopped": stopped}))
     else:
         click.echo("the worker has stopped" if stopped else "no worker was running")
+
+
+@click.command()
+@model_option
+@device_option
+@json_option
+def doctor(model: str, device: str, as_json: bool) -> None:
+    """Look for what could be in the way, and say what to do about it."""
+    from dataclasses import asdict
+
+    from lsp_server.doctor.checkup import examine
+
+    settings = resolved(model=model, device=device)
+    findings = asyncio.run(with_worker(settings, lambda it: examine(settings, it)))
+    healthy = all(finding.level != "problem" for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"ok": healthy, "findings": [asdict(finding) for finding in findings]}))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level:<8} {finding.name}: {finding.message}")
+            if finding.remedy:
+                click.echo(f"{'':8} -> {finding.remedy}")
+    sys.exit(0 if healthy else 1)
 
 
 @click.command()
@@ -141,14 +165,33 @@ def _report(answer: Status | Refused, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(answer)))
     else:
-        times = "".join(
-            f", {name} {ms:.0f} ms" for name, ms in (("p50", answer.p50_ms), ("p90", answer.p90_ms)) if ms
-        )
-        click.echo(
-            f"{answer.state}: {answer.model} on {answer.device}, pid {answer.pid}, "
-            f"{answer.memory_bytes / 2**20:.0f} MiB, {answer.clients} clients, {answer.queued} queued, "
-            f"{answer.served} served{times}"
-        )
+        click.echo("\n".join(_lines(answer)))
     if answer.state == "failed":
         click.echo(answer.message, err=True)
         sys.exit(1)
+
+
+def _lines(status: Status) -> Iterator[str]:
+    """The worker's state for a reader."""
+    gpu = f", {status.device_bytes / 2**20:.0f} MiB on the GPU" if status.device_bytes else ""
+    up, memory = _duration(status.uptime_s), status.memory_bytes / 2**20
+    yield (
+        f"{status.state}: {status.model} on {status.device}, pid {status.pid}, up {up}, {memory:.0f} MiB{gpu}"
+    )
+    refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.refused.items()))
+    yield (
+        f"{status.clients} clients, {status.queued} queued, {status.requests} requests, "
+        f"{status.served} served" + (f", refused: {refused}" if refused else "")
+    )
+    if status.shown:
+        yield f"{status.shown} suggestions shown, {status.accepted} accepted"
+    if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:
+        yield f"{'ms':>10} {'p50':>8} {'p90':>8} {'p99':>8}"
+        yield f"{'total':>10} {status.p50_ms:8.1f} {status.p90_ms:8.1f} {status.p99_ms:8.1f}"
+        for name, part in status.parts.items():
+            yield f"{name:>10} {part.p50:8.1f} {part.p90:8.1f} {part.p99:8.1f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds % 60:.0f} s"

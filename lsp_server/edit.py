@@ -57,8 +57,7 @@ def validate(
     part = next(_fitting(known, syntax, hole, text.replace("\n", line_end(known))), None)
     if part is None:
         return Refusal("parse", "the suggestion would make the file parse worse")
-    text = part
-    text = hole.lead + text + hole.trail
+    text = hole.lead + part + hole.trail
     if text == known[hole.span.start : hole.span.end]:
         return Refusal("same", "the suggestion is what stands there already")
     return Edit(

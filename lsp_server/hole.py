@@ -49,7 +49,7 @@ RULES: dict[Kind, Rule] = {
     "middle-of-line": Rule(16, 1, "code follows on the line"),
     "whole-line": Rule(32, 1, "only indentation stands before the cursor, nothing after it"),
     "block": Rule(64, 8, "a whole line, when asked for: the block goes on to where its scope ends"),
-    "body": Rule(64, 8, "an empty body, or one that only holds a place"),
+    "body": Rule(64, 8, "an empty body, when asked for, or one that only holds a place"),
     "arguments": Rule(24, 1, "in a call's parentheses, nothing but closers follow"),
     "brackets": Rule(24, 1, "between a bracket and its closer"),
     "string": Rule(16, 1, "inside a string"),
@@ -84,12 +84,9 @@ def find(
     if not invoked and (refusal := quiet.refusal(snapshot, syntax, offset)):
         return refusal
     kind = _kind(syntax, offset, head, rest)
-    if kind == "whole-line" and _block_is_empty(snapshot.text, syntax, line):
-        kind = "body"
-    elif kind == "whole-line" and invoked:
-        kind = "block"
-    hole = _hole(Span(offset, offset), kind, max_tokens, indentation(head))
-    return hole if invoked else replace(hole, lines=1)
+    if kind == "whole-line" and invoked:
+        kind = "body" if _block_is_empty(snapshot.text, syntax, line) else "block"
+    return _hole(Span(offset, offset), kind, max_tokens, indentation(head))
 
 
 def of_selection(snapshot: Snapshot, syntax: Syntax | None, span: Span, max_tokens: int) -> Hole | Refusal:

@@ -1,7 +1,7 @@
-"""Finding the worker daemon, or starting it: everything about it that is not a message.
+"""Finding the worker daemon, starting it, or ending one that hangs: everything that is not a message.
 
 Whoever comes first starts it; a lock file settles races between editors. The daemon outlives the
-process that started it. Nothing here is asynchronous except `connect`: run `start` in a thread.
+process that started it. Nothing here is asynchronous except `connect`: run the others in a thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Literal
 
 import filelock
 
@@ -23,7 +26,7 @@ from model_runtime import protocol
 START_S = 30.0  # from spawning the daemon to its first accepted connection
 STOP_S = 15.0  # for it to finish and be gone
 POLL_S = 0.02
-HELLO_S = 10.0
+HELLO_S = 10.0  # to answer a hello; importing torch may hold it up
 
 # The daemon's folder to run in: holds the package, and is never the user's workspace, whose
 # files must not shadow ours.
@@ -37,8 +40,22 @@ class LaunchError(Exception):
     """There is no usable worker; the message is one line for a person."""
 
 
-async def connect(endpoint: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """A connection with the hellos exchanged, or None where nobody listens."""
+class Hung(LaunchError):
+    """A worker is there, but it does not answer; `start` replaces it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connection with the hellos exchanged."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    pid: int  # of the worker
+
+
+async def connect(endpoint: Path, *, replace: bool = False) -> Link | None:
+    """A connection, or None where nobody listens. `replace` asks a worker of an older version to leave,
+    waits for that and gives None as well. Raises LaunchError."""
     try:
         reader, writer, token = await _open(endpoint)
     except (OSError, ValueError):
@@ -47,32 +64,58 @@ async def connect(endpoint: Path) -> tuple[asyncio.StreamReader, asyncio.StreamW
         writer.write(protocol.pack(protocol.Hello(token=token)))
         async with asyncio.timeout(HELLO_S):
             hello = await protocol.read_message(reader, protocol.worker_decoder)
+        if not isinstance(hello, protocol.Hello):
+            hello = None  # it hung up: it is leaving
+        elif hello.version == protocol.VERSION:
+            return Link(reader, writer, hello.pid)
+        elif replace and hello.version < protocol.VERSION:
+            writer.write(protocol.pack(protocol.Stop()))
+            await writer.drain()
+            if await asyncio.to_thread(wait_until_gone, endpoint):
+                hello = None
     except TimeoutError:
         writer.transport.abort()
-        raise LaunchError("the worker accepts connections but does not answer") from None
+        raise Hung("the worker accepts connections but does not answer") from None
     except (OSError, protocol.ProtocolError):
         hello = None
     except asyncio.CancelledError:
         writer.transport.abort()
         raise
-    if isinstance(hello, protocol.Hello) and hello.version == protocol.VERSION:
-        return reader, writer
     writer.transport.abort()
-    if isinstance(hello, protocol.Hello):
-        raise LaunchError(f"the running worker speaks version {hello.version}; stop it")
-    return None  # it hung up: it is leaving
+    if hello is None:
+        return None
+    newer = hello.version > protocol.VERSION
+    remedy = "restart the editor" if newer else "stop it with `infill-ls worker stop`"
+    raise LaunchError(f"the running worker speaks version {hello.version}, not {protocol.VERSION}; {remedy}")
 
 
 def start(endpoint: Path, command: list[str], stderr: Path) -> None:
-    """Make sure that somebody listens at `endpoint`: start the daemon unless it is there already."""
+    """Make sure that somebody answers at `endpoint`: start the daemon unless it is there already, in place
+    of one that hangs."""
     try:
         with filelock.FileLock(endpoint.with_suffix(".start"), timeout=START_S, thread_local=False):
-            if not _accepts(endpoint):
+            found = _probe(endpoint)
+            if found == "hangs":
+                end(endpoint)
+            if found != "answers":
                 _wait_for(_spawn(command, stderr), endpoint, stderr)
     except filelock.Timeout:
         raise LaunchError("another process has been starting the worker for too long") from None
     except OSError as error:
         raise LaunchError(f"cannot start the worker: {error}") from None
+
+
+def end(endpoint: Path, pid: int = 0) -> None:
+    """Kill whatever serves `endpoint`, or only if it is the process `pid`; returns when it is gone."""
+    import psutil  # only here: it takes time to load
+
+    flag, found = f"--endpoint={endpoint}", []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # ended meanwhile, or not ours
+            if pid in (0, process.pid) and flag in process.cmdline():
+                process.kill()
+                found.append(process)
+    psutil.wait_procs(found, timeout=STOP_S)
 
 
 def wait_until_gone(endpoint: Path) -> bool:
@@ -91,16 +134,36 @@ async def _open(endpoint: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWri
     return *await asyncio.open_connection("127.0.0.1", port), token
 
 
+def _probe(endpoint: Path) -> Literal["answers", "hangs", "nobody"]:
+    """Whoever accepts a connection has to say something or hang up; else it hangs."""
+    with contextlib.suppress(OSError, ValueError), _dial(endpoint) as (dialed, token):
+        try:
+            dialed.sendall(protocol.pack(protocol.Hello(token=token)))
+            return "answers" if dialed.recv(1) else "nobody"
+        except TimeoutError:
+            return "hangs"
+    return "nobody"
+
+
 def _accepts(endpoint: Path) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        if _is_socket(endpoint):
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(HELLO_S)
-                probe.connect(os.fspath(endpoint))
-                return True
-        with socket.create_connection(("127.0.0.1", _address(endpoint)[0]), HELLO_S):
-            return True
+    with contextlib.suppress(OSError, ValueError), _dial(endpoint):
+        return True
     return False
+
+
+@contextlib.contextmanager
+def _dial(endpoint: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A connection without hellos, and the token that the hello must carry. Raises OSError, ValueError."""
+    if _is_socket(endpoint):
+        dialed, address, token = socket.socket(socket.AF_UNIX), os.fspath(endpoint), ""
+    else:
+        dialed = socket.socket(socket.AF_INET)
+        port, token = _address(endpoint)
+        address = "127.0.0.1", port
+    with dialed:
+        dialed.settimeout(HELLO_S)
+        dialed.connect(address)
+        yield dialed, token
 
 
 def _is_socket(endpoint: Path) -> bool:
@@ -115,8 +178,7 @@ def _address(endpoint: Path) -> tuple[int, str]:
 
 def _spawn(command: list[str], stderr: Path) -> subprocess.Popen[bytes]:
     """A process of its own: no terminal, no pipes, no signals from the editor."""
-    stderr.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(stderr, "wb") as log:
+    with _stderr(stderr) as log:
         process = subprocess.Popen(
             command,
             cwd=_ROOT,
@@ -129,6 +191,15 @@ def _spawn(command: list[str], stderr: Path) -> subprocess.Popen[bytes]:
     # Reaped whenever it ends, or it would stay in the process table as long as the editor lives.
     threading.Thread(target=process.wait, name="reap-worker", daemon=True).start()
     return process
+
+
+def _stderr(path: Path) -> IO[bytes]:
+    """A worker whose last words cannot be kept works without them."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return open(path, "wb")
+    except OSError:
+        return open(os.devnull, "wb")
 
 
 def _wait_for(process: subprocess.Popen[bytes], endpoint: Path, stderr: Path) -> None:

@@ -1,13 +1,18 @@
-"""What the commands of `infill-ls` share: options, wrong use, settings, a worker to talk to."""
+"""What the commands of `infill-ls` share: options, wrong use, settings, a file, a worker to talk to."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from lsp_server.document import Snapshot
     from lsp_server.settings import Settings
+
+NOTE_AFTER_S = 1.0
 
 
 class WrongUse(click.ClickException):
@@ -43,3 +48,41 @@ async def with_worker(settings: Settings, use: Any) -> Any:
         return await use(client)
     finally:
         await client.close()
+
+
+async def patiently(settings: Settings, use: Any) -> Any:
+    """`with_worker`, telling what is being waited for if it takes a while."""
+
+    def note() -> None:
+        click.echo("waiting for the worker... (the first call loads the model, which then stays)", err=True)
+
+    timer = asyncio.get_running_loop().call_later(NOTE_AFTER_S, note)
+    try:
+        return await with_worker(settings, use)
+    finally:
+        timer.cancel()
+
+
+def read(file: Path) -> tuple[Snapshot, bytes]:
+    """A file as a snapshot, and its bytes."""
+    from lsp_server.document import Snapshot
+    from lsp_server.languages import id_of_path
+
+    try:
+        data = file.read_bytes()  # bytes, so that line ends stay as they are
+        text = data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise WrongUse(f"{file}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise WrongUse(f"{file} is a folder; name a file in it") from None
+    except OSError as error:
+        raise WrongUse(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{file} is not UTF-8 (byte {error.start}); convert it first") from None
+    return Snapshot(file.resolve().as_uri(), 0, id_of_path(file), text), data
+
+
+def line_count(text: str) -> int:
+    from lsp_server.positions import to_position
+
+    return to_position(text, len(text), "utf-32")[0] + 1

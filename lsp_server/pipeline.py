@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from msgspec.structs import replace as replace_fields
+
 from lsp_server import canvas, edit, hole, placeholder
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.hole import Hole
@@ -67,7 +69,9 @@ async def alternatives(
     found = hole.find(snapshot, syntax, offset, settings.max_hole_tokens, invoked=invoked)
     if isinstance(found, Refusal):
         return found
-    answer = await worker.fill(_request(snapshot, [found], settings, count), on_draft)
+    asked = _request(snapshot, [found], settings)
+    asked = replace_fields(asked, candidates=count, priority="invoked" if invoked else "automatic")
+    answer = await worker.fill(asked, on_draft)
     if isinstance(answer, Refused):
         return _refusal(answer)
     if answer.confidence < settings.confidence_threshold:
@@ -119,7 +123,10 @@ async def _fill(
 ) -> list[Edit | Refusal]:
     """The holes of one canvas; one by one if they do not fit the model's."""
     started = time.perf_counter()
-    answer = await worker.fill(_request(snapshot, holes, settings))
+    asked = _request(snapshot, holes, settings)
+    # Under another name, as what is typed meanwhile must not displace it.
+    asked = replace_fields(asked, document=f"{snapshot.uri}#fill", priority="rewrite")
+    answer = await worker.fill(asked)
     if isinstance(answer, Refused):
         if answer.reason in _ALONE and len(holes) > 1:
             return [
@@ -147,7 +154,7 @@ def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
     return groups
 
 
-def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings, count: int = 1) -> Infill:
+def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> Infill:
     shown = canvas.build(snapshot, holes)
     return Infill(
         id=0,  # the worker client numbers its requests
@@ -156,7 +163,6 @@ def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings, coun
         canvas=shown.pieces,
         language=snapshot.language,
         deadline_ms=settings.deadline_ms,
-        candidates=count,
     )
 
 

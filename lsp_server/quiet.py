@@ -32,7 +32,7 @@ _WORD_THEN = re.compile(r"\w\W+\w*\Z|\W\s*=\s*\Z")
 _TAG = re.compile(r"</[\w.:-]+>\Z|/>\Z")
 _INCLUDE = re.compile(r"\s*#\s*include\s*(?:<.*>|\".*\")")
 _LITERALS = frozenset({"None", "True", "False", "true", "false", "null", "nil", "undefined"})
-_WHOLE = frozenset({"pass", "break", "continue", "return"})
+_WHOLE = frozenset({"pass", "break", "continue"})
 _NAMES_END_IT = re.compile(r"(?:import|from|use|using|package|global|nonlocal|#\s*include|require)\b")
 
 
@@ -104,7 +104,7 @@ def finished(text: str, syntax: Syntax | None, offset: int, head: str) -> bool:
     if word is None:
         return head[-1] in CLOSERS or bool(_NAMES_END_IT.match(statement))
     if statement in _WHOLE:
-        return statement != "return"
+        return True
     if _BARE.fullmatch(statement):
         return False
     if word[0] in _LITERALS or word[0].isdigit():

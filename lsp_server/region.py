@@ -62,12 +62,13 @@ def around(text: str, offset: int, language: Language) -> tuple[Region, ...]:
 
 
 def _wraps(text: str, span: Span, line: Span, language: Language) -> list[tuple[str, str]]:
-    """What may have to stand around members of a class, likeliest first."""
-    opening, closing = language.wrap
-    if not opening:
+    """What may have to stand around members of a class, likeliest first. Nothing stands around the text."""
+    opening = language.wrap[0] if span.start else ""
+    closing = language.wrap[1] if span.end < len(text) else ""
+    if not opening and not closing:
         return [("", "")]
     inside = int(text[span.start : span.start + 1] in (" ", "\t"))
-    if "{" not in opening:
+    if "{" not in language.wrap[0]:
         below = text[span.end : span.end + 1] in (" ", "\t")
         return [(opening * inside, closing * count) for count in ((1, 2, 0) if below else (0, 1))]
     above, below = text[span.start : line.start], text[line.end : span.end]

@@ -1,7 +1,5 @@
-"""The LSP handlers: parse the parameters, take a snapshot, call, convert the answer. Thin on purpose.
-
-Documents live in the session, not in pygls's workspace, whose text documents split lines where
-`str.splitlines` does and so lose step with the client at the first form feed or U+2028.
+"""The server towards its client: what it offers, what the client can do, settings, commands, what it is told.
+Thin on purpose: `sync` brings the documents, `requests` answers for their text.
 """
 
 from __future__ import annotations
@@ -11,71 +9,96 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from lsprotocol import types
+from pygls import uris
 from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from lsp_server import package_version, pipeline, positions
-from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server import framing, logs, messages, package_version, requests
+from lsp_server.actions import KINDS
+from lsp_server.activity import Activity
+from lsp_server.document import Refusal
+from lsp_server.notices import Notices
 from lsp_server.positions import Encoding
-from lsp_server.session import Change, Session
+from lsp_server.progress import Progress
+from lsp_server.session import OPTIONS, Session
+from lsp_server.sync import NOTEBOOKS, SyncProtocol
 
 log = logging.getLogger(__name__)
 
 SECTION = "infill"
 _STALE = {"superseded", "cancelled"}  # answered with null, which leaves alone what the editor shows
-_FAULTS = {"failed", "worker-lost"}  # what a user has to hear of
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
-
-
-class _Protocol(LanguageServerProtocol):
-    """pygls's protocol with document synchronisation going to the session."""
-
-    @property
-    def _session(self) -> Session:
-        return cast(InfillServer, self._server).session
-
-    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Any:
-        document = params.text_document
-        self._session.open(document.uri, document.version, document.language_id, document.text)
-        if not cast(InfillServer, self._server).awaits_configuration:
-            self._session.warm_up()
-
-    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Any:
-        document = params.text_document
-        self._session.change(document.uri, document.version, map(_change, params.content_changes))
-
-    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Any:
-        self._session.close(params.text_document.uri)
 
 
 class InfillServer(LanguageServer):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.awaits_configuration = False  # while it does, the model to load is not known
+        self.wants_drafts = self.wants_status = False
+        self.next_edits = False  # the client has asked for one
+        self.resolves_edits = self.versioned_edits = self.shows_progress = False
         self._told: list[str] = []
-        super().__init__("infill-ls", package_version(), protocol_cls=_Protocol)
+        self.notices = Notices()
+        super().__init__(
+            "infill-ls",
+            package_version(),
+            protocol_cls=SyncProtocol,
+            converter_factory=messages.converter,
+            notebook_document_sync=NOTEBOOKS,
+        )
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
-        log.error("%s", error)
+        if not isinstance(error, requests.Declined):
+            log.error("%s", type(error).__name__, exc_info=error)
 
     def configure(self, source: str, raw: Any) -> None:
+        self.session.folders = [
+            Path(path) for uri in self.workspace.folders if (path := uris.to_fs_path(uri))
+        ]
         told, self._told = self._told, self.session.configure(source, raw)
         for problem in self._told:
             if problem not in told:
                 log.warning("%s", problem)
                 self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
-        set_log_level(self.session.settings.log_level)
+        logs.set_level(self.session.settings.log_level)
+
+    def tell(self, activity: Activity) -> None:
+        """What the worker does has changed."""
+        if self.wants_status:
+            told = {"state": activity.state, "message": activity.message}
+            more = {"progress": activity.progress, "latency": activity.latency}
+            self.send("infill/status", told | {name: x for name, x in more.items() if x is not None})
+        if self.next_edits:
+            kind = {"degraded": "Warning", "stopped": "Inactive"}.get(activity.state, "Normal")
+            busy = activity.state in ("busy", "loading")
+            self.send("didChangeStatus", {"busy": busy, "kind": kind, "message": activity.message})
+
+    def send(self, method: str, params: Any) -> None:
+        self.protocol.notify(method, params)
+
+    def apply(self, label: str, edit: types.WorkspaceEdit) -> None:
+        """Have the client make an edit. Whether it did is only worth a line in the log."""
+
+        def answered(answer: Future[types.ApplyWorkspaceEditResult]) -> None:
+            if not answer.cancelled() and (fault := answer.exception()):
+                log.warning("the client did not apply %s: %s", label, fault)
+            elif not answer.cancelled() and not (result := answer.result()).applied:
+                log.warning("the client did not apply %s: %s", label, result.failure_reason)
+
+        params = types.ApplyWorkspaceEditParams(edit, label)
+        self.protocol.send_request(types.WORKSPACE_APPLY_EDIT, params).add_done_callback(answered)
+
+    def steps(self, title: str, token: types.ProgressToken | None) -> Progress:
+        ask = self.protocol.send_request if self.shows_progress else None
+        return Progress(self.work_done_progress, title, token, ask)
 
 
 def build(session: Session) -> InfillServer:
@@ -85,9 +108,14 @@ def build(session: Session) -> InfillServer:
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
-    server.command("infill.accepted")(accepted)
-    server.command("infill.status")(status)
-    server.command("infill.restartWorker")(restart_worker)
+    options = types.CodeActionOptions(list(KINDS), resolve_provider=True)
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
+    server.feature(types.CODE_ACTION_RESOLVE)(resolve)
+    server.feature("textDocument/copilotInlineEdit")(copilot_inline_edit)
+    for told in ("didFocus", "didShowInlineEdit", "didShowCompletion", "didPartiallyAcceptCompletion"):
+        server.feature(f"textDocument/{told}")(lambda params: None)
+    for name, command in COMMANDS.items():
+        server.command(name)(command)
     return server
 
 
@@ -108,7 +136,16 @@ def _boundary(handler: _Handler) -> _Handler:
 def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     encoding = ls.workspace.position_encoding
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
-    ls.configure("initializationOptions", params.initialization_options)
+    can = params.capabilities
+    wanted = _field(can.experimental, "infill")
+    ls.wants_drafts, ls.wants_status = (_field(wanted, name) is True for name in ("drafts", "status"))
+    if ls.wants_status:
+        ls.session.on_activity = ls.tell
+    ls.versioned_edits = bool(get_capability(can, "workspace.workspace_edit.document_changes"))
+    ls.shows_progress = bool(get_capability(can, "window.work_done_progress"))
+    resolved = get_capability(can, "text_document.code_action.resolve_support.properties") or ()
+    ls.resolves_edits = "edit" in resolved
+    ls.configure(OPTIONS, params.initialization_options)
 
 
 def initialized(ls: InfillServer, params: types.InitializedParams) -> None:
@@ -125,43 +162,42 @@ def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurat
 async def inline_completion(
     ls: InfillServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList | None:
-    uri, position, session = params.text_document.uri, params.position, ls.session
-    where = f"{uri}:{position.line + 1}:{position.character + 1}"
-    if (snapshot := session.snapshot(uri, position.line)) is None:
-        return _nothing(ls, Refusal("not-open", "the document is not open"), where)
-    line = position.line - snapshot.first_line
-    offset = positions.to_offset(snapshot.text, line, position.character, session.encoding)
-    settings = session.settings
-    if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
-        settings = replace(settings, confidence_threshold=0.0)  # asked for, so shown, however unsure
-    work = pipeline.suggest(snapshot, offset, session.worker, settings, session.parses)
-    outcome = await session.newest(uri, work)
+    at = params.position
+    where = f"{params.text_document.uri}:{at.line + 1}:{at.character + 1}"
+    outcome = await requests.inline_completion(ls, params)
     if isinstance(outcome, Refusal):
         return _nothing(ls, outcome, where)
-    log.info("%d characters for %s, %.0f ms", len(outcome.text), where, outcome.ms)
-    at = _range(snapshot, outcome.span, session.encoding)
-    return types.InlineCompletionList([_item(outcome, at)])
+    ls.notices.worked()
+    ls.session.worker.feedback(shown=1)
+    log.info("%d offered for %s", len(outcome.items), where)
+    return outcome
 
 
-def accepted(ls: InfillServer, *arguments: Any) -> None:
-    """The client has inserted a suggestion; `arguments` are those of the item's command."""
-    log.info("accepted %s", arguments)
+def copilot_inline_edit(ls: InfillServer, params: Any) -> dict[str, Any]:
+    ls.next_edits, ls.session.on_activity = True, ls.tell
+    try:
+        return requests.copilot_inline_edit(ls, params)
+    except Exception:
+        log.exception("unexpected fault in copilot_inline_edit")
+        return {"edits": []}
 
 
-@_boundary
-async def status(ls: InfillServer, *arguments: Any) -> Any:
-    return msgspec.to_builtins(await ls.session.worker.status())
+def code_action(ls: InfillServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+    try:
+        return requests.code_actions(ls, params)
+    except Exception:
+        log.exception("unexpected fault in code_action")
+        return []
 
 
-@_boundary
-async def restart_worker(ls: InfillServer, *arguments: Any) -> None:
-    await ls.session.worker.stop()
-    await ls.session.worker.prepare()
-
-
-@_boundary
-async def shutdown(ls: InfillServer, params: None) -> None:
-    await ls.session.shut_down()
+async def resolve(ls: InfillServer, params: types.CodeAction) -> types.CodeAction:
+    try:
+        return await requests.resolve(ls, params)
+    except JsonRpcException:
+        raise
+    except Exception:
+        log.exception("unexpected fault in resolve")
+        raise requests.Declined("an unexpected fault; the server's log has its place") from None
 
 
 def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineCompletionList | None:
@@ -173,34 +209,55 @@ def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineComp
         refusal.message,
         refusal.reason,
     )
-    if refusal.reason in _FAULTS:
-        message = types.LogMessageParams(types.MessageType.Warning, f"infill-ls: {refusal.message}")
-        ls.window_log_message(message)
+    notice, message = ls.notices.of(refusal), f"infill-ls: {refusal.message}"
+    if notice == "show":
+        ls.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+    elif notice == "log":
+        ls.window_log_message(types.LogMessageParams(types.MessageType.Warning, message))
     return None if refusal.reason in _STALE else types.InlineCompletionList([])
 
 
-def _item(edit: Edit, at: types.Range) -> types.InlineCompletionItem:
-    arguments = [{"uri": edit.uri, "version": edit.version, "length": len(edit.text)}]
-    return types.InlineCompletionItem(
-        insert_text=edit.text,
-        range=at,
-        command=types.Command(title="infill: accepted", command="infill.accepted", arguments=arguments),
-    )
+async def accepted(ls: InfillServer, arguments: list[Any], token: Any) -> None:
+    """The client has inserted a suggestion; `arguments` are those of the item's command."""
+    ls.session.worker.feedback(accepted=1)
+    for each in arguments:
+        if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
+            ls.session.forget_offer(uri)
 
 
-def _range(snapshot: Snapshot, span: Span, encoding: Encoding) -> types.Range:
-    start, end = (positions.to_position(snapshot.text, offset, encoding) for offset in (span.start, span.end))
-    return types.Range(
-        types.Position(snapshot.first_line + start[0], start[1]),
-        types.Position(snapshot.first_line + end[0], end[1]),
-    )
+async def status(ls: InfillServer, arguments: list[Any], token: Any) -> Any:
+    return msgspec.to_builtins(await ls.session.worker.status())
 
 
-def _change(event: types.TextDocumentContentChangeEvent) -> Change:
-    if isinstance(event, types.TextDocumentContentChangeWholeDocument):
-        return None, event.text
-    start, end = event.range.start, event.range.end
-    return ((start.line, start.character), (end.line, end.character)), event.text
+async def restart_worker(ls: InfillServer, arguments: list[Any], token: Any) -> None:
+    await ls.session.restart_worker()
+
+
+async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> None:
+    await requests.fill(ls, next(iter(arguments), None), token)
+
+
+async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> None:
+    await requests.rewrite(ls, next(iter(arguments), None), token)
+
+
+COMMANDS = {
+    "infill.accepted": accepted,
+    "infill.fill": fill,
+    "infill.restartWorker": restart_worker,
+    "infill.rewrite": rewrite,
+    "infill.status": status,
+}
+
+
+@_boundary
+async def shutdown(ls: InfillServer, params: None) -> None:
+    await ls.session.shut_down()
+
+
+def _field(value: Any, name: str) -> Any:
+    """A field of free-form JSON, which pygls makes objects of, or leaves as it is."""
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def _pull_configuration(ls: InfillServer) -> bool:
@@ -222,18 +279,15 @@ def _pull_configuration(ls: InfillServer) -> bool:
     return True
 
 
-def set_log_level(name: str) -> None:
-    """pygls logs whole documents at the level info: it keeps quiet unless debugging."""
-    logging.getLogger("lsp_server").setLevel(name.upper())
-    logging.getLogger("pygls").setLevel(logging.DEBUG if name == "debug" else logging.ERROR)
+def _unexpected(record: logging.LogRecord) -> bool:
+    """An action that comes to nothing is no fault, which pygls would log with its trace."""
+    return not (record.exc_info and isinstance(record.exc_info[1], requests.Declined))
 
 
-def serve(tcp: tuple[str, int] | None = None) -> None:
-    """Serve until the client leaves; standard output belongs to the protocol, the log goes to stderr."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    set_log_level("info")
-    server = build(Session())
+def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
+    """Serve until the client leaves; standard output belongs to the protocol."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_unexpected)
     if tcp:
         server.start_tcp(*tcp)
     else:
-        server.start_io()
+        server.start_io(cast(BinaryIO, framing.Frames(sys.stdin.buffer)))

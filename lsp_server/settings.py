@@ -103,7 +103,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "languages": (_names, "a list of language ids"),
     "exclude": (_names, "a list of globs"),
     "idleUnloadMinutes": (_number(0, 10_000, (int, float)), "a number of minutes from 0 to 10000"),
-    "logLevel": _one_of("error", "warning", "info", "debug"),
+    "logLevel": _one_of("error", "warning", "info", "debug", "trace"),
 }
 _DEFAULTS = Settings()
 _FIELDS = {re.sub(r"_(\w)", lambda m: m[1].upper(), field.name): field.name for field in fields(Settings)}

@@ -126,6 +126,14 @@ class Syntax:
             start, end = function.start_byte + first, function.start_byte + last
         return Span(self._offset(start), self._offset(max(start, end)))
 
+    def node(self, span: Span) -> tree_sitter.Node | None:
+        """The innermost named node around a span; for `scopes`, nobody else looks at nodes."""
+        first, last = self._byte(span.start), self._byte(span.end)
+        return self._tree.root_node.named_descendant_for_byte_range(first, last)
+
+    def span_of(self, node: tree_sitter.Node) -> Span:
+        return Span(self._offset(node.start_byte), self._offset(node.end_byte))
+
     def replaced(self, span: Span, new: str) -> Syntax:
         """The parse with `new` for what `span` holds."""
         if self._latest and self._latest[:2] == (span, new):

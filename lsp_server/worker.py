@@ -17,21 +17,24 @@ from pathlib import Path
 import msgspec
 
 from lsp_server import launch
-from lsp_server.connection import Connection, OnDraft
+from lsp_server.connection import HUNG, Connection, OnDraft
+from lsp_server.consent import is_path
 from model_runtime import protocol
-from model_runtime.protocol import Done, Draft, Infill, Refused, Status, StatusRequest, Stop
+from model_runtime.protocol import Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
 
 log = logging.getLogger(__name__)
 
 STATUS_S = 5.0
+ANSWER_S = 6.0  # past a deadline the worker takes no longer than this, or it hangs
 BACK_OFF_S = (0.0, 1.0, 4.0, 15.0, 60.0)  # after the first, second, ... failure in a row
+DOWN = 3  # after so many failures in a row a user should hear of it
 
 
 @dataclass(slots=True)
 class _Health:
     """When to try again: a daemon that fails is replaced at once, later less and less eagerly."""
 
-    failures: int = 0
+    failures: int = 0  # in a row
     not_before: float = 0.0
     message: str = ""
 
@@ -45,8 +48,15 @@ class _Health:
         self.failures = 0
 
     def check(self) -> None:
+        """Raises LaunchError while it is too early to try again."""
         if self.failures and asyncio.get_running_loop().time() < self.not_before:
-            raise launch.LaunchError(f"{self.message} ({self.failures} failures in a row; waiting a little)")
+            raise launch.LaunchError(self.message)
+
+    def refusal(self, request_id: int, message: str) -> Refused:
+        if self.failures < DOWN:
+            return Refused(request_id, "worker-lost", message)
+        remedy = f"{self.failures} failures in a row; `infill-ls doctor` may tell why"
+        return Refused(request_id, "worker-down", f"{message} ({remedy})")
 
 
 class Worker:
@@ -56,7 +66,7 @@ class Worker:
         self, *, model: str = "embedded", device: str = "auto", idle_minutes: float = 10, start: bool = True
     ) -> None:
         # The daemon runs in another folder: a path that is relative or says `~` must not depend on it.
-        self._model = str(Path(model).expanduser().absolute()) if model.startswith((".", "~")) else model
+        self._model = str(Path(model).expanduser().resolve()) if is_path(model) else model
         self._device = device
         self._idle_minutes = idle_minutes
         self._start = start
@@ -64,6 +74,7 @@ class Worker:
         self._connection: Connection | None = None
         self._starting: asyncio.Task[Connection] | None = None
         self._health = _Health()
+        self._ending: asyncio.Future[None] | None = None  # of a process that hangs
 
     @property
     def log_path(self) -> Path:
@@ -83,7 +94,7 @@ class Worker:
         except TimeoutError:
             return Refused(request.id, "loading", "the worker is still starting")
         except launch.LaunchError as error:
-            return Refused(request.id, "worker-lost", str(error))
+            return self._health.refusal(request.id, str(error))
         if left_ms is not None:
             left_ms = max(1, left_ms - round((clock() - began) * 1000))
         sent = msgspec.structs.replace(
@@ -98,13 +109,18 @@ class Worker:
                 on_draft(msgspec.structs.replace(draft, id=request.id))
 
         try:
-            answer = await connection.ask(sent, relay)
+            async with asyncio.timeout(None if left_ms is None else left_ms / 1000 + ANSWER_S):
+                answer = await connection.ask(sent, relay)
+        except TimeoutError:
+            return Refused(request.id, "deadline", "the worker does not answer")
         except (protocol.ProtocolError, UnicodeError) as error:
             return Refused(request.id, "invalid", f"the text cannot be sent: {error}")
         if isinstance(answer, Status):
             return Refused(request.id, "failed", "the worker answered another question")
         if isinstance(answer, Done):
             self._health.worked()
+        elif answer.reason == "worker-lost":
+            answer = self._health.refusal(answer.id, answer.message)
         return msgspec.structs.replace(answer, id=request.id)
 
     async def prepare(self) -> None:
@@ -121,20 +137,32 @@ class Worker:
             async with asyncio.timeout(STATUS_S):
                 answer = await (await self._attach()).ask(request)
         except TimeoutError:
-            return Refused(request.id, "worker-lost", f"the worker does not answer; see {self.log_path}")
+            return Refused(request.id, "worker-lost", "the worker does not answer; `worker stop` ends it")
         except launch.LaunchError as error:
             return Refused(request.id, "worker-lost", str(error))
         assert not isinstance(answer, Done)
         return answer
 
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        """Count what became of suggestions, if a worker is there; nobody else is told."""
+        if self._connection and self._connection.usable:
+            self._connection.send(Feedback(shown, accepted))
+
     async def stop(self) -> bool:
         """Stop the daemon, for all its clients; whether one ran and its process is gone."""
+        self._health = _Health()
         try:
             connection = await self._attach()
+        except launch.Hung:
+            connection = None
         except launch.LaunchError:
             return False
-        connection.send(Stop())
-        await asyncio.wait([connection.ended], timeout=launch.STOP_S)
+        if connection:
+            connection.send(Stop())
+            await asyncio.wait([connection.ended], timeout=launch.STOP_S)
+            if await asyncio.to_thread(launch.wait_until_gone, self._endpoint()):
+                return True
+        await asyncio.to_thread(launch.end, self._endpoint())
         return await asyncio.to_thread(launch.wait_until_gone, self._endpoint())
 
     async def close(self) -> None:
@@ -156,14 +184,19 @@ class Worker:
 
     async def _connect_or_start(self) -> Connection:
         endpoint = self._endpoint()
-        if streams := await launch.connect(endpoint):
-            return self._adopt(*streams)
+        try:
+            if self._ending:
+                await asyncio.wait([self._ending])
+            if link := await launch.connect(endpoint, replace=True):
+                return self._adopt(link)
+        except launch.Hung as error:
+            log.warning("%s; starting another", error)
         self._health.check()
         try:
             stderr = self.log_path.with_suffix(".stderr")
             await asyncio.to_thread(launch.start, endpoint, self._command(endpoint), stderr)
-            if streams := await launch.connect(endpoint):
-                return self._adopt(*streams)
+            if link := await launch.connect(endpoint):
+                return self._adopt(link)
             raise launch.LaunchError("the worker ended as soon as it had started")
         except launch.LaunchError as error:
             message = f"{error}; see {self.log_path}"
@@ -174,19 +207,24 @@ class Worker:
         """The connection to a daemon that runs already."""
         if self._connection and self._connection.usable:
             return self._connection
-        if streams := await launch.connect(self._endpoint()):
-            return self._adopt(*streams)
+        if link := await launch.connect(self._endpoint()):
+            return self._adopt(link)
         raise launch.LaunchError("no worker is running")
 
-    def _adopt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
+    def _adopt(self, link: launch.Link) -> Connection:
         if self._connection and self._connection.usable:  # another caller was faster
-            writer.close()
+            link.writer.close()
         else:
-            self._connection = Connection(reader, writer, self._lost)
+            self._connection = Connection(link, self._lost)
         return self._connection
 
-    def _lost(self) -> None:
-        self._health.failed(f"the worker died; see {self.log_path}")
+    def _lost(self, connection: Connection) -> None:
+        what = HUNG if connection.hung else "the worker died"
+        self._health.failed(f"{what}; see {self.log_path}")
+        if connection.hung and connection.pid:
+            log.warning("process %d does not answer and is killed", connection.pid)
+            killing = asyncio.to_thread(launch.end, self._endpoint(), connection.pid)
+            self._ending = asyncio.ensure_future(killing)
 
     def _endpoint(self) -> Path:
         try:

@@ -31,13 +31,17 @@ def main() -> int:
     parser.add_argument("--endpoint", type=Path, required=True, help="socket to listen at")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--idle-minutes", type=float, default=10, help="0: stay for ever")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=10, help="unload the model then, leave later; 0: stay for ever"
+    )
+    parser.add_argument("--stuck-seconds", type=float, default=serve.STUCK_S, help="give up on one step then")
     parser.add_argument("--engine", default="model_runtime.engine:load_engine", help="module:function")
     parser.add_argument(
         "--loopback", action="store_true", default=endpoint.LOOPBACK, help="TCP and a token, no socket file"
     )
     args = parser.parse_args()
     faulthandler.enable()
+    os.umask(0o077)  # whatever a worker writes is this user's
     threads.configure()
     _log_to(protocol.log_path(args.model, args.device))
     try:
@@ -63,6 +67,7 @@ def _serve(args: argparse.Namespace) -> int:
             idle_s=args.idle_minutes * 60,
             engine=args.engine,
             loopback=args.loopback,
+            stuck_s=args.stuck_seconds,
         )
     )
     asyncio.run(daemon.run())
@@ -80,7 +85,6 @@ def _log_to(path: Path) -> None:
     log.setLevel(logging.INFO)
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
         handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )

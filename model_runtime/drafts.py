@@ -49,6 +49,19 @@ def retrieve(before: str, after: str, lines: int = 1) -> list[Draft]:
     return list(found.values())
 
 
+def continued(suggested: str, typed: str) -> Draft | None:
+    """What is left of an earlier suggestion once `typed` stands where it was offered: the rest of it, or,
+    where other names were typed in the same shape, the rest with the names replaced."""
+    if suggested.startswith(typed):
+        rest, analogy = suggested[len(typed) :], False
+    else:
+        names, used = _renaming(_WORD.findall(suggested), _WORD.findall(typed))
+        rest, analogy = _renamed(suggested[used:], names), True
+        if not names:
+            return None
+    return Draft(rest, len(typed), analogy, 0) if typed and rest.strip() else None
+
+
 def _order(draft: Draft) -> tuple[float, int]:
     return (-draft.agreement, draft.distance)
 

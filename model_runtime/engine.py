@@ -23,7 +23,7 @@ from model_runtime.denoiser import (
     Proposal,
     Row,
 )
-from model_runtime.drafts import Draft, retrieve
+from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.rank import Candidate
@@ -70,6 +70,11 @@ class Engine:
         """Yields after every step; sending "finish" returns the best so far, closing abandons it.
 
         Raises Unfillable."""
+        if request.instruction and not self.tokens.profile.instructions:
+            raise Unfillable(
+                "instruction",
+                f"the model {self.name} follows no instructions; infill.model can name one that does",
+            )
         try:
             return (yield from self._fill(request))
         except LayoutError as error:
@@ -151,9 +156,8 @@ class Engine:
         found = retrieve(before, after)[: self.tokens.profile.drafts]
         earlier = self._previous.get(request.document)
         if earlier and before.startswith(earlier[0]):
-            typed = before[len(earlier[0]) :]
-            if typed and earlier[1].startswith(typed) and len(earlier[1]) > len(typed):
-                found.insert(0, Draft(earlier[1][len(typed) :], len(typed), False, 0))
+            rest = continued(earlier[1], typed=before[len(earlier[0]) :])
+            found = [rest, *found] if rest else found
         return found
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
+from model_runtime import int8
 from model_runtime.faults import ModelError
 from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import PrefixCache
@@ -82,12 +83,19 @@ def available_cores() -> int:
 
 
 def model_folder(model: str) -> Path:
-    """`embedded` or a folder with config.json, tokenizer.json and safetensors."""
+    """`embedded` or a folder with config.json, tokenizer.json and safetensors, plain or `int8`."""
     folder = EMBEDDED_FOLDER if model == "embedded" else Path(model).expanduser()
-    for needed in ("config.json", "tokenizer.json", "model.safetensors"):
+    weights = int8.FILE if (folder / int8.FILE).is_file() else "model.safetensors"
+    if not (folder / weights).is_file() and _pickles(folder):
+        raise ModelError(f"{folder} holds pickled weights, which may run code; convert them to safetensors")
+    for needed in ("config.json", "tokenizer.json", weights):
         if not (folder / needed).is_file():
             raise ModelError(f"no model at {folder}: {needed} is missing; set infill.model to a model folder")
     return folder
+
+
+def _pickles(folder: Path) -> bool:
+    return any(path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl") for path in folder.glob("*"))
 
 
 def _checked_config(folder: Path) -> DiffusionGemmaConfig:
@@ -108,9 +116,15 @@ def load(folder: Path, device: str, profile: Profile) -> LocalDenoiser:
     dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
     if target.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
+    packed = (folder / int8.FILE).is_file()
     try:
         model: Any = DiffusionGemmaForBlockDiffusion.from_pretrained(
-            folder, config=_checked_config(folder), dtype=dtype, local_files_only=True, use_safetensors=True
+            None if packed else folder,
+            config=_checked_config(folder),
+            state_dict=int8.load(folder) if packed else None,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error

@@ -37,6 +37,7 @@ class Profile:
     drafts: int  # retrieved drafts that are ranked
     mended: int  # of these, how many are denoised on as rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
+    instructions: bool  # whether it does what a user asks for in words
 
 
 EMBEDDED = Profile(
@@ -54,7 +55,7 @@ EMBEDDED = Profile(
         temperature=linear_temperature(0.4, 0.8),
         accept=entropy_bound(2.0),
         stop=either(early_commit(0.8), stable_and_confident(0.1)),
-        max_steps=2,
+        max_steps=1,  # more were tried: see the model card
         relevant=up_to_first(3),
         sample=likeliest,
     ),
@@ -62,4 +63,5 @@ EMBEDDED = Profile(
     drafts=8,
     mended=0,
     heal=False,
+    instructions=False,
 )

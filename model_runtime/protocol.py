@@ -17,6 +17,7 @@ import os
 import stat
 import struct
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -35,11 +36,16 @@ Reason = Literal[
     "deadline",  # out of time before the first step ended
     "loading",  # the model is not ready within the deadline
     "invalid",  # the request itself cannot be served (no hole, hole too long)
+    "instruction",  # the model follows none
     "failed",  # the model produced nothing usable (NaN, out of memory); see `message`
     "busy",  # the worker's queue is full
     "stopping",  # the worker is shutting down
     "worker-lost",  # set by the client: the connection broke
+    "worker-down",  # set by the client: the worker keeps failing; `message` says what to do
 ]
+
+# Who is waiting: somebody who types, somebody who asked, somebody who asked for something long.
+Priority = Literal["automatic", "invoked", "rewrite"]
 
 
 class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
@@ -55,10 +61,12 @@ class Slot(msgspec.Struct, frozen=True, tag="slot"):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """First message on a connection, either way. The worker closes on a version it cannot speak."""
+    """First message on a connection, either way. The worker closes on a version it cannot speak; a
+    newer client may send `Stop` before, to have it make room. These two messages never change."""
 
     version: int = VERSION
     token: str = ""  # shared secret where the endpoint is not a private socket
+    pid: int = 0  # of the worker, so that it can be ended when it hangs
 
 
 class Infill(msgspec.Struct, frozen=True, tag="infill"):
@@ -78,6 +86,9 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
     candidates: int = 1  # how many different fills to look for; the best is the answer
+    instruction: str = ""  # what is to become of `original`; refused where the model follows none
+    original: str = ""  # the text that the hole replaces
+    priority: Priority = "automatic"
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -86,6 +97,13 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
     id: int
+
+
+class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
+    """What became of suggestions: numbers only, counted in the worker and nowhere else. No answer."""
+
+    shown: int = 0
+    accepted: int = 0
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -121,10 +139,18 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str = ""  # one line, for a person
 
 
+class Percentiles(msgspec.Struct, frozen=True):
+    """Of recent fills, in milliseconds."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
 class Status(msgspec.Struct, frozen=True, tag="status"):
     id: int
     pid: int
-    state: Literal["loading", "ready", "failed"]
+    state: Literal["loading", "ready", "unloaded", "failed"]  # unloaded: a request loads it again
     model: str
     device: str
     message: str  # why the state is `failed`, else empty
@@ -135,9 +161,19 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     served: int
     p50_ms: float | None  # of recent fills, receipt to answer; None before the first
     p90_ms: float | None
+    p99_ms: float | None = None
+    # The same fills by part: `queue`, `prefill`, `denoise` (all steps), `step` (one of them) and `post`
+    # (ranking, and reading the text back). Without entries before the first fill.
+    parts: dict[str, Percentiles] = {}
+    requests: int = 0
+    refused: dict[str, int] = {}  # by reason
+    shown: int = 0  # as the clients reported
+    accepted: int = 0
+    device_bytes: int = 0  # memory taken on a GPU
+    uptime_s: float = 0.0
 
 
-ClientMessage = Hello | Infill | Cancel | StatusRequest | Stop
+ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop
 WorkerMessage = Hello | Draft | Done | Refused | Status
 
 _encoder = msgspec.msgpack.Encoder()
@@ -189,8 +225,12 @@ async def read_message(
 
 def runtime_dir() -> Path:
     """This user's folder for sockets and locks; INFILL_LS_RUNTIME_DIR overrides where."""
-    override = os.environ.get("INFILL_LS_RUNTIME_DIR")
-    return private_folder(Path(override or platformdirs.user_runtime_dir("infill-ls")).resolve())
+    folder = os.environ.get("INFILL_LS_RUNTIME_DIR")
+    if not folder:
+        with warnings.catch_warnings():  # that there is no XDG_RUNTIME_DIR and what is taken instead
+            warnings.simplefilter("ignore")
+            folder = platformdirs.user_runtime_dir("infill-ls")
+    return private_folder(Path(folder).resolve())
 
 
 def private_folder(path: Path) -> Path:
@@ -206,8 +246,8 @@ def private_folder(path: Path) -> Path:
 
 
 def endpoint_name(model: str, device: str) -> str:
-    """File stem shared by all clients that want the same model on the same device."""
-    return "worker-" + hashlib.sha256(f"{VERSION}\0{model}\0{device}".encode()).hexdigest()[:12]
+    """File stem shared by all clients that want the same model on the same device, of any version."""
+    return "worker-" + hashlib.sha256(f"{model}\0{device}".encode()).hexdigest()[:12]
 
 
 def endpoint_path(model: str, device: str) -> Path:

@@ -1,15 +1,16 @@
 """The worker's process: who is connected, what they say, and how long it lives.
 
-One thread runs the event loop: sockets, messages, deadlines. Another owns the engine: it imports
-and loads it while the socket already answers, then runs the scheduler. Neither waits for the
-other. What is in a message beyond its kind is not looked at here.
+One thread runs the event loop: sockets, messages, deadlines. Another owns the engine (`resident`): it
+imports and loads it while the socket already answers, then runs the scheduler. Neither waits for the
+other, and the first ends the process when the second is stuck. What is in a message beyond its kind is
+not looked at here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
+import faulthandler
 import itertools
 import logging
 import os
@@ -18,15 +19,22 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
 
-import psutil
-
-from model_runtime import endpoint, protocol
-from model_runtime.faults import ModelError, log_bug, one_line
+from model_runtime import endpoint, memory, protocol
+from model_runtime.faults import log_bug, one_line
 from model_runtime.outbox import Outbox
-from model_runtime.protocol import Cancel, Hello, Infill, ProtocolError, Status, StatusRequest, Stop
-from model_runtime.scheduler import Engine, Scheduler
+from model_runtime.protocol import (
+    Cancel,
+    Feedback,
+    Hello,
+    Infill,
+    ProtocolError,
+    Status,
+    StatusRequest,
+    Stop,
+)
+from model_runtime.resident import Resident
+from model_runtime.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +42,9 @@ HELLO_S = 10.0  # a connection that has not said hello by then is closed
 POLL_S = 5.0  # how often the worker asks itself whether to leave
 FLUSH_S = 1.0  # how long last answers may take to leave when the worker stops
 FAILED_S = 60.0  # a worker without a model leaves after this, so that a later request tries afresh
-
-
-class LoadedEngine(Engine, Protocol):
-    @property
-    def device(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-Loader = Callable[[str, str, Callable[[float], None]], LoadedEngine]
+STUCK_S = 120.0  # one step takes so long only if it never ends; compiling for a GPU is part of one
+STUCK_STATUS = 70  # exit status of a worker that gave up on its engine
+STAYS = 2.0  # the process leaves when it has been idle for this many times as long as its model stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,10 @@ class Options:
     endpoint: Path
     model: str
     device: str
-    idle_s: float  # leave after so long without a request; 0: never
-    engine: str  # `module:function`, a Loader; imported in the engine's thread only
+    idle_s: float  # unload the model after so long without a request, and leave later; 0: never
+    engine: str  # `module:function`, a resident.Loader
     loopback: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What is known of the model: replaced whole by the engine's thread, read by the other."""
-
-    state: Literal["loading", "ready", "failed"]
-    name: str
-    device: str
-    message: str = ""
-    progress: float = 0.0
+    stuck_s: float = STUCK_S
 
 
 class Daemon:
@@ -72,8 +63,14 @@ class Daemon:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._model = Model("loading", options.model, options.device)
         self._scheduler = Scheduler(self._reply)
+        self._resident = Resident(
+            self._scheduler,
+            model=options.model,
+            device=options.device,
+            engine=options.engine,
+            idle_s=options.idle_s,
+        )
         self._clients: dict[Hashable, Outbox] = {}
         self._tasks: dict[asyncio.Task[None], Outbox] = {}  # also those yet to say hello
         self._names = itertools.count(1)
@@ -83,6 +80,7 @@ class Daemon:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         self._listener = await endpoint.listen(
             self._options.endpoint, self._serve_client, loopback=self._options.loopback
         )
@@ -99,29 +97,12 @@ class Daemon:
     # The engine's thread
 
     def _run_engine(self) -> None:
-        options = self._options
         try:
-            engine = _import(options.engine)(options.model, options.device, self._on_progress)
-        except Exception as error:
-            if not isinstance(error, ModelError):
-                log_bug("loading failed", error)
-            self._fail(one_line(error))
-            return
-        self._model = Model("ready", engine.name, engine.device, progress=1.0)
-        log.info("%s is ready on %s", engine.name, engine.device)
-        try:
-            self._scheduler.run(engine)
+            self._resident.run()
         except BaseException as error:
             log_bug("the engine's thread died", error)
-            self._loop.call_soon_threadsafe(self._stop.set)
-
-    def _fail(self, message: str) -> None:
-        log.error("no model: %s", message)
-        self._model = Model("failed", self._options.model, self._options.device, message)
-        self._scheduler.close("failed", message)
-
-    def _on_progress(self, progress: float) -> None:
-        self._model = Model("loading", self._options.model, self._options.device, progress=progress)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._stop.set)
 
     # The event loop's thread
 
@@ -133,7 +114,7 @@ class Daemon:
         try:
             await self._greet(client, reader)
             self._clients[client.name] = client
-            while (message := await protocol.read_message(reader, protocol.client_decoder)) is not None:
+            while (message := await self._read(reader)) is not None:
                 self._dispatch(client, message)
                 await asyncio.sleep(0)  # a client that talks without pause must not shut out the others
         except (ProtocolError, TimeoutError) as error:
@@ -146,17 +127,22 @@ class Daemon:
             self._tasks.pop(task)
             writer.close()
 
+    async def _read(self, reader: asyncio.StreamReader) -> protocol.ClientMessage | None:
+        return await protocol.read_message(reader, protocol.client_decoder)
+
     async def _greet(self, client: Outbox, reader: asyncio.StreamReader) -> None:
         """Exchange hellos; a peer of another user learns nothing, one of another version learns ours."""
         if not endpoint.same_user(client.writer):
             raise ProtocolError("another user")
         async with asyncio.timeout(HELLO_S):
-            hello = await protocol.read_message(reader, protocol.client_decoder)
-        if hello is None:
-            raise EOFError
-        if not isinstance(hello, Hello) or not self._listener.admits(hello.token):
-            raise ProtocolError("no hello, or without the token")
-        client.send(Hello())
+            hello = await self._read(reader)
+            if hello is None:
+                raise EOFError
+            if not isinstance(hello, Hello) or not self._listener.admits(hello.token):
+                raise ProtocolError("no hello, or without the token")
+            client.send(Hello(pid=os.getpid()))
+            if hello.version > protocol.VERSION and isinstance(await self._read(reader), Stop):
+                self._stop.set()
         if hello.version != protocol.VERSION:
             raise ProtocolError(f"speaks version {hello.version}")
 
@@ -169,6 +155,9 @@ class Daemon:
                 self._scheduler.cancel(client.name, message.id)
             case StatusRequest():
                 client.send(self._status(message.id))
+            case Feedback():
+                self._scheduler.tally.shown += max(0, message.shown)
+                self._scheduler.tally.accepted += max(0, message.accepted)
             case Stop():
                 self._stop.set()
             case Hello():
@@ -191,7 +180,9 @@ class Daemon:
         self._expiry = None if wait is None else self._loop.call_later(wait, self._expire)
 
     def _status(self, request_id: int) -> Status:
-        model, load = self._model, self._scheduler.load()
+        model, load, tally = self._resident.model, self._scheduler.load(), self._scheduler.tally
+        parts = tally.percentiles()
+        total = parts.pop("total", None)
         return Status(
             id=request_id,
             pid=os.getpid(),
@@ -200,28 +191,39 @@ class Daemon:
             device=model.device,
             message=model.message,
             progress=model.progress,
-            memory_bytes=psutil.Process().memory_info().rss,
+            memory_bytes=memory.resident_bytes(),
             clients=len(self._clients),
             queued=load.queued,
-            served=load.served,
-            p50_ms=load.p50_ms,
-            p90_ms=load.p90_ms,
+            served=tally.served,
+            p50_ms=total and total.p50,
+            p90_ms=total and total.p90,
+            p99_ms=total and total.p99,
+            parts=parts,
+            requests=tally.requests,
+            refused={**tally.refused},
+            shown=tally.shown,
+            accepted=tally.accepted,
+            device_bytes=memory.device_bytes(),
+            uptime_s=round(self._loop.time() - self._began, 1),
         )
 
     async def _until_done(self) -> None:
         """Until told to stop, or nobody has asked for anything for long enough."""
         failed_at = None
+        leaves_s = self._options.idle_s * STAYS
         while not self._stop.is_set():
-            state, idle_s, now = self._model.state, self._scheduler.load().idle_s, self._loop.time()
+            state, load, now = self._resident.model.state, self._scheduler.load(), self._loop.time()
             if state == "failed":
                 failed_at = failed_at or now
                 if now - failed_at > FAILED_S:
                     return
-            if state != "loading" and 0 < self._options.idle_s < idle_s:
-                log.info("idle for %.0f s", idle_s)
+            if state != "loading" and 0 < leaves_s < load.idle_s:
+                log.info("idle for %.0f s", load.idle_s)
                 return
+            if load.stuck_s > self._options.stuck_s:
+                _give_up(load.stuck_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(POLL_S, self._options.idle_s or POLL_S)):
+                async with asyncio.timeout(min(POLL_S, leaves_s or POLL_S, self._options.stuck_s / 2)):
                     await self._stop.wait()
 
     async def _say_goodbye(self) -> None:
@@ -235,9 +237,13 @@ class Daemon:
                 await asyncio.wait(leaving, timeout=FLUSH_S)
 
 
-def _import(name: str) -> Loader:
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
+def _give_up(seconds: float) -> None:
+    """The engine is inside a call that does not return: nothing but a new process helps. Whoever waits
+    learns of it by the broken connection."""
+    log.error("one step has taken %.0f s: the engine is stuck, the worker ends", seconds)
+    faulthandler.dump_traceback(all_threads=True)  # to stderr: lines of our code, none of the user's
+    logging.shutdown()
+    os._exit(STUCK_STATUS)
 
 
 def _on_signal(loop: asyncio.AbstractEventLoop, number: int, call: Callable[[], None]) -> None:

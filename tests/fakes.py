@@ -1,12 +1,14 @@
 """An engine without a model, and how to ask it, for the tests of scheduler, daemon and client.
 
-The request's `prefix` says what the fill does: `steps=5 wait=0.02 raise=boom refuse=too-long`.
+The request's `prefix` says what the fill does: `steps=5 wait=0.02 raise=boom refuse=too-long`, or
+`hang=1`: a native call that neither returns nor lets another thread run.
 The model's name says how loading goes: `fake`, `slow:0.5` (seconds), `broken`, `buggy`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import itertools
 import time
 from collections.abc import Callable, Generator
@@ -54,6 +56,8 @@ class Engine:
         wanted = int(plan.get("steps", 1))
         wait = float(plan.get("wait", 0))
         self.started.append(request.id)
+        if "hang" in plan:
+            ctypes.PyDLL(None).sleep(3600)  # PyDLL keeps the GIL
         try:
             for step in itertools.count(1):
                 time.sleep(wait)

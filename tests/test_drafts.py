@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_runtime.drafts import MOST, retrieve
+from model_runtime.drafts import MOST, continued, retrieve
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,23 @@ def test_drafts_are_few_and_different() -> None:
     before = "".join(f"item(value{i})\n" for i in range(50)) + "item("
     texts = [d.text for d in retrieve(before, ")\n")]
     assert len(texts) == len(set(texts)) == MOST
+
+
+@pytest.mark.parametrize(
+    ("suggested", "typed", "rest"),
+    [
+        ("alpha + beta", "alpha", " + beta"),  # typed through
+        ("self.x = x", "self.y", " = y"),  # diverged: the same shape with another name
+        ("foo(a, b)", "bar(", "a, b)"),
+        ("alpha + beta", "alpha + beta", None),  # nothing is left
+        ("alpha + beta", "", None),  # nothing was typed
+        ("alpha + beta", "while", None),  # another shape
+        ("alpha", "beta, gamma", None),  # more than was suggested
+    ],
+)
+def test_what_is_left_of_an_earlier_suggestion(suggested: str, typed: str, rest: str | None) -> None:
+    draft = continued(suggested, typed)
+    assert (draft.text if draft else None) == rest
 
 
 @pytest.mark.parametrize("before", ["", "x", "  ", "\n", "é" * 300, "((((((", "\n" * 400])

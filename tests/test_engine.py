@@ -16,7 +16,6 @@ from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
 from model_runtime.length import CandidateLengths
 from model_runtime.prefix_cache import PrefixCache
-from model_runtime.profiles import EMBEDDED
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.rank import Calibration
 from model_runtime.tokens import Tokens
@@ -47,7 +46,7 @@ def run(fill, finish_after: int | None = None) -> tuple[Fill, int]:
 def test_a_fill_ends_with_one_text_per_hole() -> None:
     answer, seen = run(engine().fill(REQUEST))
     assert answer.complete
-    assert seen == answer.steps <= EMBEDDED.policy.max_steps
+    assert seen == answer.steps <= tiny.STEPS.policy.max_steps
     assert len(answer.texts) == 1
     assert 0 <= answer.confidence <= 1
 
@@ -149,7 +148,7 @@ def test_new_lines_ride_on_the_canvas_until_there_is_time() -> None:
 
 
 def test_lengths_that_look_wrong_are_dropped_after_one_step() -> None:
-    profile = dataclasses.replace(EMBEDDED, length=CandidateLengths((2, 4, 8), survivors=2))
+    profile = dataclasses.replace(tiny.STEPS, length=CandidateLengths((2, 4, 8), survivors=2))
     target = Engine("tiny", tiny.denoiser(profile=profile), Tokens(tiny.tokenizer(), profile))
     seen: list[int] = []
     original = target._draft_texts

@@ -63,12 +63,13 @@ def test_blank_lines(marked: str) -> None:
         ("def f():\n    |\n\ndef g():\n    pass\n", "body"),
         ("if a:\r\n\t|\r\nb\r\n", "body"),
         ("def f(\n    a,\n):\n    |\n", "body"),
-        ("if a:\n    |\n    b\n", "whole-line"),
-        ("x = {a:\n    |\n", "whole-line"),
+        ("if a:\n    |\n    b\n", "block"),
+        ("x = {a:\n    |\n", "block"),
     ],
 )
 def test_an_empty_body(marked: str, kind: str) -> None:
-    check(marked, kind, invoked=False)
+    check(marked, kind)
+    check(marked, "whole-line", invoked=False)
 
 
 def test_the_setting_limits_the_hole() -> None:

@@ -104,7 +104,13 @@ RULES = [
         "LSP types stay at the edge",
         list(PACKAGES),
         ["pygls", "lsprotocol"],
-        ["lsp_server.server", "lsp_server.positions"],
+        [
+            "lsp_server.server",
+            "lsp_server.sync",
+            "lsp_server.messages",
+            "lsp_server.requests",
+            "lsp_server.progress",
+        ],
     ),
     ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.syntax"]),
     (
@@ -143,7 +149,17 @@ def test_layer(importers: list[str], banned: list[str], allowed: list[str]) -> N
     assert not broken
 
 
-@pytest.mark.parametrize("module", ["protocol", "scheduler", "serve"])
+def test_nothing_that_runs_code_from_a_model_folder() -> None:
+    """Training reads its own checkpoints; everything else reads safetensors and JSON only."""
+    banned = ("trust_remote_code=True", "torch.load(", "use_safetensors=False")
+    shipped = [path for name, path in MODULES.items() if not within(name, "model_runtime.training")]
+    found = [(path.name, word) for path in shipped for word in banned if word in path.read_text("utf-8")]
+    assert found == []
+    pickles = [f for f in IMPORTS if within(f.target, "pickle", "dill", "joblib", "shelve", "marshal")]
+    assert [found for found in pickles if not within(found.importer, "model_runtime.training")] == []
+
+
+@pytest.mark.parametrize("module", ["protocol", "scheduler", "serve", "resident", "turns", "tally", "memory"])
 def test_worker_modules_that_load_without_torch(module: str) -> None:
     name = f"model_runtime.{module}"
     broken = [

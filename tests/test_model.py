@@ -157,6 +157,8 @@ def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
         (lambda f: (f / "model.safetensors").write_bytes(b"not safetensors"), "cannot be loaded"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "is a 'gpt2'"),
         (lambda f: (f / "config.json").write_text("{"), "is not JSON"),
+        (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "convert them to safetensors"),
+        (lambda f: (f / "model.safetensors").rename(f / "model.pt"), "convert them to safetensors"),
     ],
 )
 def test_a_broken_folder_is_a_one_line_error(tmp_path: Path, spoil, says: str) -> None:
@@ -191,7 +193,7 @@ def test_branches_score_as_if_each_stood_alone() -> None:
 
 def test_dropping_rows_leaves_the_others_as_they_were() -> None:
     rows = [Row([9, 0, 0, 0, 7], [True, False, False, False, True]) for _ in range(3)]
-    fill = tiny.denoiser().denoise(random_ids(30), rows, EMBEDDED.policy, 4)
+    fill = tiny.denoiser().denoise(random_ids(30), rows, tiny.STEPS.policy, 4)
     first = next(fill)
     assert first.rows == (0, 1, 2)
     second = fill.send([2])

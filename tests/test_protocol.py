@@ -12,12 +12,26 @@ import msgspec
 import pytest
 
 from model_runtime import protocol
-from model_runtime.protocol import Cancel, Done, Draft, Fixed, Hello, Infill, Refused, Slot, Status, Stop
+from model_runtime.protocol import (
+    Cancel,
+    Done,
+    Draft,
+    Feedback,
+    Fixed,
+    Hello,
+    Infill,
+    Percentiles,
+    Refused,
+    Slot,
+    Status,
+    Stop,
+)
 
 CLIENT = [
     Hello(token="t"),
     Infill(7, "file:///a.py", "é\n", (Fixed("x = "), Slot(8), Fixed("\r\n😀")), deadline_ms=50, drafts=True),
     Cancel(7),
+    Feedback(shown=2, accepted=1),
     protocol.StatusRequest(8),
     Stop(),
 ]
@@ -27,6 +41,25 @@ WORKER = [
     Done(7, ("a", "b"), 0.5, 3, 1.0, 2.0, 3.0, complete=False),
     Refused(7, "busy", "later"),
     Status(8, 1, "loading", "embedded", "auto", "", 0.5, 1, 0, 0, 0, None, None),
+    Status(
+        8,
+        1,
+        "ready",
+        "m",
+        "cpu",
+        "",
+        1.0,
+        1,
+        0,
+        0,
+        9,
+        1.0,
+        2.0,
+        3.0,
+        {"queue": Percentiles(1, 2, 3)},
+        9,
+        {"busy": 2},
+    ),
 ]
 
 

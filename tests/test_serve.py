@@ -17,7 +17,18 @@ import psutil
 import pytest
 
 from model_runtime import endpoint, protocol, serve
-from model_runtime.protocol import Cancel, Done, Draft, Hello, Infill, Refused, Status, StatusRequest, Stop
+from model_runtime.protocol import (
+    Cancel,
+    Done,
+    Draft,
+    Feedback,
+    Hello,
+    Infill,
+    Refused,
+    Status,
+    StatusRequest,
+    Stop,
+)
 from tests.fakes import eventually, infill
 
 pytestmark = pytest.mark.timeout(30)
@@ -75,7 +86,7 @@ class Peer:
                 await asyncio.sleep(0.01)
         if hello:
             peer.send(hello)
-            assert await peer.receive() == Hello()
+            assert await peer.receive() == Hello(pid=daemon.process.pid)
         return peer
 
     def send(self, *messages: protocol.ClientMessage) -> None:
@@ -219,12 +230,63 @@ async def test_another_version_and_a_silent_client(launch: Callable[..., Daemon]
     daemon = launch()
     silent = await Peer.connect(daemon, None)
     stranger = await Peer.connect(daemon, None)
-    stranger.send(Hello(version=protocol.VERSION + 1))
-    assert await stranger.receive() == Hello(), "learns what the worker speaks"
+    stranger.send(Hello(version=protocol.VERSION - 1))
+    assert await stranger.receive() == Hello(pid=daemon.process.pid), "learns what the worker speaks"
     assert await stranger.ended()
     peer = await Peer.connect(daemon)
     assert (await peer.status()).clients == 1
     silent.writer.close()
+
+
+async def test_makes_room_for_a_newer_version(launch: Callable[..., Daemon]) -> None:
+    daemon = launch()
+    older, newer = await Peer.connect(daemon, None), await Peer.connect(daemon, None)
+    older.send(Hello(version=protocol.VERSION - 1), Stop())
+    await older.receive()
+    assert await older.ended()
+    assert daemon.process.poll() is None, "only a newer one is obeyed"
+    newer.send(Hello(version=protocol.VERSION + 1), Stop())
+    assert daemon.exit_status() == 0
+
+
+async def test_the_model_leaves_first_and_a_request_brings_it_back(launch: Callable[..., Daemon]) -> None:
+    daemon = launch("fake", "--idle-minutes=0.02")
+    peer = await Peer.connect(daemon)
+    assert isinstance(await peer.fill(infill()), Done)
+    await peer.status_when(lambda status: status.state == "unloaded")
+    assert isinstance(await peer.fill(infill()), Done)
+    status = await peer.status()
+    assert (status.state, status.served) == ("ready", 2)
+    assert daemon.process.poll() is None
+    assert daemon.exit_status(5) == 0
+
+
+async def test_status_says_where_the_time_went_and_what_was_refused(launch: Callable[..., Daemon]) -> None:
+    daemon = launch()
+    peer, other = await Peer.connect(daemon), await Peer.connect(daemon)
+    await peer.status_when(lambda status: status.state == "ready")
+    for number in range(4):
+        assert isinstance(await peer.fill(infill("a", "steps=4 wait=0.02", id=number)), Done)
+    assert isinstance(await peer.fill(infill("a", "refuse=x", id=9)), Refused)
+    other.send(Feedback(shown=3), Feedback(accepted=1), Feedback(shown=-7))
+    status = await peer.status_when(lambda status: status.accepted == 1)
+    assert (status.requests, status.served, status.refused) == (5, 4, {"invalid": 1})
+    assert status.shown == 3
+    assert set(status.parts) == {"queue", "prefill", "denoise", "step", "post"}
+    assert 75 <= status.parts["denoise"].p50 <= status.p50_ms + 2
+    assert 18 <= status.parts["step"].p50 < 40
+    assert status.p50_ms <= status.p90_ms <= status.p99_ms
+    assert 0 < status.uptime_s < 30
+
+
+async def test_a_step_that_never_ends_ends_the_worker(launch: Callable[..., Daemon]) -> None:
+    daemon = launch("fake", "--stuck-seconds=0.4")
+    peer = await Peer.connect(daemon)
+    assert isinstance(await peer.fill(infill("a", "steps=8 wait=0.1")), Done), "slow is not stuck"
+    peer.send(infill("a", "wait=3600"))
+    assert await peer.ended()
+    assert daemon.exit_status() == serve.STUCK_STATUS
+    assert "stuck" in daemon.log.read_text()
 
 
 async def test_the_fill_of_a_client_that_vanishes_is_dropped(launch: Callable[..., Daemon]) -> None:
@@ -346,7 +408,7 @@ async def test_loopback_wants_the_token(launch: Callable[..., Daemon]) -> None:
         assert await peer.ended()
     peer = Peer(*await asyncio.open_connection("127.0.0.1", int(port)))
     peer.send(Hello(token=token))
-    assert await peer.receive() == Hello()
+    assert await peer.receive() == Hello(pid=daemon.process.pid)
     assert isinstance(await peer.fill(infill()), Done)
     peer.send(Stop())
     assert daemon.exit_status() == 0

@@ -30,7 +30,7 @@ TIMEOUT = 10  # seconds for any one answer
 class FakeWorker:
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         if "# crash" in request.prefix:
-            raise RuntimeError("a bug")
+            raise RuntimeError(f"a bug in {request.prefix!r}")
         if "# lost" in request.prefix:
             return Refused(0, "worker-lost", "the worker is gone")
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
@@ -55,6 +55,9 @@ class FakeWorker:
             p50_ms=None,
             p90_ms=None,
         )
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        logging.getLogger("lsp_server.fake").warning("feedback %d %d", shown, accepted)
 
     async def stop(self) -> bool:
         return True
@@ -117,6 +120,7 @@ async def editor(
     encodings: list[str] | None = None,
     options: Any = None,
     configuration: Any = None,
+    **capabilities: Any,
 ) -> AsyncIterator[Editor]:
     it = Editor()
     it.configuration = configuration
@@ -126,15 +130,18 @@ async def editor(
     assert server.stderr
     log = asyncio.create_task(server.stderr.read())
     try:
-        capabilities = lsp.ClientCapabilities(
+        able = lsp.ClientCapabilities(
             general=lsp.GeneralClientCapabilities(
                 position_encodings=[
                     lsp.PositionEncodingKind(encoding) for encoding in encodings or ["utf-16"]
                 ]
             ),
-            workspace=lsp.WorkspaceClientCapabilities(configuration=configuration is not None),
+            **{
+                "workspace": lsp.WorkspaceClientCapabilities(configuration=configuration is not None),
+                **capabilities,
+            },
         )
-        params = lsp.InitializeParams(capabilities, initialization_options=options)
+        params = lsp.InitializeParams(able, initialization_options=options)
         result = await asyncio.wait_for(it.client.initialize_async(params), TIMEOUT)
         assert result.capabilities.inline_completion_provider is not None
         assert result.capabilities.position_encoding == (encodings or ["utf-16"])[0]
@@ -306,8 +313,8 @@ async def test_commands() -> None:
 
 
 if __name__ == "__main__":
-    from lsp_server import server
+    from lsp_server import logs, server
 
-    logging.basicConfig(stream=sys.stderr)
+    logs.configure(Path(sys.argv[1]) if sys.argv[1:] else None)
     worker: Any = FakeWorker()
-    server.build(Session(lambda settings: worker)).start_io()
+    server.serve(server.build(Session(lambda settings: worker)))

@@ -15,6 +15,7 @@ from model_runtime.training.vocabulary import train_tokenizer
 
 SOURCE = Path(__file__).read_text() + Path(dataclasses.__file__ or __file__).read_text()
 STOCK = dataclasses.replace(EMBEDDED, first_text_id=0)  # no id is special, as in transformers' generate
+STEPS = dataclasses.replace(EMBEDDED, policy=dataclasses.replace(EMBEDDED.policy, max_steps=4))
 
 
 @functools.cache
@@ -28,7 +29,7 @@ def model():
 
 
 def tokens() -> Tokens:
-    return Tokens(tokenizer(), EMBEDDED)
+    return Tokens(tokenizer(), STEPS)
 
 
 def denoiser(cache: Cache | None = None, profile=EMBEDDED) -> LocalDenoiser:

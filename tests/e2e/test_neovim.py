@@ -216,3 +216,50 @@ def test_a_killed_worker_costs_one_suggestion(
     assert not opened.lua("return vim.lsp.get_clients({ bufnr = 0 })[1]:is_stopped()")
     assert wait_for_ghost(opened)["text"].strip()
     assert "rror" not in opened.nvim.command_output("messages")
+
+
+def served(editor: Neovim) -> int:
+    """Fills that the worker has answered."""
+    return editor.lua("""
+        local client = vim.lsp.get_clients({ bufnr = 0 })[1]
+        local request = { command = 'infill.status' }
+        return client:request_sync('workspace/executeCommand', request, 20000, 0).result.served
+    """)
+
+
+def test_typing_what_the_ghost_text_says(opened: Neovim, place: Place, typed: str) -> None:
+    opened.type_at(place.line, place.column - len(typed), typed)
+    ghost = wait_for_ghost(opened)
+    before = served(opened)
+    opened.nvim.input(ghost["text"][0].replace("<", "<lt>"))
+
+    def rest() -> bool:
+        now = opened.ghost()
+        return bool(now and now["text"] == ghost["text"][1:] and now["column"] == ghost["column"] + 1)
+
+    opened.wait("the rest as ghost text", rest)
+    assert served(opened) == before  # out of the server's memory
+
+
+def test_a_code_action_fills_a_body(opened: Neovim) -> None:
+    opened.lua("vim.g.infill_told = {}; vim.notify = function(text) vim.g.infill_told = { text } end")
+    lines = opened.nvim.current.buffer[:]
+    new = ["", "", "def twice(value):", "    pass"]
+    opened.nvim.current.buffer.append(new)
+    opened.nvim.current.window.cursor = (len(lines) + 4, 4)
+    wanted = [*lines, *new]
+    opened.lua("""
+        vim.lsp.buf.code_action({
+          context = { only = { 'refactor.rewrite.infill.fill' }, diagnostics = {} },
+          apply = true,
+        })
+    """)
+    opened.wait(
+        "filled body or a reason why not",
+        lambda: opened.nvim.current.buffer[:] != wanted or opened.lua("return vim.g.infill_told[1]"),
+        90,
+    )
+    now = opened.nvim.current.buffer[:]
+    assert now[: len(lines) + 3] == wanted[:-1], "nothing outside the body has changed"
+    assert now != wanted, opened.lua("return vim.g.infill_told")
+    assert "pass" not in now[len(lines) + 3 :]

@@ -8,18 +8,27 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
 import tree_sitter
 import tree_sitter_python
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from .conftest import Place
 
 FIRST_ANSWER = 90.0  # seconds: the worker starts, imports torch and loads the model meanwhile
 Find = Callable[[], psutil.Process]
+RESOLVES = lsp.ClientCapabilities(
+    text_document=lsp.TextDocumentClientCapabilities(
+        code_action=lsp.CodeActionClientCapabilities(
+            resolve_support=lsp.ClientCodeActionResolveOptions(["edit"]), data_support=True
+        )
+    )
+)
 
 
 class Editor:
@@ -69,7 +78,9 @@ class Editor:
 
 
 @asynccontextmanager
-async def running_editor(command: list[str], settings: dict[str, object]) -> AsyncIterator[Editor]:
+async def running_editor(
+    command: list[str], settings: dict[str, object], capabilities: lsp.ClientCapabilities | None = None
+) -> AsyncIterator[Editor]:
     client = LanguageClient("test-editor", "1")
     for method in (lsp.WINDOW_LOG_MESSAGE, lsp.WINDOW_SHOW_MESSAGE):
         client.feature(method)(lambda params: print(params.message, file=sys.stderr))
@@ -85,7 +96,8 @@ async def running_editor(command: list[str], settings: dict[str, object]) -> Asy
             lsp.InitializeParams(
                 process_id=None,
                 root_uri=None,
-                capabilities=lsp.ClientCapabilities(
+                capabilities=capabilities
+                or lsp.ClientCapabilities(
                     text_document=lsp.TextDocumentClientCapabilities(
                         inline_completion=lsp.InlineCompletionClientCapabilities()
                     )
@@ -195,3 +207,156 @@ async def test_initialize_is_fast_and_the_server_holds_no_torch(
         await editor.ask_until_answered(place)
         if sys.platform == "linux":
             assert not [mapped.path for mapped in editor.server.memory_maps() if "torch" in mapped.path]
+
+
+async def raw(editor: Editor, method: str, params: object, seconds: float = 60) -> Any:
+    return await asyncio.wait_for(editor.client.protocol.send_request_async(method, params), seconds)
+
+
+async def served(editor: Editor) -> int:
+    """Fills that the worker has answered."""
+    params = lsp.ExecuteCommandParams("infill.status")
+    return (await asyncio.wait_for(editor.client.workspace_execute_command_async(params), 30))["served"]
+
+
+def change(editor: Editor, place: Place, version: int, column: int, text: str) -> None:
+    at = lsp.Position(place.line, column)
+    editor.client.text_document_did_change(
+        lsp.DidChangeTextDocumentParams(
+            lsp.VersionedTextDocumentIdentifier(version, place.uri),
+            [lsp.TextDocumentContentChangePartial(lsp.Range(at, at), text)],
+        )
+    )
+
+
+async def test_typing_what_is_offered_does_not_ask_the_worker(editor: Editor, place: Place) -> None:
+    editor.open(place)
+    offered = await editor.ask_until_answered(place)
+    before = await served(editor)
+    for count in range(1, len(offered)):
+        change(editor, place, 1 + count, place.column + count - 1, offered[count - 1])
+        rest = await asyncio.wait_for(editor.ask(replace(place, column=place.column + count)), 30)
+        assert rest == offered[count:]
+    assert await served(editor) == before
+
+
+async def test_alternatives_for_who_asks(editor: Editor, place: Place) -> None:
+    editor.open(place)
+    await editor.ask_until_answered(place)
+    context = lsp.InlineCompletionContext(lsp.InlineCompletionTriggerKind.Invoked)
+    params = lsp.InlineCompletionParams(
+        context, lsp.TextDocumentIdentifier(place.uri), lsp.Position(place.line, place.column)
+    )
+    answer = await raw(editor, lsp.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+    texts = [item.insert_text for item in answer.items]
+    assert 1 <= len(texts) == len(set(texts)) <= 3
+    before, after = place.text[: place.offset], place.text[place.offset :]
+    for text in texts:
+        assert syntax_errors(before + text + after) <= syntax_errors(place.text)
+
+
+BODY = "def area(width, height):\n    pass\n\n\ndef double(value):\n    return value * 2\n"
+
+
+async def body_action(editor: Editor, place: Place) -> Any:
+    """The action that fills the body in BODY, not yet resolved."""
+    editor.open(replace(place, text=BODY))
+    at = lsp.Position(1, 6)
+    params = lsp.CodeActionParams(
+        lsp.TextDocumentIdentifier(place.uri),
+        lsp.Range(at, at),
+        lsp.CodeActionContext([], ["refactor.rewrite.infill.fill"]),
+    )
+    (action,) = await raw(editor, lsp.TEXT_DOCUMENT_CODE_ACTION, params)
+    return action
+
+
+async def test_an_action_fills_a_body(
+    server_command: list[str], settings: dict[str, object], place: Place
+) -> None:
+    async with running_editor(server_command, settings, RESOLVES) as editor:
+        action = await body_action(editor, place)
+        resolved = await raw(editor, lsp.CODE_ACTION_RESOLVE, action, FIRST_ANSWER)
+        ((_, edits),) = resolved.edit.changes.items()
+        lines = BODY.split("\n")
+        for edit in edits:
+            assert edit.range.start.line == edit.range.end.line == 1, "outside the body"
+            line = lines[1]
+            lines[1] = line[: edit.range.start.character] + edit.new_text + line[edit.range.end.character :]
+        assert lines != BODY.split("\n")
+        assert syntax_errors("\n".join(lines)) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP to hold a fill in its middle")
+async def test_cancelling_an_action_in_its_middle(
+    server_command: list[str], settings: dict[str, object], place: Place, only_worker: Find
+) -> None:
+    async with running_editor(server_command, settings, RESOLVES) as editor:
+        editor.open(place)
+        await editor.ask_until_answered(place)
+        action = await body_action(editor, place)
+        worker = only_worker()
+        worker.suspend()
+        try:
+            answer = editor.client.protocol.send_request_async(lsp.CODE_ACTION_RESOLVE, action, msg_id="mine")
+            await asyncio.sleep(0.3)
+            editor.client.cancel_request(lsp.CancelParams(id="mine"))
+            with pytest.raises(JsonRpcException, match="cancel"):
+                await asyncio.wait_for(answer, 10)
+        finally:
+            worker.resume()
+        editor.open(place)
+        assert await editor.ask_until_answered(place), "the worker goes on"
+
+
+async def test_a_cell_sees_the_cells_before_it(
+    server_command: list[str], settings: dict[str, object], place: Place
+) -> None:
+    """The example, cut in two: its second half as a cell is completed like the whole."""
+    able = lsp.ClientCapabilities(
+        notebook_document=lsp.NotebookDocumentClientCapabilities(lsp.NotebookDocumentSyncClientCapabilities())
+    )
+    lines = place.text.splitlines(keepends=True)
+    cut = place.line - 2
+    cells = ["".join(lines[:cut]).removesuffix("\n"), "".join(lines[cut:])]
+    async with running_editor(server_command, settings, able) as editor:
+        editor.open(place)
+        whole = await editor.ask_until_answered(place)
+        kind = lsp.NotebookCellKind.Code
+        editor.client.notebook_document_did_open(
+            lsp.DidOpenNotebookDocumentParams(
+                lsp.NotebookDocument(
+                    "file:///n.ipynb",
+                    "jupyter-notebook",
+                    1,
+                    [lsp.NotebookCell(kind, f"cell:{n}") for n in (0, 1)],
+                ),
+                [lsp.TextDocumentItem(f"cell:{n}", "python", 1, text) for n, text in enumerate(cells)],
+            )
+        )
+        params = lsp.InlineCompletionParams(
+            lsp.InlineCompletionContext(lsp.InlineCompletionTriggerKind.Automatic),
+            lsp.TextDocumentIdentifier("cell:1"),
+            lsp.Position(2, place.column),
+        )
+        answer = await raw(editor, lsp.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+        (item,) = answer.items
+        assert item.insert_text == whole
+        assert item.range.start == lsp.Position(2, place.column)
+
+
+async def test_the_next_edit_after_a_rename(editor: Editor, place: Place) -> None:
+    editor.open(replace(place, text=BODY))
+    for version, (start, end, text) in enumerate([(11, 16, ""), (11, 11, "n"), (12, 12, "um")], start=2):
+        at = lsp.Range(lsp.Position(4, start), lsp.Position(4, end))
+        editor.client.text_document_did_change(
+            lsp.DidChangeTextDocumentParams(
+                lsp.VersionedTextDocumentIdentifier(version, place.uri),
+                [lsp.TextDocumentContentChangePartial(at, text)],
+            )
+        )
+    document = {"uri": place.uri, "version": 4}
+    params = {"textDocument": document, "position": {"line": 4, "character": 14}}
+    (edit,) = (await raw(editor, "textDocument/copilotInlineEdit", params)).edits
+    assert (edit.text, edit.textDocument.version) == ("num", 4)
+    assert (edit.range.start.line, edit.range.start.character, edit.range.end.character) == (5, 11, 16)

@@ -1,0 +1,42 @@
+"""A worker, asked on behalf of one action. Knows no documents."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from lsp_server.pipeline import Filler, OnDraft
+from model_runtime.protocol import Done, Infill, Refused
+
+OnStep = Callable[[str, int | None], None]  # what is being done; percentage, where it is known
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Asked:
+    """A worker, asked on behalf of one action: apart from what is typed meanwhile, and saying its steps."""
+
+    worker: Filler
+    on_step: OnStep
+    note: str = ""  # a line of text that the model reads above the hole's line
+    instruction: str = ""
+    original: str = ""
+
+    def __post_init__(self) -> None:
+        self._number = next(_numbers)
+
+    async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
+        request = msgspec.structs.replace(
+            request,
+            document=f"{request.document}#action-{self._number}",
+            prefix=request.prefix + self.note,
+            instruction=self.instruction,
+            original=self.original,
+        )
+        return await self.worker.fill(
+            request, on_draft or (lambda draft: self.on_step(f"step {draft.step}", None))
+        )

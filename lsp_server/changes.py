@@ -1,0 +1,150 @@
+"""The commands that change a file: `infill-ls fill` and `infill-ls rewrite`, on the editor's actions.
+
+They print a diff; a file is only written with `--apply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lsp_server.options import (
+    NOTE_AFTER_S,
+    WrongUse,
+    device_option,
+    json_option,
+    line_count,
+    model_option,
+    patiently,
+    read,
+    resolved,
+)
+
+if TYPE_CHECKING:
+    from lsp_server.actions import Action
+    from lsp_server.document import Edit, Refusal, Snapshot
+
+apply_option = click.option("--apply", "write", is_flag=True, help="Write the file, print no diff.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@apply_option
+@model_option
+@device_option
+@json_option
+def fill(file: Path, write: bool, model: str, device: str, as_json: bool) -> None:
+    """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
+    from lsp_server.actions import FILL_ALL, Action
+    from lsp_server.document import Span
+
+    snapshot, data = read(file)
+    action = Action(FILL_ALL, "fill", Span(0, 0))
+    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    _report(file, snapshot, data, outcome, write, as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--lines", required=True, metavar="A-B", help="First and last line, from 1.")
+@click.option("--instruction", required=True, metavar="TEXT", help="What is to be changed, in words.")
+@apply_option
+@model_option
+@device_option
+@json_option
+def rewrite(
+    file: Path, lines: str, instruction: str, write: bool, model: str, device: str, as_json: bool
+) -> None:
+    """Rewrite lines of FILE with an instruction, if the model follows any."""
+    from lsp_server.actions import INSTRUCTION, Action
+
+    snapshot, data = read(file)
+    action = Action(INSTRUCTION, "rewrite", _lines(snapshot.text, lines, file), instruction)
+    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    _report(file, snapshot, data, outcome, write, as_json)
+
+
+async def _carry_out(
+    action: Action, snapshot: Snapshot, model: str, device: str
+) -> tuple[Edit, ...] | Refusal:
+    from lsp_server.actions import carry_out
+    from lsp_server.syntax import Parses
+
+    settings = resolved(model=model, device=device, languages=(snapshot.language,))
+    started = time.monotonic()
+
+    def step(message: str, percentage: int | None) -> None:
+        if percentage == 100 or (percentage is not None and time.monotonic() - started > NOTE_AFTER_S):
+            click.echo(message, err=True)
+
+    return await patiently(
+        settings, lambda worker: carry_out(action, snapshot, worker, settings, Parses(), step)
+    )
+
+
+def _report(
+    file: Path,
+    snapshot: Snapshot,
+    data: bytes,
+    outcome: tuple[Edit, ...] | Refusal,
+    write: bool,
+    as_json: bool,
+) -> None:
+    from lsp_server import patch
+    from lsp_server.document import Refusal
+
+    if isinstance(outcome, Refusal):
+        if as_json:
+            told = {"edits": [], "diff": "", "applied": False}
+            click.echo(json.dumps({**told, "reason": outcome.reason, "message": outcome.message}))
+        click.echo(f"nothing was changed: {outcome.message} ({outcome.reason})", err=True)
+        sys.exit(1)
+    new = patch.applied(snapshot.text, outcome)
+    diff = patch.unified(file.as_posix().lstrip("/"), snapshot.text, new)
+    if write:
+        try:
+            patch.write(file, data, new)
+        except (OSError, patch.FileChanged) as error:
+            raise WrongUse(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    if as_json:
+        told = {"edits": _as_json(snapshot, outcome), "diff": diff, "applied": write}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    elif not write:
+        sys.stdout.buffer.write(diff.encode("utf-8", "replace"))  # as bytes, for the sake of line ends
+        sys.stdout.buffer.flush()
+    click.echo(f"{len(outcome)} {'change' if len(outcome) == 1 else 'changes'}", err=True)
+
+
+def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    from lsp_server.positions import to_position
+
+    found = []
+    for edit in edits:
+        places = (to_position(snapshot.text, at, "utf-32") for at in (edit.span.start, edit.span.end))
+        start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
+        found.append(
+            {"text": edit.text, "range": {"start": start, "end": end}, "confidence": edit.confidence}
+        )
+    return found
+
+
+def _lines(text: str, lines: str, file: Path) -> Any:
+    from lsp_server.document import Span
+    from lsp_server.positions import line_span
+
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", lines, re.ASCII)
+    if not match or not 0 < (first := int(match[1])) <= (last := int(match[2] or match[1])):
+        raise WrongUse(f"--lines takes A-B, both counted from 1, for example 12-20, not {lines!r}")
+    start, end = line_span(text, first - 1), line_span(text, last - 1)
+    if start is None or end is None:
+        count = line_count(text)
+        raise WrongUse(f"--lines {lines}: {file} has {count} line{'s' * (count != 1)}")
+    return Span(start.start, end.end)

@@ -1,0 +1,102 @@
+"""All checks in their order: gathers what they look at, and says what they found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lsp_server import languages
+from lsp_server.consent import is_path
+from lsp_server.doctor import editors, machine, weights
+from lsp_server.doctor.finding import Finding, ok, problem, warning
+from lsp_server.settings import Settings
+from lsp_server.worker import Worker
+from model_runtime import protocol
+
+ROOT = Path(protocol.__file__).resolve().parent.parent
+EMBEDDED = ROOT / "model_runtime" / "embedded"
+DEVICES_S = 90.0  # torch may have to come from a cold disk
+
+
+async def examine(settings: Settings, worker: Worker) -> list[Finding]:
+    findings = list(_still(settings, worker))
+    findings.append(status(await worker.status()))
+    findings += editors.check(Path.home())
+    return findings
+
+
+def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
+    """Everything that does not need a worker."""
+    import psutil  # only here: it takes time to load
+
+    folder = EMBEDDED if settings.model == "embedded" else Path(settings.model).expanduser()
+    if folder != EMBEDDED and not is_path(settings.model) and not folder.is_dir():
+        remedy = "download it and set infill.model to its folder"
+        yield problem("model", f"{settings.model} is not a folder on this machine", remedy)
+        need = 0
+    else:
+        found = weights.check(folder)
+        yield from found
+        whole = all(finding.level == "ok" for finding in found)
+        need = weights.memory_need(sorted(folder.glob("*.safetensors")), settings.device) if whole else 0
+    yield machine.memory(psutil.virtual_memory().available, need)
+    yield machine.device(settings.device, devices(), need)
+    yield machine.grammars(languages.LANGUAGES)
+    yield _socket(settings)
+    yield machine.log(worker.log_path, _free(worker.log_path.parent))
+    yield from machine.network(os.environ)
+
+
+def status(answer: protocol.Status | protocol.Refused) -> Finding:
+    if isinstance(answer, protocol.Refused):
+        if answer.message == "no worker is running":
+            return ok("worker", "none is running; the first request starts one")
+        return problem(
+            "worker", answer.message, "run `infill-ls worker stop`; the next request starts another"
+        )
+    said = f"{answer.state}, pid {answer.pid}, {answer.memory_bytes / 2**20:.0f} MiB"
+    if answer.state == "failed":
+        return problem("worker", f"{said}: {answer.message}", "put that right, then `infill-ls worker stop`")
+    lost = sum(answer.refused.get(reason, 0) for reason in ("failed", "busy", "deadline", "loading"))
+    if answer.requests > 20 and lost > answer.requests / 2:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(answer.refused.items()))
+        remedy = "a smaller model or a larger infill.deadlineMs; the worker's log says more"
+        return warning("worker", f"{said}: most requests get nothing ({reasons})", remedy)
+    return ok("worker", said)
+
+
+def devices() -> dict[str, Any]:
+    """What torch finds, asked in a process of its own: this one never loads it."""
+    command = [sys.executable, "-m", "model_runtime.devices"]
+    try:
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEVICES_S)
+    except subprocess.TimeoutExpired:
+        return {"error": f"it takes more than {DEVICES_S:.0f} s"}
+    except OSError as error:
+        return {"error": str(error)}
+    try:
+        return json.loads(run.stdout)
+    except ValueError:
+        lines = run.stderr.strip().splitlines()
+        return {"error": lines[-1] if lines else f"exit status {run.returncode}"}
+
+
+def _socket(settings: Settings) -> Finding:
+    try:
+        path = protocol.endpoint_path(settings.model, settings.device)
+    except OSError as error:
+        return problem("socket", str(error), "set INFILL_LS_RUNTIME_DIR to a folder of your own")
+    return machine.runtime_folder(path.parent, path, longest=protocol.MAX_SOCKET_PATH)
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on the disk of the nearest folder that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,119 @@
+"""The machine: its memory and devices, the folders and the disk, the grammars, the way to a download."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lsp_server.doctor.finding import Finding, ok, problem, warning
+from lsp_server.languages import Language
+from lsp_server.syntax import parse
+
+RUNTIME_BYTES = 400 * 2**20  # torch and all else that is not weights
+LOG_BYTES = 20 * 2**20  # free space below which the log soon ends
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def memory(available: int, need: int) -> Finding:
+    """`need`: of the weights alone."""
+    wanted = need + RUNTIME_BYTES
+    said = f"{available / 2**30:.1f} GiB free, the model takes about {wanted / 2**30:.1f} GiB"
+    if available < wanted:
+        return problem("memory", said, "close something, or choose a smaller model (infill.model)")
+    if available < 2 * wanted:
+        return warning("memory", said, "it fits, but leaves little for anything else")
+    return ok("memory", said)
+
+
+def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
+    """`report` is what `python -m model_runtime.devices` prints: `error`, or `devices`, name -> free bytes
+    (None where unknown)."""
+    if error := report.get("error"):
+        remedy = "install infill-ls again in a fresh virtual environment"
+        return problem("device", f"torch cannot be loaded: {error}", remedy)
+    devices: dict[str, int | None] = report["devices"]
+    chosen = next(iter(devices)) if wanted == "auto" else wanted
+    chosen = f"{chosen}:0" if chosen in ("cuda", "xpu") and chosen not in devices else chosen
+    if chosen not in devices:
+        there = ", ".join(devices)
+        return problem("device", f"there is no {chosen}, only {there}", "set infill.device to auto")
+    free = devices[chosen]
+    if free is not None and free < need:
+        said = f"{chosen} has {free / 2**30:.1f} GiB free, the weights take {need / 2**30:.1f} GiB"
+        return problem("device", said, "free its memory, or set infill.device to cpu")
+    return ok("device", f"{chosen} ({', '.join(devices)} found), torch {report.get('torch', '?')}")
+
+
+def grammars(languages: Iterable[Language]) -> Finding:
+    broken = []
+    for language in languages:
+        try:
+            works = parse("x", language) is not None
+        except Exception:  # a grammar built for another tree-sitter; whatever it is, it does not work
+            works = False
+        if not works:
+            broken.append(language.grammar)
+    if broken:
+        remedy = f"pip install --force-reinstall {' '.join(name.replace('_', '-') for name in broken)}"
+        return problem("grammars", f"{', '.join(broken)} cannot be loaded", remedy)
+    return ok("grammars", ", ".join(sorted({language.id for language in languages})))
+
+
+def runtime_folder(path: Path, socket: Path, *, longest: int) -> Finding:
+    """Where the worker's socket is; only this user may go in."""
+    remedy = "set INFILL_LS_RUNTIME_DIR to a folder of your own"
+    try:
+        found = path.lstat()
+    except OSError as error:
+        return problem("socket", f"{path}: {error.strerror}", remedy)
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        return problem("socket", f"{path} belongs to another user", remedy)
+    if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
+        return problem("socket", f"other users can enter {path}", f"chmod 700 {path}")
+    if not os.access(path, os.W_OK):
+        return problem("socket", f"{path} cannot be written to", remedy)
+    if len(os.fsencode(socket)) > longest:
+        return problem("socket", f"{socket} is too long for a socket", remedy)
+    return ok("socket", str(socket))
+
+
+def log(path: Path, free: int) -> Finding:
+    """`path`: the worker's log, there or not."""
+    folder = path.parent
+    if any(each.exists() and not os.access(each, os.W_OK) for each in (folder, path)):
+        return warning("log", f"{path} cannot be written to", f"chmod -R u+w {folder}")
+    if free < LOG_BYTES:
+        said = f"{free / 2**20:.0f} MiB free on the disk of {folder}"
+        return warning("log", said, "free some space; the worker works without a log, but cannot say why")
+    return ok("log", str(path))
+
+
+def network(environment: Mapping[str, str]) -> list[Finding]:
+    """How a download would go; only `infill-ls models download` makes one."""
+    findings = []
+    for name in PROXIES:
+        if value := environment.get(name):
+            parts = urlsplit(value)
+            shown = f"{name} is {parts.scheme}://{parts.hostname}"  # without what may be a password
+            if parts.scheme in ("http", "https", "socks5", "socks5h") and parts.hostname:
+                findings.append(ok("proxy", shown))
+            else:
+                remedy = f"set {name} to something like http://proxy.example.com:3128"
+                findings.append(problem("proxy", f"{name} is not a URL", remedy))
+    for name in AUTHORITIES:
+        if value := environment.get(name):
+            if os.access(value, os.R_OK):
+                findings.append(ok("certificates", f"{name} is {value}"))
+            else:
+                remedy = f"unset {name}, or set it to a file of certificates"
+                findings.append(problem("certificates", f"{name}: {value} cannot be read", remedy))
+    if environment.get("HF_HUB_OFFLINE") in ("1", "true", "TRUE", "yes", "on"):
+        findings.append(
+            warning("network", "HF_HUB_OFFLINE is set: nothing can be downloaded", "unset HF_HUB_OFFLINE")
+        )
+    return findings or [ok("network", "no proxy and no certificates of your own; downloads go directly")]

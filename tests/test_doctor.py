@@ -1,0 +1,276 @@
+"""Each finding of `infill-ls doctor`, on something that is really so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lsp_server import cli
+from lsp_server.doctor import checkup, editors, machine, weights
+from lsp_server.doctor.finding import Finding
+from lsp_server.languages import LANGUAGES
+from model_runtime import devices
+from model_runtime.protocol import Refused, Status
+
+GIB = 2**30
+not_root = pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read and write everything"
+)
+
+
+def check(finding: Finding, level: str, *words: str) -> None:
+    assert finding.level == level, finding
+    assert bool(finding.remedy) == (level != "ok"), finding
+    said = f"{finding.message} {finding.remedy}"
+    assert "\n" not in said
+    assert all(word in said for word in words), finding
+
+
+def write_weights(path: Path, header: dict[str, Any] | bytes, size: int) -> None:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + b"\0" * size)
+
+
+TENSOR = {"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"format": "pt"}}
+
+
+def model(folder: Path) -> Path:
+    for name in weights.NEEDED:
+        (folder / name).write_text("{}")
+    write_weights(folder / "model.safetensors", TENSOR, 24)
+    return folder
+
+
+def only_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def lost_shard(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    index = {"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("damage", "level", "words"),
+    [
+        (lambda folder: None, "ok", ["0.0M parameters"]),
+        (shutil.rmtree, "problem", ["is no folder", "infill.model"]),
+        (lambda folder: (folder / "config.json").unlink(), "problem", ["lacks config.json"]),
+        (lambda folder: (folder / "model.safetensors").unlink(), "problem", ["no weights"]),
+        (only_pickle, "problem", ["pytorch_model.bin", "run code", "convert it to safetensors"]),
+        (lost_shard, "problem", ["lacks model-2.safetensors"]),
+        (
+            lambda folder: write_weights(folder / "model.safetensors", TENSOR, 10),
+            "problem",
+            ["bytes instead of", "copy"],
+        ),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"no"),
+            "problem",
+            ["is not a safetensors file"],
+        ),
+        (
+            lambda folder: write_weights(folder / "model.safetensors", b"{{", 0),
+            "problem",
+            ["is not a safetensors file"],
+        ),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 100),
+            "problem",
+            ["is not a safetensors file"],
+        ),
+        (
+            lambda folder: (folder / "model.safetensors").rename(folder / "other.safetensors"),
+            "warning",
+            ["no model.safetensors"],
+        ),
+    ],
+)
+def test_model_files(tmp_path: Path, damage: Callable[[Path], None], level: str, words: list[str]) -> None:
+    folder = model(tmp_path)
+    damage(folder)
+    (finding,) = weights.check(folder)
+    check(finding, level, *words)
+
+
+@not_root
+def test_weights_that_may_not_be_read(tmp_path: Path) -> None:
+    (model(tmp_path) / "model.safetensors").chmod(0)
+    check(weights.check(tmp_path)[0], "problem", "cannot be read", "chmod")
+
+
+def test_the_embedded_model_is_whole() -> None:
+    (finding,) = weights.check(checkup.EMBEDDED)
+    check(finding, "ok", "embedded")
+    files = list(checkup.EMBEDDED.glob("*.safetensors"))
+    assert 4 * weights.parameters(files) == weights.memory_need(files, "cpu")
+    assert 2 * weights.parameters(files) == weights.memory_need(files, "cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("available", "need", "level"),
+    [(8 * GIB, GIB, "ok"), (2 * GIB, GIB, "warning"), (GIB, GIB, "problem"), (50 * GIB, 60 * GIB, "problem")],
+)
+def test_memory(available: int, need: int, level: str) -> None:
+    check(machine.memory(available, need), level, "GiB")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "report", "level", "words"),
+    [
+        ("auto", {"devices": {"cpu": None}, "torch": "2"}, "ok", ["cpu"]),
+        ("auto", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "ok", ["cuda:0"]),
+        ("cuda", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "ok", ["cuda:0"]),
+        ("cuda:1", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "problem", ["no cuda:1", "auto"]),
+        ("cuda", {"devices": {"cpu": None}}, "problem", ["no cuda"]),
+        ("auto", {"devices": {"cuda:0": GIB, "cpu": None}}, "problem", ["1.0 GiB free", "cpu"]),
+        ("auto", {"error": "libtorch.so: not found"}, "problem", ["libtorch.so", "install"]),
+    ],
+)
+def test_device(wanted: str, report: dict[str, Any], level: str, words: list[str]) -> None:
+    check(machine.device(wanted, report, need=2 * GIB), level, *words)
+
+
+def test_grammars() -> None:
+    check(machine.grammars(LANGUAGES), "ok", "python")
+    gone = dataclasses.replace(LANGUAGES[0], grammar="tree_sitter_gone")
+    wrong = dataclasses.replace(LANGUAGES[0], grammar="json")
+    check(machine.grammars([gone]), "problem", "tree-sitter-gone")
+    check(machine.grammars([wrong]), "problem", "json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no such modes there")
+def test_runtime_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    socket = folder / "w.sock"
+    check(machine.runtime_folder(folder, socket, longest=200), "ok", str(socket))
+    check(machine.runtime_folder(folder, socket, longest=10), "problem", "too long", "INFILL_LS_RUNTIME_DIR")
+    check(machine.runtime_folder(tmp_path / "gone", socket, longest=200), "problem", "No such file")
+    folder.chmod(0o755)
+    check(machine.runtime_folder(folder, socket, longest=200), "problem", f"chmod 700 {folder}")
+    if os.geteuid() == 0:
+        folder.chmod(0o700)
+        os.chown(folder, 12345, -1)
+        check(machine.runtime_folder(folder, socket, longest=200), "problem", "another user")
+
+
+def test_log(tmp_path: Path) -> None:
+    check(machine.log(tmp_path / "log", 10 * GIB), "ok")
+    check(machine.log(tmp_path / "no" / "log", 10 * GIB), "ok")
+    check(machine.log(tmp_path / "log", 1000), "warning", "free some space")
+
+
+@not_root
+def test_a_log_that_may_not_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    check(machine.log(tmp_path / "log", 10 * GIB), "warning", "chmod")
+
+
+@pytest.mark.parametrize(
+    ("environment", "level", "words"),
+    [
+        ({}, "ok", ["directly"]),
+        ({"HTTPS_PROXY": "http://me:secret@proxy:3128"}, "ok", ["http://proxy"]),
+        ({"https_proxy": "proxy:3128"}, "problem", ["not a URL"]),
+        ({"SSL_CERT_FILE": __file__}, "ok", ["SSL_CERT_FILE"]),
+        ({"REQUESTS_CA_BUNDLE": "/no/such/file"}, "problem", ["cannot be read", "unset"]),
+        ({"HF_HUB_OFFLINE": "1"}, "warning", ["nothing can be downloaded"]),
+    ],
+)
+def test_network(environment: dict[str, str], level: str, words: list[str]) -> None:
+    (finding,) = machine.network(environment)
+    check(finding, level, *words)
+    assert "secret" not in finding.message
+
+
+def status(**changes: Any) -> Status:
+    values = {"id": 0, "pid": 1, "state": "ready", "model": "m", "device": "cpu", "message": ""}
+    values |= {"progress": 1.0, "memory_bytes": 0, "clients": 1, "queued": 0, "served": 0}
+    return Status(**{**values, "p50_ms": None, "p90_ms": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (Refused(0, "worker-lost", "no worker is running"), "ok", ["none is running"]),
+        (Refused(0, "worker-lost", "the worker speaks version 9"), "problem", ["worker stop"]),
+        (status(), "ok", ["ready"]),
+        (status(state="failed", message="no such model"), "problem", ["no such model"]),
+        (status(requests=100, refused={"deadline": 60}), "warning", ["60 deadline", "infill.deadlineMs"]),
+        (status(requests=100, refused={"superseded": 60}), "ok", []),
+    ],
+)
+def test_worker(answer: Status | Refused, level: str, words: list[str]) -> None:
+    check(checkup.status(answer), level, *words)
+
+
+def test_editors(tmp_path: Path) -> None:
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    programs.mkdir()
+
+    def install(name: str, says: str) -> None:
+        (programs / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+        (programs / name).chmod(0o755)
+
+    def which(name: str) -> str | None:
+        return shutil.which(name, path=str(programs))
+
+    nothing, not_on_path = editors.check(home, which)
+    check(nothing, "warning", "none of nvim")
+    check(not_on_path, "warning", "infill-ls is not on the PATH")
+    install("infill-ls", "")
+    install("nvim", "NVIM v0.11.2\nBuild type: Release")
+    check(editors.check(home, which)[0], "warning", "0.11.2", "0.12")
+    install("nvim", "NVIM v0.12.4")
+    check(editors.check(home, which)[0], "warning", "no mention")
+    config = home / ".config" / "nvim" / "lsp" / "infill.lua"
+    config.parent.mkdir(parents=True)
+    config.write_text("return { cmd = { 'infill-ls', 'serve' } }")
+    install("hx", "no version")
+    neovim, helix = editors.check(home, which)
+    check(neovim, "ok", "0.12.4", str(config))
+    check(helix, "warning", "unknown version")
+
+
+def test_an_editor_that_does_not_say_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editors, "VERSION_S", 0.2)
+    (tmp_path / "slow").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "slow").chmod(0o755)
+    assert editors.version(str(tmp_path / "slow")) == ()
+    assert editors.version(str(tmp_path / "gone")) == ()
+
+
+def test_what_torch_finds() -> None:
+    assert "cpu" in devices.report()["devices"]  # type: ignore[operator]
+    found = checkup.devices()
+    assert list(found["devices"]) == list(devices.report()["devices"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(("model", "status"), [("embedded", 0), ("/no/such/model", 1), ("org/name", 1)])
+def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, status: int) -> None:
+    monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(checkup, "devices", lambda: {"devices": {"cpu": None}})
+    for name in (*machine.PROXIES, *machine.AUTHORITIES):
+        monkeypatch.delenv(name, raising=False)
+    result = CliRunner().invoke(cli.main, ["doctor", "--model", model])
+    assert result.exit_code == status, result.output
+    as_json = CliRunner().invoke(cli.main, ["doctor", "--model", model, "--json"])
+    report = json.loads(as_json.stdout)
+    assert report["ok"] == (status == 0)
+    names = [finding["name"] for finding in report["findings"]]
+    assert names[:6] == ["model", "memory", "device", "grammars", "socket", "log"]
+    assert "worker" in names
+    for finding in report["findings"]:
+        assert f"{finding['level']:<8} {finding['name']}: {finding['message']}" in result.output
