@@ -1,7 +1,9 @@
 """One place, one contender: through the server's pipeline to an answer.
 
 At a cursor the request is an automatic one, with every rule that an editor's user is protected by, except
-that the confidence is only noted: the threshold is applied when outcomes are counted.
+that the confidence is only noted: the threshold is applied when outcomes are counted. Where the rules
+refuse, the same place is asked as if the user had invoked completion: that answer is judged, but never counts
+as shown.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from dataclasses import dataclass, replace
 from evaluation.contenders import Contender, Stopwatch
 from evaluation.places import Place
 from lsp_server import pipeline
-from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server.document import Refusal, Snapshot, Span
+from lsp_server.hole import Hole
+from lsp_server.lines import indentation
 from lsp_server.settings import Settings
 from lsp_server.syntax import Parses
-from model_runtime.protocol import Fixed, Infill, Refused, Slot
 
 NAMED_TOKENS = 47  # of a hole that the user names: as many as the embedded model's slot has
-PREFIX, SUFFIX = 8_000, 2_000  # characters around it, as the server sends
+NAMED_LINES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Answer:
     confidence: float
     steps: int
     ms: float
-    asked: bool  # False: the rules were against it before any model saw the place
+    asked: bool  # False: the rules were against an unasked suggestion
     reason: str  # why nothing is offered, or ""
 
 
@@ -37,34 +40,27 @@ async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
     snapshot = Snapshot(f"file:///evaluation/{place.name}", 0, place.language, place.before + place.after)
     watch = Stopwatch(contender)
     started = time.perf_counter()
+    at, parses = len(place.before), Parses()
     if place.named:
-        outcome = await _fill(snapshot, len(place.before), watch)
+        outcome = (await pipeline.fill(snapshot, [named_hole(place)], watch, settings, parses))[0]
     else:
-        outcome = await pipeline.suggest(snapshot, len(place.before), watch, settings, Parses())
+        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses)
+    unasked = watch.asked
+    if not unasked and place.middle is not None:  # its best guess all the same
+        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, invoked=True)
     ms = (time.perf_counter() - started) * 1000 - watch.preparing_ms
     if isinstance(outcome, Refusal):
-        return Answer("", snapshot.text, 0.0, watch.steps, ms, watch.asked, outcome.reason)
+        return Answer("", snapshot.text, 0.0, watch.steps, ms, unasked, outcome.reason)
     whole = snapshot.text[: outcome.span.start] + outcome.text + snapshot.text[outcome.span.end :]
     inside = whole.startswith(place.before) and len(whole) >= len(snapshot.text)
-    text = whole[len(place.before) : len(whole) - len(place.after)] if inside else outcome.text
-    return Answer(text, whole, outcome.confidence, watch.steps, ms, watch.asked, "")
+    text = whole[at : len(whole) - len(place.after)] if inside else outcome.text
+    return Answer(text, whole, outcome.confidence, watch.steps, ms, unasked, "")
 
 
-async def _fill(snapshot: Snapshot, offset: int, watch: Stopwatch) -> Edit | Refusal:
-    """A hole of several lines that the user named, just as the model fills it: at a cursor the server takes
-    one line, so these answers are cut and checked by nobody."""
-    lines = snapshot.text.rfind("\n", 0, offset) + 1
-    prefix = snapshot.text[snapshot.text.find("\n", lines - PREFIX) + 1 if lines > PREFIX else 0 : lines]
-    pieces = (
-        Fixed(snapshot.text[lines:offset]),
-        Slot(NAMED_TOKENS),
-        Fixed(snapshot.text[offset : offset + SUFFIX]),
-    )
-    shown = tuple(piece for piece in pieces if piece != Fixed(""))
-    answer = await watch.fill(Infill(0, snapshot.uri, prefix, shown, language=snapshot.language))
-    if isinstance(answer, Refused):
-        return Refusal(answer.reason, answer.message)
-    if not answer.texts[0].strip():
-        return Refusal("empty", "the model had nothing to add here")
-    span = Span(offset, offset)
-    return Edit(snapshot.uri, 0, span, answer.texts[0], answer.confidence, answer.steps, 0.0)
+def named_hole(place: Place) -> Hole:
+    """A hole of several lines, no deeper than what stands around it."""
+    head = place.before.rpartition("\n")[2] or place.before.rstrip().rpartition("\n")[2]
+    below = next((line for line in place.after.split("\n")[1:] if line.strip()), head)
+    indent = min(indentation(head), indentation(below), key=len)
+    at = len(place.before)
+    return Hole(Span(at, at), "block", NAMED_TOKENS, NAMED_LINES, indent)

@@ -39,7 +39,7 @@ class Findings:
         return [
             (o.answer.confidence, o.exact)
             for o in self.outcomes
-            if o.contender == SHIPPED and not o.answer.reason and o.passed is None
+            if o.contender == SHIPPED and o.answer.asked and not o.answer.reason and o.passed is None
         ]
 
 

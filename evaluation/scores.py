@@ -60,7 +60,9 @@ def share(hits: int, of: int) -> dict[str, Any]:
 
 def summary(outcomes: Sequence[Outcome], threshold: float) -> dict[str, Any]:
     """One row: one contender on one kind of hole."""
-    shown = [o for o in outcomes if not o.answer.reason and o.answer.confidence >= threshold]
+    shown = [
+        o for o in outcomes if o.answer.asked and not o.answer.reason and o.answer.confidence >= threshold
+    ]
     asked = [o.answer for o in outcomes if o.answer.asked]
     tested = [o for o in outcomes if o.passed is not None]
     times = sorted(answer.ms for answer in asked)

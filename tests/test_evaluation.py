@@ -122,6 +122,14 @@ def test_a_missing_line_leaves_an_empty_one(tmp_path: Path) -> None:
     assert (span.after, span.middle) == (lines["suffix"], "    total = 3\n")
 
 
+def test_what_is_only_given_on_request_is_judged_but_not_shown() -> None:
+    one = Place("end-of-line", "x", "def f():\n    a = 'some w", "'\n    return a\n", "ords")
+    outcome = judged(one, "ords")
+    assert (outcome.exact, outcome.answer.asked, outcome.answer.reason) == (True, False, "")
+    row = scores.summary([outcome], threshold=0.0)
+    assert (row["exact"]["share"], row["shown"]["share"], row["refused_by_rules"]["share"]) == (1, 0, 1)
+
+
 def test_indented_context_parses() -> None:
     one = Place("end-of-line", "x", "        if a:\n            b = ", "\n    def f(self): pass\n", "c(1)")
     assert judged(one, "c(2)").parses is True

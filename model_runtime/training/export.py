@@ -119,12 +119,11 @@ files were dropped, as were files that mention HumanEval or MBPP.
 ## How good it is
 
 Holes cut from held-out projects ({projects}), the calibration being fitted on others ({dev_projects}). Every
-answer went through the server's pipeline as an automatic request, except for "lines", where the model was
-asked directly; "as shipped" came from the real worker.
-Shares have their 95% interval. "Shown" is from a confidence of {scores["threshold"]} on. "Copy" takes the
-continuation of the most similar text in the buffer, without a model; the denoiser alone has no drafts. Times
-are warm (the text before the hole is encoded) and include the server's part. Made by
-`infill-ls eval {scores["data"][0]}`.
+answer went through the server's pipeline, as an automatic request where its rules allow one; "as shipped"
+came from the real worker. Shares have their 95% interval. "Shown" is from a confidence of
+{scores["threshold"]} on. "Copy" takes the continuation of the most similar text in the buffer, without a
+model; the denoiser alone has no drafts. Times are warm (the text before the hole is encoded) and include the
+server's part. Made by `infill-ls eval {scores["data"][0]}`.
 
 {scores["table"]}
 
