@@ -118,9 +118,9 @@ async def test_a_worker_that_hangs_is_replaced(make: Make, how: str) -> None:
     else:
         fill = asyncio.create_task(client.fill(infill("a", "hang=1")))
     second = asyncio.create_task(other.fill(infill("b", LONG, id=2)))
-    for waiting in (fill, second):
-        refused = await check_refused(waiting, "worker-lost", within=20)
-        assert "did not answer" in refused.message
+    refused = [await check_refused(waiting, "worker-lost", within=20) for waiting in (fill, second)]
+    # Whoever notices first kills it; the other may only see it gone.
+    assert any("did not answer" in each.message for each in refused)
     assert isinstance(await asyncio.wait_for(client.fill(infill()), 20), Done)
     assert isinstance(await asyncio.wait_for(other.fill(infill()), 20), Done)
     assert (await status_of(client)).pid == (await status_of(other)).pid != pid
