@@ -418,7 +418,7 @@ def serve(engine: str) -> None:
     def connect(settings: Settings) -> Worker:
         return (Worker if engine == "embedded" else OtherEngine)(model=settings.model, device=settings.device)
 
-    def texts(*arguments: Any) -> dict[str, str]:
+    async def texts(ls: Any, arguments: list[Any], token: Any) -> dict[str, str]:
         return {uri: document.text for uri, document in session._documents.items()}
 
     session = Session(connect)

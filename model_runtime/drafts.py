@@ -33,6 +33,7 @@ class Draft:
     agreement: int  # characters before the hole that agree; for an analogy, of its shape
     analogy: bool
     distance: int  # lines to where it was found
+    places: int = 1  # that propose this text
 
 
 def retrieve(before: str, after: str, lines: int = 1, elsewhere: Sequence[str] = ()) -> list[Draft]:
@@ -48,10 +49,10 @@ def retrieve(before: str, after: str, lines: int = 1, elsewhere: Sequence[str] =
         candidates += (replace(draft, distance=_ANOTHER_FILE) for draft in found_there)
     for draft in sorted([*candidates, *_analogous(before, after)], key=_order):
         text = _fitted(draft.text, tail)
-        if text.strip() and text not in found:
-            found[text] = Draft(text, draft.agreement, draft.analogy, draft.distance)
-        if len(found) == MOST:
-            break
+        if known := found.get(text):
+            found[text] = replace(known, places=known.places + 1)
+        elif text.strip() and len(found) < MOST:
+            found[text] = replace(draft, text=text)
     return list(found.values())
 
 

@@ -93,7 +93,7 @@ def lost_shard(folder: Path) -> None:
         (
             lambda folder: (folder / "model.safetensors").rename(folder / "other.safetensors"),
             "warning",
-            ["no model.safetensors"],
+            ["none named model.safetensors"],
         ),
     ],
 )

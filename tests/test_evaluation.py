@@ -279,8 +279,7 @@ def test_the_command(tmp_path: Path) -> None:
     options += ["--only", "shipped", "--only", "copy", "--only", "fim", "--fim", folder]
     done = subprocess.run(
         [sys.executable, "-m", "lsp_server", "eval", *map(str, options), HELD_OUT, QUIET, human_eval],
-        cwd=tmp_path,
-        env=None,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=110,

@@ -189,7 +189,8 @@ def test_fim_sequences_hold_the_file() -> None:
             shown = [i for i in piece[suffix + 1 : middle] if i != EOS]
             assert len(shown) <= fim.MAX_SUFFIX
             assert decode(piece[1:suffix] + answer + shown) in tiny.SOURCE + "\n"
-    assert permuted > plain > 0
+    assert permuted
+    assert plain
 
 
 def test_a_fim_run_learns_and_resumes(tmp_path: Path) -> None:

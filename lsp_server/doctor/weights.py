@@ -12,6 +12,7 @@ from typing import Any
 from lsp_server.doctor.finding import Finding, ok, problem, warning
 
 NEEDED = ("config.json", "tokenizer.json")
+WHOLE = ("model.safetensors", "model.int8.safetensors")  # all weights in one file
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 MAX_HEADER = 100_000_000  # bytes; what the safetensors library accepts
 _COPY = "copy or download the model again"
@@ -68,9 +69,9 @@ def _shards(folder: Path, files: Sequence[Path]) -> list[Finding]:
     """Weights in several files have an index, which names them all."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
-        if any(path.name == "model.safetensors" for path in files):
+        if any(path.name in WHOLE for path in files):
             return []
-        return [warning("model", f"{folder} has weights, but no model.safetensors", _COPY)]
+        return [warning("model", f"{folder} has weights, but none named {' or '.join(WHOLE)}", _COPY)]
     try:
         named = set(json.loads(index.read_bytes())["weight_map"].values())
     except (ValueError, KeyError, AttributeError):

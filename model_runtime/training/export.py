@@ -65,7 +65,8 @@ def export(
     held_out.write(checkpoint.parent / HOLES, held_out.holes(test, holes))
     found = evaluated(out, checkpoint.parent / HOLES, checkpoint.parent / SCORES, only)
     outcomes = [Outcome(confidence, right) for confidence, right in found["claims"]]
-    calibrate.plot(outcomes, out / "reliability.png")
+    if outcomes:
+        calibrate.plot(outcomes, out / "reliability.png")
     (out / "README.md").write_text(card(record, learned, test, found, outcomes, hardware))
 
 
