@@ -68,6 +68,9 @@ def features(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     n = max(1, len(score.ids))
     causal = max(-60.0, sum(score.ids))
     draft = candidate.draft
+    analogy = float(draft is not None and draft.analogy)
+    agreement = 0.0 if draft is None else math.log1p(draft.agreement)
+    near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
     return {
         "bias": 1.0,
         "causal": causal / 10,
@@ -79,9 +82,12 @@ def features(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "denoised": 0.0 if candidate.denoised is None else 1.0,
         "denoised_logprob": 0.0 if candidate.denoised is None else max(-30.0, candidate.denoised) / 10,
         "drafted": 0.0 if draft is None else 1.0,
-        "analogy": float(draft is not None and draft.analogy),
-        "agreement": 0.0 if draft is None else math.log1p(draft.agreement),
-        "near": 0.0 if draft is None else 1 / (1 + draft.distance / 10),
+        "analogy": analogy,
+        "agreement": agreement,
+        "analogy_agreement": analogy * agreement,
+        "near": near,
+        "analogy_near": analogy * near,
+        "places": 0.0 if draft is None else math.log(draft.places),
         "votes": math.log(candidate.votes),
     }
 
