@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from model_runtime import threads
+from model_runtime.terminal import say, writable
 
 threads.configure()  # as in the worker
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -39,8 +40,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
     parser.add_argument("--fim", type=Path, metavar="FOLDER", help="a model trained with --objective fim")
-    parser.add_argument("--json", type=_writable, metavar="FILE")
-    parser.add_argument("--chart", type=_writable, metavar="FILE", help="a PNG")
+    parser.add_argument("--json", type=writable, metavar="FILE")
+    parser.add_argument("--chart", type=writable, metavar="FILE", help="a PNG")
     return parser.parse_args(argv)
 
 
@@ -139,17 +140,6 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
-
-
-def _writable(text: str) -> Path:
-    path = Path(text).expanduser()
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text} cannot be written; name a file in an existing folder")
-    return path
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

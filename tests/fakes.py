@@ -14,27 +14,10 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
+from benchmarks.stand_in import Fill, Step
 from model_runtime.faults import ModelError, Unfillable
 from model_runtime.protocol import Infill, Slot
 from model_runtime.scheduler import Order
-
-
-@dataclass(frozen=True)
-class Step:
-    step: int
-    texts: Callable[[], tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Fill:
-    texts: tuple[str, ...]
-    confidence: float
-    steps: int
-    prefill_ms: float
-    denoise_ms: float
-    complete: bool
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -68,7 +51,7 @@ class Engine:
                 if order == "finish" or step == wanted:
                     text = plan.get("text", request.document)
                     slots = sum(isinstance(part, Slot) for part in request.canvas)
-                    return Fill((text,) * slots, 0.5, step, 1.0, 2.0, step == wanted)
+                    return Fill((text,) * slots, step, 0.5, 1.0, 2.0, step == wanted)
         finally:
             self.freed.append(request.id)
         raise AssertionError

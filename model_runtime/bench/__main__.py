@@ -10,10 +10,10 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, NoReturn
 
 from model_runtime import threads
+from model_runtime.terminal import say, writable
 
 threads.configure()  # as in the worker
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -37,8 +37,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="one setting, within 45 s, no torch.compile")
     parser.add_argument("--repeat", type=_count, help="rounds per setting, or steps per shape")
-    parser.add_argument("--json", type=_writable, metavar="FILE")
-    parser.add_argument("--chart", type=_writable, metavar="FILE", help="a PNG")
+    parser.add_argument("--json", type=writable, metavar="FILE")
+    parser.add_argument("--chart", type=writable, metavar="FILE", help="a PNG")
     parser.add_argument("--random-weights", choices=("26b", "tiny"), help="time denoise steps instead")
     args = parser.parse_args(argv)
     if args.model and args.random_weights:
@@ -120,17 +120,6 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
     return int(text)
-
-
-def _writable(text: str) -> Path:
-    path = Path(text).expanduser()
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text} cannot be written; name a file in an existing folder")
-    return path
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
