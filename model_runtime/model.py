@@ -25,7 +25,8 @@ from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import Profile
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-CACHE_BYTES = 256 * 1024 * 1024
+CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU
+CPU_CACHE_BYTES = 48 * 1024 * 1024  # six documents of the embedded model: memory that editors need too
 ALL_EXPERTS = "all_experts"  # name of the implementation below in transformers' registry
 
 
@@ -135,4 +136,4 @@ def load(folder: Path, device: str, profile: Profile) -> LocalDenoiser:
         model.set_experts_implementation("grouped_mm")
     model.to(target).eval()
     gpu = target.type == "cuda"
-    return LocalDenoiser(model, profile, PrefixCache(CACHE_BYTES), static=gpu, late=gpu)
+    return LocalDenoiser(model, profile, PrefixCache(CACHE_BYTES if gpu else CPU_CACHE_BYTES), static=gpu, late=gpu)
