@@ -136,4 +136,6 @@ def load(folder: Path, device: str, profile: Profile) -> LocalDenoiser:
         model.set_experts_implementation("grouped_mm")
     model.to(target).eval()
     gpu = target.type == "cuda"
-    return LocalDenoiser(model, profile, PrefixCache(CACHE_BYTES if gpu else CPU_CACHE_BYTES), static=gpu, late=gpu)
+    return LocalDenoiser(
+        model, profile, PrefixCache(CACHE_BYTES if gpu else CPU_CACHE_BYTES), static=gpu, late=gpu
+    )
