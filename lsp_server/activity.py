@@ -8,7 +8,7 @@ from typing import Literal
 from model_runtime.protocol import Done, Refused, Status
 
 State = Literal["idle", "loading", "busy", "degraded", "stopped"]
-_FAULTS = {"failed", "worker-lost"}
+_FAULTS = {"failed", "worker-lost", "worker-down"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ FAILED = msgspec.structs.replace(STATUS, state="failed", message="no such model"
         (["began", Refused(0, "superseded")], "idle", ""),
         (["began", Refused(0, "loading", "is being loaded")], "loading", "is being loaded"),
         (["began", Refused(0, "worker-lost", "gone")], "degraded", "gone"),
+        (["began", Refused(0, "worker-down", "it fails")], "degraded", "it fails"),
         (["began", Refused(0, "failed", "NaN"), "began", DONE], "idle", ""),  # it has recovered
         ([LOADING], "loading", ""),
         ([LOADING, "began"], "loading", ""),  # it waits for the model
