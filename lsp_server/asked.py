@@ -33,6 +33,7 @@ class Asked:
         request = msgspec.structs.replace(
             request,
             document=f"{request.document}#action-{self._number}",
+            priority="rewrite",
             prefix=request.prefix + self.note,
             instruction=self.instruction,
             original=self.original,

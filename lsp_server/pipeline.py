@@ -145,10 +145,7 @@ async def _fill(
 ) -> list[Edit | Refusal]:
     """The holes of one canvas; one by one if they do not fit the model's."""
     started = time.perf_counter()
-    asked = _request(snapshot, holes, settings)
-    # Under another name, as what is typed meanwhile must not displace it.
-    asked = replace_fields(asked, document=f"{snapshot.uri}#fill", priority="rewrite")
-    answer = await worker.fill(asked)
+    answer = await worker.fill(_request(snapshot, holes, settings))
     if isinstance(answer, Refused):
         if answer.reason in _ALONE and len(holes) > 1:
             return [
