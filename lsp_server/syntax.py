@@ -58,13 +58,17 @@ class Syntax:
     @cached_property
     def errors(self) -> int:
         """How many places do not parse: unexpected text, and tokens the parser had to add."""
-        count, pending = 0, [self._tree.root_node]
+        return sum(1 for _ in self._stumbles())
+
+    def _stumbles(self, first: int = 0, last: int | None = None) -> Iterator[tree_sitter.Node]:
+        """Unexpected text and tokens that had to be added, where they touch the bytes [first, last]."""
+        last, pending = len(self._data) if last is None else last, [self._tree.root_node]
         while pending:
             node = pending.pop()
-            if node.has_error:
-                count += node.is_error or node.is_missing
+            if node.has_error and node.start_byte <= last and node.end_byte >= first:
+                if node.is_error or node.is_missing:
+                    yield node
                 pending.extend(node.children)
-        return count
 
     def in_string(self, offset: int) -> bool:
         """Between a string's quotes, or within the prefix and quotes themselves, but not in code that the
@@ -84,14 +88,11 @@ class Syntax:
     def unexpected(self, within: Span) -> list[Span]:
         """Text in the span that the parser could not make sense of."""
         first, last = self._byte(within.start), self._byte(within.end)
-        found, pending = [], [self._tree.root_node]
-        while pending:
-            node = pending.pop()
-            if node.has_error and node.start_byte < last and node.end_byte > first:
-                if node.is_error and first <= node.start_byte and node.end_byte <= last:
-                    found.append(Span(self._offset(node.start_byte), self._offset(node.end_byte)))
-                pending.extend(node.children)
-        return found
+        return [
+            self.span_of(node)
+            for node in self._stumbles(first, last)
+            if node.is_error and first <= node.start_byte < last and first < node.end_byte <= last
+        ]
 
     def statement_before(self, offset: int) -> str | None:
         """The smallest statement that ends at the offset, if it has no errors."""
@@ -105,15 +106,8 @@ class Syntax:
 
     def broken(self, within: Span) -> bool:
         """Whether the parser stumbled over anything that touches the span."""
-        first, last = self._byte(within.start), self._byte(within.end)
-        pending = [self._tree.root_node]
-        while pending:
-            node = pending.pop()
-            if node.has_error and node.start_byte <= last and node.end_byte >= first:
-                if node.is_error or node.is_missing:
-                    return True
-                pending.extend(node.children)
-        return False
+        found = self._stumbles(self._byte(within.start), self._byte(within.end))
+        return next(found, None) is not None
 
     def bodies(self) -> list[tuple[Span, Span]]:
         """Functions, each with the inside of its body, without brackets or keywords around it."""
@@ -162,7 +156,7 @@ class Syntax:
         if scope is None:
             cursor.set_byte_range(max(0, at - reach // 2), at + reach // 2)
         found = [
-            (abs(name.start_byte - at), name.text.decode("utf-8", "replace"))
+            (abs(name.start_byte - at), _text(name))
             for _, captures in cursor.matches(scope or self._tree.root_node)
             if "reference.call" in captures
             for name in captures.get("name", ())
@@ -188,24 +182,23 @@ class Syntax:
                 node = node.named_children[0]  # `export` and declarators stand around a definition
             end = node.end_byte if body is None else body.start_byte
             head = self._data[captures[kinds[0]][0].start_byte : end].decode("utf-8", "replace")
-            name = captures["name"][0].text or b""
-            yield Definition(name.decode("utf-8", "replace"), head, self._note(captures[kinds[0]][0], body))
+            yield Definition(_text(captures["name"][0]), head, self._note(captures[kinds[0]][0], body))
 
     def imports(self) -> str:
         """The statements at the top level that import something, one below the other."""
         nodes = self._tree.root_node.children
         found = (node for node in nodes if any(word in node.type for word in _IMPORTS))
-        return "\n".join((node.text or b"").decode("utf-8", "replace").rstrip() for node in found)
+        return "\n".join(_text(node).rstrip() for node in found)
 
     def _note(self, node: tree_sitter.Node, body: tree_sitter.Node | None) -> str:
         first = body.named_children[0] if body and body.named_children else None
         if first and first.type == "expression_statement" and first.named_children:
             first = first.named_children[0]
         if first and first.type in self.language.strings:
-            return (first.text or b"").decode("utf-8", "replace")
+            return _text(first)
         above = node.prev_sibling
         if above and above.type in self.language.comments and above.end_point.row + 1 >= node.start_point.row:
-            return (above.text or b"").decode("utf-8", "replace")
+            return _text(above)
         return ""
 
     def replaced(self, span: Span, new: str) -> Syntax:
@@ -260,6 +253,10 @@ class Syntax:
         while node is not None:
             yield node
             node = node.parent
+
+
+def _text(node: tree_sitter.Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
 
 
 def _unclosed(string: tree_sitter.Node) -> bool:
