@@ -24,6 +24,7 @@ from lsp_server.options import (
     line_count,
     model_option,
     patiently,
+    range_of,
     read,
     resolved,
 )
@@ -124,16 +125,10 @@ def _report(
 
 
 def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
-    from lsp_server.positions import to_position
-
-    found = []
-    for edit in edits:
-        places = (to_position(snapshot.text, at, "utf-32") for at in (edit.span.start, edit.span.end))
-        start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
-        found.append(
-            {"text": edit.text, "range": {"start": start, "end": end}, "confidence": edit.confidence}
-        )
-    return found
+    return [
+        {"text": edit.text, "range": range_of(snapshot, edit.span), "confidence": edit.confidence}
+        for edit in edits
+    ]
 
 
 def _lines(text: str, lines: str, file: Path) -> Any:

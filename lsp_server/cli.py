@@ -23,6 +23,7 @@ from lsp_server.options import (
     line_count,
     model_option,
     patiently,
+    range_of,
     read,
     resolved,
 )
@@ -126,13 +127,9 @@ def _offset(text: str, at: str, file: Path) -> int:
 
 
 def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:
-    from lsp_server.positions import to_position
-
-    places = (to_position(snapshot.text, offset, "utf-32") for offset in (edit.span.start, edit.span.end))
-    start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
     return {
         "text": edit.text,
-        "range": {"start": start, "end": end},
+        "range": range_of(snapshot, edit.span),
         "confidence": edit.confidence,
         "steps": edit.steps,
         "ms": round(edit.ms, 1),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lsp_server.document import Snapshot
+    from lsp_server.document import Snapshot, Span
     from lsp_server.settings import Settings
 
 NOTE_AFTER_S = 1.0
@@ -86,3 +86,12 @@ def line_count(text: str) -> int:
     from lsp_server.positions import to_position
 
     return to_position(text, len(text), "utf-32")[0] + 1
+
+
+def range_of(snapshot: Snapshot, span: Span) -> dict[str, dict[str, int]]:
+    """A span for JSON: lines and columns in characters, from 1."""
+    from lsp_server.positions import to_position
+
+    places = (to_position(snapshot.text, at, "utf-32") for at in (span.start, span.end))
+    start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
+    return {"start": start, "end": end}
