@@ -14,20 +14,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from model_runtime import threads
-from model_runtime.terminal import say, writable
+from model_runtime.terminal import Parser, say, writable
 
 threads.configure()  # as in the worker
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong use is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

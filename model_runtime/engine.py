@@ -113,7 +113,7 @@ class Engine:
                 break
             proposal = steps.send(self._keep(proposal, sizes))
         steps.close()
-        texts, confidence, sources = self._judged(layout, proposal.read(), drafts)
+        texts, confidence, sources = self.judged(layout, proposal.read(), drafts)
         self._remember(request, texts[0])
         return Fill(
             texts=texts[0],
@@ -173,7 +173,7 @@ class Engine:
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
-    def _judged(
+    def judged(
         self, layout: Layout, guess: Guess, drafts: Sequence[Draft]
     ) -> tuple[list[tuple[str, ...]], float, frozenset[str]]:
         """All fills, best first; the best one's confidence, and where it came from."""

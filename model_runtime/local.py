@@ -152,13 +152,17 @@ class LocalDenoiser:
         """KV of the whole prompt; only what the cache does not know is computed."""
         done, kv = self.cache.match(prompt)
         if done < len(prompt):
-            ids = torch.tensor([list(prompt[done:])], device=self._device)
-            positions = torch.arange(done, len(prompt), device=self._device)[None]
-            owner = torch.full((len(prompt) - done,), -1, device=self._device)
-            masks = self._tree_masks(done, owner, positions[0])
-            forward.encode(self.model, ids, positions, masks, kv)
+            self.extend(kv, prompt[done:])
             self.cache.insert(prompt, kv)
         return kv
+
+    def extend(self, kv: forward.KeyValues, new: Sequence[int]) -> Tensor:
+        """Encode tokens that follow what `kv` holds, and append theirs; their hidden states [N, H]."""
+        start = len(kv)
+        ids = torch.tensor([list(new)], device=self._device)
+        positions = torch.arange(start, start + len(new), device=self._device)[None]
+        masks = self._tree_masks(start, torch.full_like(positions[0], -1), positions[0])
+        return forward.encode(self.model, ids, positions, masks, kv)[0]
 
     def _tree_masks(self, done: int, owner: Tensor, positions: Tensor) -> dict[str, Tensor]:
         """Causal masks of new tokens over `done` cached ones and themselves. Tokens of owner -1 are

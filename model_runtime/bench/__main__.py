@@ -10,10 +10,10 @@ import json
 import os
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 from model_runtime import threads
-from model_runtime.terminal import say, writable
+from model_runtime.terminal import Parser, say, writable
 
 threads.configure()  # as in the worker
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -22,13 +22,6 @@ STARTED = time.monotonic()
 QUICK_S = 34.0  # from the start; a round under way may end later
 ROUNDS, QUICK_ROUNDS = 5, 6
 STEPS = 12
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong use is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from model_runtime import forward
 from model_runtime.engine import Engine, Fill
@@ -39,7 +38,6 @@ def decode(
     """The likeliest tokens after `prompt`, at most `most`, until one of `ends`.
 
     The first `stable` prompt tokens go through the prefix cache."""
-    first_text = denoiser.profile.first_text_id
     ids: list[int] = []
     logprobs: list[float] = []
     with torch.inference_mode():
@@ -48,9 +46,9 @@ def decode(
         known = min(known, len(prompt) - 1)
         kv = rolled_back(kv, known) if known else forward.KeyValues()
         new = list(prompt[known:])
+        special = [i for i in range(denoiser.profile.first_text_id) if i not in ends]
         for _ in range(most + 1):
-            scores = _next(denoiser, new, kv)
-            special = [i for i in range(first_text) if i not in ends]
+            scores = forward.logits(denoiser.model, denoiser.extend(kv, new)[-1])
             scores[special] = float("-inf")
             logp = scores.log_softmax(-1)
             token = int(logp.argmax())
@@ -64,22 +62,8 @@ def decode(
     return Written(ids, logprobs, False)
 
 
-def _next(denoiser: LocalDenoiser, new: Sequence[int], kv: forward.KeyValues) -> Tensor:
-    """Logits [V] of the token after `new`, which follow what `kv` holds and are appended to it."""
-    device = torch.device(denoiser.device)
-    window: int = denoiser.model.config.text_config.sliding_window
-    start = len(kv)
-    at = torch.arange(start, start + len(new), device=device)
-    key = torch.arange(start + len(new), device=device)
-    causal = key[None, :] <= at[:, None]
-    sliding = causal & (at[:, None] - key[None, :] < window)
-    masks = {"full_attention": causal[None, None], "sliding_attention": sliding[None, None]}
-    ids = torch.tensor([list(new)], device=device)
-    hidden = forward.encode(denoiser.model, ids, at[None], masks, kv)
-    return forward.logits(denoiser.model, hidden[0, -1])
-
-
-def _laid(tokens: Tokens, request: Infill) -> Layout:
+def laid(tokens: Tokens, request: Infill) -> Layout:
+    """Raises Unfillable."""
     try:
         layout = tokens.lay(request)
     except LayoutError as error:
@@ -114,7 +98,7 @@ class Causal:
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
-        layout = _laid(self._tokens, request)
+        layout = laid(self._tokens, request)
         prompt = layout.prompt + layout.head
         written = decode(self._denoiser, prompt, len(layout.prompt), layout.slots[0], self._ends)
         return _fill(self._tokens, written, started)
@@ -128,14 +112,14 @@ class FillInTheMiddle:
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
-        layout = _laid(self._tokens, request)
+        layout = laid(self._tokens, request)
         prompt, stable = self._question(layout)
         written = decode(self._denoiser, prompt, stable, layout.slots[0], frozenset({fim.END}))
         return _fill(self._tokens, written, started)
 
     def prepare(self, request: Infill) -> None:
         with suppress(Unfillable):
-            prompt, stable = self._question(_laid(self._tokens, request))
+            prompt, stable = self._question(laid(self._tokens, request))
             self._denoiser.prefill(prompt[:stable])
 
     def _question(self, layout: Layout) -> tuple[list[int], int]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 
-from model_runtime import candidates, rank
-from model_runtime.denoiser import Branch, Guess
+from model_runtime.contenders.greedy import laid
+from model_runtime.denoiser import Guess
 from model_runtime.drafts import retrieve
-from model_runtime.engine import AFTER, Engine, Fill, around
-from model_runtime.faults import Unfillable
+from model_runtime.engine import Engine, Fill, around
 from model_runtime.protocol import Infill
-from model_runtime.tokens import LayoutError
 
 
 def copied(request: Infill) -> Fill:
@@ -29,14 +27,8 @@ class DraftsAlone:
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         engine = self._engine
-        try:
-            layout = engine.tokens.lay(request)
-        except LayoutError as error:
-            raise Unfillable("invalid", str(error)) from None
+        layout = laid(engine.tokens, request)
         drafts = retrieve(*around(request))[: engine.tokens.profile.drafts]
-        found = candidates.gather(engine.tokens, layout, Guess([], []), drafts)
-        branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
-        scores = engine.denoiser.score(layout.prompt, layout.head, branches)
-        best = rank.rank(found, scores, engine.calibration)[0]
+        texts, confidence, sources = engine.judged(layout, Guess([], []), drafts)
         ms = (time.perf_counter() - started) * 1000
-        return Fill((best.text,), best.confidence, 0, 0.0, ms, True, sources=best.sources)
+        return Fill(texts[0], confidence, 0, 0.0, ms, True, sources=sources)
