@@ -416,7 +416,7 @@ def serve(engine: str) -> None:
             return [*super()._command(endpoint), "--engine=benchmarks.stand_in:load_engine"]
 
     def connect(settings: Settings) -> Worker:
-        return (Worker if engine == "embedded" else OtherEngine)(model=settings.model, device=settings.device)
+        return (Worker if engine == "embedded" else OtherEngine)(settings.choice)
 
     async def texts(ls: Any, arguments: list[Any], token: Any) -> dict[str, str]:
         return {uri: document.text for uri, document in session._documents.items()}

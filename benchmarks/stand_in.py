@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from model_runtime.protocol import Infill, Slot
+from model_runtime.protocol import Choice, Infill, Slot
 from model_runtime.scheduler import Order
 
 STEPS = 4
@@ -50,5 +50,5 @@ class Engine:
         return Fill(texts, STEPS)
 
 
-def load_engine(model: str, device: str, on_progress: Callable[[float], None]) -> Engine:
+def load_engine(choice: Choice, on_progress: Callable[[float], None]) -> Engine:
     return Engine()

@@ -22,6 +22,7 @@ def enter(
     from model_runtime.contenders.greedy import FillInTheMiddle
     from model_runtime.contenders.retrieved import copied
     from model_runtime.engine import load_engine
+    from model_runtime.protocol import Choice
 
     known = [SHIPPED, *field.FIELD, field.FIM]
     wanted = list(dict.fromkeys(only or [name for name in known if name != field.FIM or rival]))
@@ -33,12 +34,12 @@ def enter(
     contenders: dict[str, Contender] = {}
     labels: dict[str, str] = {}
     local = [name for name in wanted if name in field.FIELD and name != "copy"]
-    engine = load_engine(settings.model, settings.device, lambda done: None) if local else None
+    engine = load_engine(settings.choice) if local else None
     for name in (name for name in known if name in wanted):
         if name == SHIPPED:
             contenders[name], labels[name] = Shipped(settings), SHIPPED_LABEL
         elif name == field.FIM:
-            rival_ask = FillInTheMiddle(load_engine(str(rival), settings.device, lambda done: None))
+            rival_ask = FillInTheMiddle(load_engine(Choice(model=str(rival), device=settings.device)))
             contenders[name], labels[name] = Local(rival_ask, rival_ask.prepare), field.FIM_LABEL
         elif engine is None:
             contenders[name], labels[name] = Local(copied), field.FIELD[name].label

@@ -30,7 +30,7 @@ from lsp_server.settings import Settings, resolve
 from lsp_server.syntax import Parses
 from lsp_server.typed import Offer
 from lsp_server.worker import Worker
-from model_runtime.protocol import Done, Draft, Infill, Refused
+from model_runtime.protocol import Choice, Done, Draft, Infill, Refused
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer")
 
 def connect(settings: Settings) -> Worker:
     """A client for the worker these settings ask for; nothing starts before it is used."""
-    return Worker(model=settings.model, device=settings.device, idle_minutes=settings.idle_unload_minutes)
+    return Worker(settings.choice, idle_minutes=settings.idle_unload_minutes)
 
 
 class Session:
@@ -287,5 +287,5 @@ class Session:
             await asyncio.sleep(POLL_S)
 
 
-def _worker_part(settings: Settings) -> tuple[str, str, float]:
-    return settings.model, settings.device, settings.idle_unload_minutes
+def _worker_part(settings: Settings) -> tuple[Choice, float]:
+    return settings.choice, settings.idle_unload_minutes

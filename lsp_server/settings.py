@@ -14,6 +14,7 @@ from typing import Any
 from lsp_server.document import Refusal, Snapshot
 from lsp_server.exclude import by_name, path_of
 from lsp_server.languages import canonical
+from model_runtime.protocol import Choice
 
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
@@ -26,6 +27,7 @@ class Settings:
     device: str = "auto"
     dtype: str = "auto"
     quantization: str = "none"
+    adapter: str = ""  # a folder
     backend: str = "local"
     backend_url: str = ""
     max_hole_tokens: int = 64
@@ -35,6 +37,19 @@ class Settings:
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     idle_unload_minutes: float = 10
     log_level: str = "info"
+
+    @property
+    def choice(self) -> Choice:
+        """The part that the worker is told when it starts."""
+        return Choice(
+            model=self.model,
+            device=self.device,
+            dtype=self.dtype,
+            quantization=self.quantization,
+            adapter=self.adapter,
+            backend=self.backend,
+            url=self.backend_url,
+        )
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
         """Why this document is not to be completed, if it is not."""
@@ -92,6 +107,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "dtype": _one_of("auto"),
     "quantization": _one_of("none"),
+    "adapter": (lambda value: value == "", "empty (there are no adapters yet)"),
     "backend": _one_of("local"),
     "backendUrl": (lambda value: value == "", "empty (there is no remote backend yet)"),
     "maxHoleTokens": (_number(1, 256), "a whole number from 1 to 256"),

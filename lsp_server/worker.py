@@ -20,7 +20,7 @@ from lsp_server import launch
 from lsp_server.connection import HUNG, Connection, OnDraft
 from lsp_server.consent import is_path
 from model_runtime import protocol
-from model_runtime.protocol import Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
+from model_runtime.protocol import Choice, Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,8 @@ class _Health:
 class Worker:
     """All methods belong to one event loop. `start=False`: use a daemon that runs, but start none."""
 
-    def __init__(
-        self, *, model: str = "embedded", device: str = "auto", idle_minutes: float = 10, start: bool = True
-    ) -> None:
-        # The daemon runs in another folder: a path that is relative or says `~` must not depend on it.
-        self._model = str(Path(model).expanduser().resolve()) if is_path(model) else model
-        self._device = device
+    def __init__(self, choice: Choice, *, idle_minutes: float = 10, start: bool = True) -> None:
+        self._choice = _anywhere(choice)
         self._idle_minutes = idle_minutes
         self._start = start
         self._ids = itertools.count(1)
@@ -78,7 +74,7 @@ class Worker:
 
     @property
     def log_path(self) -> Path:
-        return protocol.log_path(self._model, self._device)
+        return protocol.log_path(self._choice)
 
     async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
         """Exactly one answer, with the caller's id. Cancelling the caller cancels the fill.
@@ -228,7 +224,7 @@ class Worker:
 
     def _endpoint(self) -> Path:
         try:
-            return protocol.endpoint_path(self._model, self._device)
+            return protocol.endpoint_path(self._choice)
         except OSError as error:
             raise launch.LaunchError(f"no place for the worker's socket: {error}") from None
 
@@ -238,7 +234,13 @@ class Worker:
             "-m",
             "model_runtime",
             f"--endpoint={endpoint}",
-            f"--model={self._model}",
-            f"--device={self._device}",
+            *(f"--{name}={value}" for name, value in msgspec.structs.asdict(self._choice).items() if value),
             f"--idle-minutes={self._idle_minutes}",
         ]
+
+
+def _anywhere(choice: Choice) -> Choice:
+    """The daemon runs in another folder: a path that is relative or says `~` must not depend on it."""
+    paths = {name: value for name in ("model", "adapter") if is_path(value := getattr(choice, name))}
+    absolute = {name: str(Path(value).expanduser().resolve()) for name, value in paths.items()}
+    return msgspec.structs.replace(choice, **absolute)

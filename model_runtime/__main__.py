@@ -16,8 +16,10 @@ import sys
 from pathlib import Path
 
 import filelock
+import msgspec
 
 from model_runtime import endpoint, protocol, serve, threads
+from model_runtime.protocol import Choice
 
 log = logging.getLogger("model_runtime")
 
@@ -29,8 +31,8 @@ JOIN_S = 2.0  # how long a step may take to end when the worker stops
 def main() -> int:
     parser = argparse.ArgumentParser(prog="model_runtime", description="The resident infill-ls worker.")
     parser.add_argument("--endpoint", type=Path, required=True, help="socket to listen at")
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--device", default="auto")
+    for field in msgspec.structs.fields(Choice):
+        parser.add_argument(f"--{field.name}", default=field.default)
     parser.add_argument(
         "--idle-minutes", type=float, default=10, help="unload the model then, leave later; 0: stay for ever"
     )
@@ -43,9 +45,10 @@ def main() -> int:
     faulthandler.enable()
     os.umask(0o077)  # whatever a worker writes is this user's
     threads.configure()
-    _log_to(protocol.log_path(args.model, args.device))
+    choice = Choice(**{name: getattr(args, name) for name in Choice.__struct_fields__})
+    _log_to(protocol.log_path(choice))
     try:
-        return _serve(args)
+        return _serve(choice, args)
     except filelock.Timeout:
         problem = f"another worker serves {args.endpoint}"
     except OSError as error:
@@ -55,15 +58,14 @@ def main() -> int:
     return 1
 
 
-def _serve(args: argparse.Namespace) -> int:
+def _serve(choice: Choice, args: argparse.Namespace) -> int:
     protocol.private_folder(args.endpoint.parent)
     lock = filelock.FileLock(args.endpoint.with_suffix(".lock"))
     lock.acquire(timeout=LOCK_S)  # held until the process ends, however it ends
     daemon = serve.Daemon(
         serve.Options(
             endpoint=args.endpoint,
-            model=args.model,
-            device=args.device,
+            choice=choice,
             idle_s=args.idle_minutes * 60,
             engine=args.engine,
             loopback=args.loopback,

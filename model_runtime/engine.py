@@ -25,7 +25,7 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.protocol import Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
@@ -204,13 +204,13 @@ def around(request: Infill) -> tuple[str, str]:
     return request.prefix + head, tail
 
 
-def load_engine(name: str, device: str, on_progress: Callable[[float], None]) -> Engine:
+def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """Raises `faults.ModelError`."""
-    folder = model.model_folder(name)
+    folder = model.model_folder(choice.model)
     profile = profiles.EMBEDDED
     tokens = Tokens.load(folder, profile)
     on_progress(0.1)
-    engine = Engine(name, model.load(folder, device, profile), tokens, rank.load(folder))
+    engine = Engine(choice.model, model.load(folder, choice.device, profile), tokens, rank.load(folder))
     on_progress(0.9)
     engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)

@@ -246,17 +246,31 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def endpoint_name(model: str, device: str) -> str:
-    """File stem shared by all clients that want the same model on the same device, of any version."""
-    return "worker-" + hashlib.sha256(f"{model}\0{device}".encode()).hexdigest()[:12]
+class Choice(msgspec.Struct, frozen=True):
+    """What a worker runs, where and how. Clients of the same choice share one worker; the fields are the
+    options of its command line."""
+
+    model: str = "embedded"  # or a Hugging Face id, or a folder
+    device: str = "auto"
+    dtype: str = "auto"
+    quantization: str = "none"
+    adapter: str = ""  # a folder
+    backend: str = "local"  # who denoises: this process, or a server at `url`
+    url: str = ""
 
 
-def endpoint_path(model: str, device: str) -> Path:
+def endpoint_name(choice: Choice) -> str:
+    """File stem shared by all clients of one choice, of any version."""
+    values = "\0".join(msgspec.structs.astuple(choice))
+    return "worker-" + hashlib.sha256(values.encode()).hexdigest()[:12]
+
+
+def endpoint_path(choice: Choice) -> Path:
     """The worker's socket, or on Windows the file that says where it listens.
 
     Moves to a short path under the system's temporary folder where a socket could not be bound.
     """
-    path = runtime_dir() / f"{endpoint_name(model, device)}.sock"
+    path = runtime_dir() / f"{endpoint_name(choice)}.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
     owner = os.geteuid() if hasattr(os, "geteuid") else "user"
@@ -264,7 +278,7 @@ def endpoint_path(model: str, device: str) -> Path:
     return private_folder(Path(tempfile.gettempdir()) / f"infill-ls-{owner}") / f"{short}.sock"
 
 
-def log_path(model: str, device: str) -> Path:
+def log_path(choice: Choice) -> Path:
     """The worker's log file: with the sockets when INFILL_LS_RUNTIME_DIR is set."""
     folder = os.environ.get("INFILL_LS_RUNTIME_DIR") or platformdirs.user_log_dir("infill-ls")
-    return Path(folder).resolve() / f"{endpoint_name(model, device)}.log"
+    return Path(folder).resolve() / f"{endpoint_name(choice)}.log"

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from model_runtime import memory
 from model_runtime.faults import ModelError, log_bug, one_line
+from model_runtime.protocol import Choice
 from model_runtime.scheduler import Engine, Scheduler
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class LoadedEngine(Engine, Protocol):
     def name(self) -> str: ...
 
 
-Loader = Callable[[str, str, Callable[[float], None]], LoadedEngine]
+Loader = Callable[[Choice, Callable[[float], None]], LoadedEngine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,11 @@ class Model:
 
 
 class Resident:
-    def __init__(self, scheduler: Scheduler, *, model: str, device: str, engine: str, idle_s: float) -> None:
+    def __init__(self, scheduler: Scheduler, *, choice: Choice, engine: str, idle_s: float) -> None:
         """`engine` is `module:function`, a Loader, imported here and not before; after `idle_s` without a
         request the model is unloaded (0: never)."""
         self._scheduler = scheduler
-        self._name = model
-        self._device = device
+        self._choice = choice
         self._engine = engine
         self._idle_s = idle_s
         self.model = self._as("loading")
@@ -65,7 +65,7 @@ class Resident:
     def _load(self) -> LoadedEngine | None:
         self.model = self._as("loading")
         try:
-            engine = _import(self._engine)(self._name, self._device, self._on_progress)
+            engine = _import(self._engine)(self._choice, self._on_progress)
         except Exception as error:
             if not isinstance(error, ModelError):
                 log_bug("loading failed", error)
@@ -84,7 +84,7 @@ class Resident:
     def _as(
         self, state: Literal["loading", "unloaded", "failed"], message: str = "", progress: float = 0.0
     ) -> Model:
-        return Model(state, self._name, self._device, message, progress)
+        return Model(state, self._choice.model, self._choice.device, message, progress)
 
 
 def _import(name: str) -> Loader:

@@ -25,6 +25,7 @@ from model_runtime.faults import log_bug, one_line
 from model_runtime.outbox import Outbox
 from model_runtime.protocol import (
     Cancel,
+    Choice,
     Feedback,
     Hello,
     Infill,
@@ -50,8 +51,7 @@ STAYS = 2.0  # the process leaves when it has been idle for this many times as l
 @dataclass(frozen=True, slots=True)
 class Options:
     endpoint: Path
-    model: str
-    device: str
+    choice: Choice
     idle_s: float  # unload the model after so long without a request, and leave later; 0: never
     engine: str  # `module:function`, a resident.Loader
     loopback: bool
@@ -66,8 +66,7 @@ class Daemon:
         self._scheduler = Scheduler(self._reply)
         self._resident = Resident(
             self._scheduler,
-            model=options.model,
-            device=options.device,
+            choice=options.choice,
             engine=options.engine,
             idle_s=options.idle_s,
         )

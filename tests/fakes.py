@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.stand_in import Fill, Step
 from model_runtime.faults import ModelError, Unfillable
-from model_runtime.protocol import Infill, Slot
+from model_runtime.protocol import Choice, Infill, Slot
 from model_runtime.scheduler import Order
 
 
@@ -57,8 +57,8 @@ class Engine:
         raise AssertionError
 
 
-def load_engine(model: str, device: str, on_progress: Callable[[float], None]) -> Engine:
-    kind, _, seconds = model.partition(":")
+def load_engine(choice: Choice, on_progress: Callable[[float], None]) -> Engine:
+    kind, _, seconds = choice.model.partition(":")
     if kind == "slow":
         on_progress(0.25)
         time.sleep(float(seconds))
@@ -66,7 +66,7 @@ def load_engine(model: str, device: str, on_progress: Callable[[float], None]) -
         raise ModelError("there is no such model")
     elif kind == "buggy":
         raise ZeroDivisionError("division by zero")
-    return Engine(name=model)
+    return Engine(name=choice.model)
 
 
 async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -135,12 +135,14 @@ def test_the_runtime_folder_is_private(tmp_path: Path, monkeypatch: pytest.Monke
 def test_endpoints_differ_by_model_and_device_and_fit_a_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = {protocol.endpoint_name(model, device) for model in ("a", "b") for device in ("cpu", "cuda")}
-    assert len(names) == 4
+    fields = protocol.Choice.__struct_fields__
+    names = {protocol.endpoint_name(protocol.Choice(**{field: "x"})) for field in fields}
+    assert len(names) == len(fields)
+    a, b = protocol.Choice(model="a"), protocol.Choice(model="b")
     deep = tmp_path / ("d" * 120)
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(deep))
-    short = protocol.endpoint_path("a", "cpu")
+    short = protocol.endpoint_path(a)
     assert len(str(short)) <= protocol.MAX_SOCKET_PATH
-    assert short == protocol.endpoint_path("a", "cpu") != protocol.endpoint_path("b", "cpu")
+    assert short == protocol.endpoint_path(a) != protocol.endpoint_path(b)
     assert short.parent.stat().st_mode & 0o777 == 0o700
-    assert protocol.log_path("a", "cpu").parent == deep
+    assert protocol.log_path(a).parent == deep

@@ -40,7 +40,7 @@ LONG = "steps=10000 wait=0.01"
 class Daemon:
     def __init__(self, folder: Path, model: str, *flags: str) -> None:
         self.endpoint = folder / "w.sock"
-        self.log = protocol.log_path(model, "auto")
+        self.log = protocol.log_path(protocol.Choice(model=model))
         command = [sys.executable, "-m", "model_runtime", f"--endpoint={self.endpoint}", f"--model={model}"]
         self.process = subprocess.Popen(
             [*command, f"--engine={FAKE}", *flags], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -361,7 +361,7 @@ async def test_without_a_model_it_leaves_soon_so_that_the_next_one_tries_afresh(
 ) -> None:
     monkeypatch.setattr(serve, "FAILED_S", 0.1)
     monkeypatch.setattr(serve, "POLL_S", 0.05)
-    options = serve.Options(tmp_path / "w.sock", "broken", "cpu", 0, FAKE, loopback=False)
+    options = serve.Options(tmp_path / "w.sock", protocol.Choice(model="broken"), 0, FAKE, loopback=False)
     await asyncio.wait_for(serve.Daemon(options).run(), 5)
 
 

@@ -17,7 +17,7 @@ import pytest
 from lsp_server import launch, worker
 from lsp_server.worker import Worker
 from model_runtime import protocol
-from model_runtime.protocol import Done, Draft, Fixed, Refused, Status
+from model_runtime.protocol import Choice, Done, Draft, Fixed, Refused, Status
 from tests.conftest import end_processes, worker_processes
 from tests.fakes import eventually, infill
 
@@ -38,7 +38,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     made: list[FakeWorker] = []
 
     def make(model: str = "fake", **options) -> FakeWorker:
-        made.append(FakeWorker(model=model, **options))
+        made.append(FakeWorker(Choice(model=model), **options))
         return made[-1]
 
     yield make
@@ -117,8 +117,8 @@ async def test_processes_that_start_together_share_one_daemon(
     make: Callable[..., FakeWorker], tmp_path: Path
 ) -> None:
     code = (
-        "import asyncio; from tests.test_worker import FakeWorker; from tests.fakes import infill\n"
-        "print(asyncio.run(FakeWorker(model='fake').fill(infill())).steps)"
+        "import asyncio; from tests.test_worker import Choice, FakeWorker; from tests.fakes import infill\n"
+        "print(asyncio.run(FakeWorker(Choice(model='fake')).fill(infill())).steps)"
     )
     root = Path(__file__).parent.parent
     command = [sys.executable, "-c", code]
@@ -311,7 +311,7 @@ async def test_a_daemon_of_another_version_is_named(make: Callable[..., FakeWork
         writer.close()
 
     client = make()
-    async with await asyncio.start_unix_server(stranger, protocol.endpoint_path("fake", "auto")):
+    async with await asyncio.start_unix_server(stranger, protocol.endpoint_path(Choice(model="fake"))):
         answer = await client.fill(infill())
     assert "version" in answer.message  # type: ignore[union-attr]
 
@@ -326,7 +326,7 @@ async def test_a_daemon_that_answers_garbage_is_lost(make: Callable[..., FakeWor
         writer.close()
 
     client = make()
-    async with await asyncio.start_unix_server(babbler, protocol.endpoint_path("fake", "auto")):
+    async with await asyncio.start_unix_server(babbler, protocol.endpoint_path(Choice(model="fake"))):
         assert reason(await client.fill(infill())) == "worker-lost"
 
 
@@ -366,7 +366,7 @@ async def test_close_refuses_what_waits_and_leaves_the_daemon(
     [("embedded", "embedded"), ("org/name", "org/name"), ("./m", "{cwd}/m"), ("~/m", "{home}/m")],
 )
 def test_only_explicit_paths_are_made_absolute(model: str, expected: str) -> None:
-    found = Worker(model=model)._command(Path("e"))[4]
+    found = Worker(Choice(model=model))._command(Path("e"))[4]
     assert found == "--model=" + expected.format(cwd=Path.cwd(), home=Path.home())
 
 

@@ -89,7 +89,7 @@ def devices() -> dict[str, Any]:
 
 def _socket(settings: Settings) -> Finding:
     try:
-        path = protocol.endpoint_path(settings.model, settings.device)
+        path = protocol.endpoint_path(settings.choice)
     except OSError as error:
         return problem("socket", str(error), "set INFILL_LS_RUNTIME_DIR to a folder of your own")
     return machine.runtime_folder(path.parent, path, longest=protocol.MAX_SOCKET_PATH)

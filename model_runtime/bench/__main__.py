@@ -68,8 +68,9 @@ def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from model_runtime.bench import cases, machine, report
     from model_runtime.bench.race import Race
     from model_runtime.engine import load_engine
+    from model_runtime.protocol import Choice
 
-    engine = load_engine(args.model, args.device, lambda _: None)
+    engine = load_engine(Choice(model=args.model, device=args.device))
     race = Race(engine, say, compiled=not args.quick)
     wanted = [cases.BASE] if args.quick else cases.settings()
     rounds = args.repeat or (QUICK_ROUNDS if args.quick else ROUNDS)

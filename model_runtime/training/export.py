@@ -18,6 +18,7 @@ import torch
 from tokenizers import Tokenizer
 
 from model_runtime import engine, int8
+from model_runtime.protocol import Choice
 from model_runtime.training import calibrate, held_out
 from model_runtime.training.calibrate import Outcome
 from model_runtime.training.corpus import Document
@@ -57,7 +58,7 @@ def export(
     record = export_weights(checkpoint, tokenizer, out)
     learned, unseen = corpus
     dev, test = calibrate.split(unseen)
-    loaded = engine.load_engine(str(out), "cpu", lambda done: None)
+    loaded = engine.load_engine(Choice(model=str(out), device="cpu"))
     print(f"calibrating on {holes} holes of each kind")
     loaded.calibration = calibrate.fit(loaded, dev, holes)
     calibrate.save(loaded.calibration, out)

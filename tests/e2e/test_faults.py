@@ -20,7 +20,7 @@ import pytest
 from lsp_server import connection, launch, worker
 from lsp_server.worker import Worker
 from model_runtime import protocol
-from model_runtime.protocol import Done, Fixed, Infill, Refused, Slot, Status
+from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot, Status
 from tests import tiny
 from tests.conftest import end_processes, worker_processes
 from tests.fakes import eventually, infill
@@ -56,7 +56,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     made: list[FaultyWorker] = []
 
     def make(model: str = "fake", **options) -> FaultyWorker:
-        made.append(FaultyWorker(model=model, **options))
+        made.append(FaultyWorker(Choice(model=model), **options))
         return made[-1]
 
     yield make
@@ -228,7 +228,7 @@ s.sendall(protocol.pack(protocol.Hello()))
 print("sent", flush=True)
 time.sleep(60)
 """
-    command = [sys.executable, "-c", script, str(protocol.endpoint_path("fake", "auto"))]
+    command = [sys.executable, "-c", script, str(protocol.endpoint_path(protocol.Choice(model="fake")))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout
     process.stdout.readline()

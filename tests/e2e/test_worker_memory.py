@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.worker import Worker
-from model_runtime.protocol import Done, Fixed, Infill, Slot, Status
+from model_runtime.protocol import Choice, Done, Fixed, Infill, Slot, Status
 from tests import tiny
 from tests.conftest import end_processes, worker_processes
 
@@ -21,7 +21,7 @@ PREFIX = "".join(f"value_{i} = compute({i})\n" for i in range(60))
 async def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
     tiny.write_folder(tmp_path / "model")
-    client = Worker(model=str(tmp_path / "model"), device="cpu")
+    client = Worker(Choice(model=str(tmp_path / "model"), device="cpu"))
     yield client
     await client.close()
     end_processes(worker_processes(tmp_path))
