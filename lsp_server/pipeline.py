@@ -145,20 +145,28 @@ async def _fill(
 ) -> list[Edit | Refusal]:
     """The holes of one canvas; one by one if they do not fit the model's."""
     started = time.perf_counter()
-    answer = await worker.fill(_request(snapshot, holes, settings))
-    if isinstance(answer, Refused):
+    answer = await ask(snapshot, holes, worker, settings)
+    if isinstance(answer, Refusal):
         if answer.reason in _ALONE and len(holes) > 1:
             return [
                 outcome
                 for each in holes
                 for outcome in await _fill(snapshot, [each], worker, settings, around)
             ]
-        return [_refusal(answer)] * len(holes)
+        return [answer] * len(holes)
     ms = (time.perf_counter() - started) * 1000
     return [
         edit.validate(snapshot, around(each), each, text, answer, ms)
         for each, text in zip(holes, answer.texts, strict=True)
     ]
+
+
+async def ask(
+    snapshot: Snapshot, holes: Sequence[Hole], worker: Filler, settings: Settings
+) -> Done | Refusal:
+    """What the worker has for the holes of one canvas, not yet looked at."""
+    answer = await worker.fill(_request(snapshot, holes, settings))
+    return _refusal(answer) if isinstance(answer, Refused) else answer
 
 
 def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:

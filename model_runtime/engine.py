@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from model_runtime import candidates, model, profiles, rank
+from model_runtime import candidates, doubt, model, profiles, rank
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -50,7 +50,7 @@ class Fill:
     denoise_ms: float
     complete: bool
     alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()  # "denoiser", "draft"
+    sources: frozenset[str] = frozenset()  # "denoiser", "draft", "original"
 
 
 class Engine:
@@ -113,8 +113,11 @@ class Engine:
                 break
             proposal = steps.send(self._keep(proposal, sizes))
         steps.close()
-        texts, confidence, sources = self.judged(layout, proposal.read(), drafts)
-        self._remember(request, texts[0])
+        if request.original and not request.instruction:
+            texts, confidence, sources = self._doubted(layout, proposal.read(), drafts, request.original)
+        else:
+            texts, confidence, sources = self.judged(layout, proposal.read(), drafts)
+            self._remember(request, texts[0])
         return Fill(
             texts=texts[0],
             confidence=confidence,
@@ -187,6 +190,20 @@ class Engine:
             self.on_scored(found, scores)
         ranked = rank.rank(found, scores, self.calibration)
         return [(r.text,) for r in ranked], ranked[0].confidence, ranked[0].sources
+
+    def _doubted(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str
+    ) -> tuple[list[tuple[str, ...]], float, frozenset[str]]:
+        """As `judged`, with what stands there among the fills."""
+        if not layout.single:
+            raise LayoutError("what stands in several holes at once cannot be judged")
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        others = [each for each in found if each.text.strip() not in ("", original.strip())]
+        written = Candidate(original, self.tokens.encode(original), sources={"original"})
+        branches = [Branch(each.ids, layout.suffix[: doubt.AFTER]) for each in (written, *others)]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        ranked = doubt.weigh(written, others, scores)
+        return [(each.text,) for each in ranked], ranked[0].confidence, ranked[0].sources
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
         if request.document and len(texts) == 1:

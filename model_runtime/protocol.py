@@ -87,7 +87,8 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     drafts: bool = False  # stream a Draft after each step
     candidates: int = 1  # how many different fills to look for; the best is the answer
     instruction: str = ""  # what is to become of `original`; refused where the model follows none
-    original: str = ""  # the text that the hole replaces
+    # The text that the hole replaces. Without an instruction it is a fill like any other: proofreading.
+    original: str = ""
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
 
@@ -131,7 +132,9 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
     alternatives: tuple[tuple[str, ...], ...] = ()  # other fills, best first
-    sources: tuple[str, ...] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer)
+    sources: tuple[
+        str, ...
+    ] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer), "original"
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
