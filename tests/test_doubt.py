@@ -29,7 +29,7 @@ def test_what_is_written_is_among_the_fills() -> None:
     assert target.tokens.encode("x")
     fill = target.run(request)
     assert 0 < fill.confidence <= 1
-    assert fill.sources <= {"denoiser", "draft", "original"}
+    assert set(fill.sources) <= {"denoiser", "draft", "original"}
     several = Infill(id=1, document="d", prefix="", canvas=(Slot(2), Fixed("b"), Slot(2)), original="x")
     with pytest.raises(Exception, match="several holes"):
         target.run(several)

@@ -19,7 +19,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from lsp_server.session import Session
-from model_runtime.protocol import Done, Draft, Infill, Refused, Slot, Status
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status
 
 from .test_server import TIMEOUT, Editor, FakeWorker, check_empty, editor
 
@@ -56,7 +56,8 @@ class Recorder(FakeWorker):
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         slots = sum(isinstance(piece, Slot) for piece in request.canvas)
         texts = [(text,) * slots for text in (above.partition("\n")[0], "filled", "other", "spare")]
-        return Done(0, texts[0], 0.9, 3, 0, 0, 0, alternatives=tuple(texts[1 : request.candidates]))
+        others = tuple(Alternative(each, 0.8) for each in texts[1 : request.candidates])
+        return Done(0, texts[0], 0.9, 3, 0, 0, 0, alternatives=others)
 
     async def status(self) -> Status:
         last = msgspec.json.encode(self.requests[-1]).decode() if self.requests else ""

@@ -29,6 +29,6 @@ class DraftsAlone:
         engine = self._engine
         layout = laid(engine.tokens, request)
         drafts = retrieve(*around(request))[: engine.tokens.profile.drafts]
-        texts, confidence, sources = engine.judged(layout, Guess([], []), drafts)
+        best, *others = engine.judged(layout, Guess([], []), drafts)
         ms = (time.perf_counter() - started) * 1000
-        return Fill(texts[0], confidence, 0, 0.0, ms, True, sources=sources)
+        return Fill(best.texts, best.confidence, 0, 0.0, ms, True, tuple(others), best.sources)
