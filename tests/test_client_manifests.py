@@ -1,4 +1,4 @@
-"""What clients and the documentation say of the server's settings and commands, against the server's own tables."""
+"""What clients and the documentation say of the server's settings and commands, against its own tables."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_vs_code_commands_that_are_named_exist() -> None:
     named = [each["command"] for each in contributes["keybindings"]]
     named += [each["command"] for menu in contributes["menus"].values() for each in menu]
     text = json.dumps(contributes["walkthroughs"])
-    assert set(named) <= names
+    assert {name for name in named if name.startswith("infill.")} <= names
     for name in names:
         source = "".join(path.read_text("utf-8") for path in (CLIENT / "src").glob("*.ts"))
         assert f"{name.removeprefix('infill.')}:" in source, f"{name} is not registered"

@@ -502,8 +502,8 @@ async def test_an_edit_to_look_at_first_is_the_answer() -> None:
             answer = await command(it, "infill.fill", {"uri": URI, "apply": False, **more})
             edit = it.client.protocol._converter.structure(answer, lsp.WorkspaceEdit)
             assert applied(text, edit) == text.replace("pass", "filled")
+        asked = {"uri": URI, "range": [[0, 0], [1, 8]], "instruction": "shorter", "apply": False}
         with pytest.raises(JsonRpcException, match="follows no"):
-            asked = {"uri": URI, "range": [[0, 0], [1, 8]], "instruction": "shorter", "apply": False}
             await command(it, "infill.rewrite", asked)
         assert await it.execute("infill.status")  # by now an edit to be made would have come
         assert edits == []

@@ -126,10 +126,16 @@ async function tell<T>(work: () => Promise<T>): Promise<T | undefined> {
   } catch (fault) {
     const cancelled = fault instanceof ResponseError && fault.code === LSPErrorCodes.RequestCancelled;
     if (!cancelled && !(fault instanceof vscode.CancellationError)) {
-      void vscode.window.showWarningMessage(`infill-ls: ${fault instanceof Error ? fault.message : String(fault)}`);
+      void warn(fault instanceof Error ? fault.message : String(fault));
     }
     return undefined;
   }
+}
+
+/** With a button, as VS Code cuts a message without one to a line. */
+async function warn(message: string): Promise<void> {
+  const answer = await vscode.window.showWarningMessage(`infill-ls: ${message}`, 'Show Log');
+  if (answer) await vscode.commands.executeCommand('infill.showLog');
 }
 
 function declares(experimental: object): StaticFeature {

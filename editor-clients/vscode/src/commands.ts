@@ -19,7 +19,7 @@ export class Commands {
   async rewriteSelection(place?: { uri: string; range: vscode.Range }): Promise<void> {
     const editor = place ? await shown(place.uri) : active();
     if (!editor) return;
-    const range = place?.range ?? wholeLines(editor.selection);
+    const range = editor.document.validateRange(place?.range ?? wholeLines(editor.selection));
     const instruction = await askInstruction(this.kept);
     if (!instruction) return;
     await this.change(editor.document, 'infill.rewrite', { range, instruction }, 'rewrite');
