@@ -98,7 +98,7 @@ export class Commands {
     const moved = () => version !== undefined && version !== document.version;
     if (!moved() && wantsPreview(name, document)) {
       const file = vscode.workspace.asRelativePath(document.uri);
-      if (!(await this.previews.ask(document, edits, `${file}: ${title}`))) return;
+      if (!(await this.previews.ask(document, edits, `${file}: ${title} (apply or discard?)`))) return;
     }
     if (moved() || document.isClosed) {
       void vscode.window.showWarningMessage('infill-ls: the document has changed meanwhile; ask again');

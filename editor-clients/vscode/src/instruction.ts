@@ -8,6 +8,8 @@ const FORGET: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('close'
 
 interface Entry extends vscode.QuickPickItem {
   instruction: string;
+  /** Whether it stands for what is in the box, which may be further than the list by now. */
+  own?: boolean;
 }
 
 /** One line, or undefined if the user thinks better of it. */
@@ -29,7 +31,7 @@ export function askInstruction(kept: vscode.Memento): Promise<string | undefined
       }));
     // What is typed comes first, so that Enter takes it and not an entry that happens to match.
     const own: Entry[] = typed
-      ? [{ label: typed, instruction: typed, alwaysShow: true, iconPath: new vscode.ThemeIcon('sparkle') }]
+      ? [{ label: typed, instruction: typed, own: true, alwaysShow: true, iconPath: new vscode.ThemeIcon('sparkle') }]
       : [];
     box.items = [...own, ...earlier];
   };
@@ -41,7 +43,8 @@ export function askInstruction(kept: vscode.Memento): Promise<string | undefined
       show();
     });
     box.onDidAccept(async () => {
-      const instruction = box.selectedItems[0]?.instruction;
+      const [chosen] = box.selectedItems;
+      const instruction = chosen && !chosen.own ? chosen.instruction : box.value.trim();
       if (!instruction) return;
       resolve(instruction);
       box.hide();

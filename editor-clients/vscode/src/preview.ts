@@ -4,8 +4,6 @@ import * as vscode from 'vscode';
 import { applied, type TextEdit } from './edits';
 
 export const SCHEME = 'infill-preview';
-const APPLY = 'Apply';
-const DISCARD = 'Discard';
 
 interface Pending {
   uri: vscode.Uri;
@@ -31,7 +29,7 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Disp
     return this.texts.get(uri.toString()) ?? '';
   }
 
-  /** The commands in the title of the difference. */
+  /** The commands in the title of the difference; closing it discards as well. */
   decide(apply: boolean): void {
     this.pending?.decide(apply);
   }
@@ -52,9 +50,6 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Disp
         await vscode.languages.setTextDocumentLanguage(preview, document.languageId);
       }
       await vscode.commands.executeCommand('vscode.diff', document.uri, uri, title, { preview: true });
-      void vscode.window.showInformationMessage(`${title}: apply this change?`, APPLY, DISCARD).then((answer) => {
-        if (answer && this.pending?.uri === uri) this.pending.decide(answer === APPLY);
-      });
       return await decided;
     } finally {
       const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);

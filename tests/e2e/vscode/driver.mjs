@@ -21,7 +21,7 @@ const server = spawn(
     ...['--config', join(config.work, 'config.yaml'), '--auth', 'none', '--bind-addr', `127.0.0.1:${config.port}`],
     ...['--user-data-dir', join(config.work, 'data'), '--extensions-dir', join(config.work, 'extensions')],
     ...['--disable-telemetry', '--disable-update-check', '--disable-getting-started-override', '--ignore-last-opened'],
-    ...(config.trust ? [] : ['--disable-workspace-trust']),
+    '--disable-workspace-trust',
   ],
   {
     env: { ...process.env, XDG_DATA_HOME: config.work, XDG_CONFIG_HOME: config.work, XDG_CACHE_HOME: config.work },

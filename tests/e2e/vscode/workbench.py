@@ -20,7 +20,7 @@ CLIENT = ROOT / "editor-clients" / "vscode"
 VSIX = CLIENT / "infill-ls.vsix"
 DRIVER = Path(__file__).with_name("driver.mjs")
 
-GHOST = """[...document.querySelectorAll('.ghost-text-decoration, .ghost-text, .ghost-text-decoration-preview')]
+GHOST = """[...document.querySelectorAll('.ghost-text-decoration, .ghost-text')]
   .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('')"""
 STATUS = "document.querySelector('[id=\"infill-ls.infill-ls.infill.status\"]')"
 NOTICES = "[...document.querySelectorAll('.notification-list-item-message')].map((each) => each.textContent)"
@@ -33,7 +33,9 @@ class Unavailable(Exception):
 
 
 class Workbench:
-    def __init__(self, work: Path, settings: dict[str, Any], machine: dict[str, Any], trust: bool = False) -> None:
+    def __init__(
+        self, work: Path, settings: dict[str, Any], machine: dict[str, Any], trust: bool = False
+    ) -> None:
         """`machine` holds settings that only the machine's user can make, `settings` the others."""
         prefix, chromium = find()
         self.work, self.folder = work, work / "project"
@@ -51,6 +53,7 @@ class Workbench:
             "extensions.autoUpdate": False,
             "extensions.autoCheckUpdates": False,
             "files.hotExit": "off",
+            "files.autoSave": "off",
             **settings,
         }
         self.machine = machine
@@ -65,7 +68,6 @@ class Workbench:
                     "chromium": chromium,
                     "work": str(work),
                     "port": _free_port(),
-                    "trust": trust,
                 }
             )
         )
@@ -147,7 +149,10 @@ class Workbench:
         self.do("press", "F1")
         self.do("wait", "document.querySelector('.quick-input-widget input')?.value === '>'")
         self.do("type", title)
-        self.do("wait", f"document.querySelector('.quick-input-list .focused')?.ariaLabel.includes({json.dumps(title)})")
+        self.do(
+            "wait",
+            f"document.querySelector('.quick-input-list .focused')?.ariaLabel.includes({json.dumps(title)})",
+        )
         self.do("press", "Enter")
 
     def expect(self, path: Path, text: str) -> None:
@@ -227,10 +232,14 @@ def find() -> tuple[Path, str]:
     if not (chromium := next(filter(None, browsers), None)):
         raise Unavailable("no browser: apt-get install chromium, or set INFILL_LS_CHROMIUM")
     if not VSIX.exists():
-        raise Unavailable("no extension: run `npm ci --ignore-scripts && npm run package` in editor-clients/vscode")
+        raise Unavailable(
+            "no extension: run `npm ci --ignore-scripts && npm run package` in editor-clients/vscode"
+        )
     sources = [CLIENT / "package.json", *(CLIENT / "src").iterdir()]
     if VSIX.stat().st_mtime < max(path.stat().st_mtime for path in sources):
-        raise Unavailable(f"{VSIX.name} is older than its sources: run `npm run package` in editor-clients/vscode")
+        raise Unavailable(
+            f"{VSIX.name} is older than its sources: run `npm run package` in editor-clients/vscode"
+        )
     return prefix, chromium
 
 
