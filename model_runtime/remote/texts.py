@@ -1,0 +1,226 @@
+"""An engine over any OpenAI-compatible server: it proposes texts for the holes, and cannot pin anything.
+
+Answers are streamed, so that a fill can be cancelled at any moment and end at its deadline with what is
+there. No tokenizer, no drafts, no ranking, no torch. What is lost against a denoiser: docs/remote.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from model_runtime.faults import Unfillable
+from model_runtime.protocol import Infill
+from model_runtime.remote import prompts
+from model_runtime.remote.background import Background
+from model_runtime.remote.balance import Servers
+from model_runtime.remote.contact import PATHS, Contact, Kind
+from model_runtime.remote.faults import Fault
+from model_runtime.remote.http import Http
+
+UNKNOWN = 0.5  # confidence in a text of a server that gives no log-probabilities
+CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
+VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
+
+
+class Logprob(msgspec.Struct):
+    logprob: float
+
+
+class Logprobs(msgspec.Struct):
+    token_logprobs: list[float | None] | None = None  # of completions
+    content: list[Logprob] | None = None  # of chats
+
+
+class Said(msgspec.Struct):
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    text: str | None = None
+    delta: Said | None = None
+    message: Said | None = None
+    logprobs: Logprobs | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    """One event of a stream, or a whole answer, of any of the endpoints."""
+
+    choices: list[Choice] = []
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    texts: Any  # () -> tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fill:
+    texts: tuple[str, ...]
+    confidence: float
+    steps: int
+    prefill_ms: float
+    denoise_ms: float
+    complete: bool
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    sources: frozenset[str] = frozenset({"server"})
+
+
+@dataclass
+class Answer:
+    """What has come of one request; written by the event loop, read by the engine's thread."""
+
+    heads: list[str]  # of the holes that it is to fill
+    chat: bool = False
+    text: str = ""
+    logprob: float | None = None  # nats, of all of it
+    pieces: int = 0
+
+    def begin(self, contact: Contact, kind: Kind) -> None:
+        """A try; it may be another server's."""
+        self.chat, self.text, self.pieces = kind == "chat", "", 0
+        self.logprob = 0.0 if contact.logprobs else None
+
+    def take(self, chunk: Chunk) -> None:
+        for choice in chunk.choices[:1]:
+            said = choice.delta or choice.message
+            self.text += choice.text or (said and said.content) or ""
+            self.pieces += 1
+            given = choice.logprobs
+            if self.logprob is None or given is None:
+                continue
+            each = [v for v in given.token_logprobs or [] if v is not None]
+            self.logprob += sum(each) + sum(v.logprob for v in given.content or [])
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
+
+    @property
+    def confidence(self) -> float:
+        return UNKNOWN if self.logprob is None or not self.pieces else min(1.0, math.exp(self.logprob))
+
+
+@dataclass
+class Attempt:
+    """All holes once: by one answer, or by one answer for each."""
+
+    answers: list[Answer] = field(default_factory=list)
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(text for answer in self.answers for text in answer.texts())
+
+    @property
+    def confidence(self) -> float:
+        return math.prod(answer.confidence for answer in self.answers)
+
+
+def _is_last(chunk: Chunk) -> bool:
+    return any(choice.finish_reason for choice in chunk.choices)
+
+
+class TextEngine:
+    def __init__(self, name: str, http: Http, servers: Servers[Contact], background: Background) -> None:
+        self.name = name
+        self.device = "server at " + ", ".join(servers.states())
+        self._servers = servers
+        self._http = http
+        self._background = background
+
+    def servers(self) -> dict[str, str]:
+        return self._servers.states()
+
+    def idle(self) -> None:
+        """Nothing can be prepared here."""
+
+    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+        """Yields when text has come, and None while it waits. Raises Unfillable."""
+        if not prompts.slots(request):
+            raise Unfillable("invalid", "the canvas has no hole")
+        began = time.perf_counter()
+        attempts = [Attempt() for _ in range(max(1, request.candidates))]
+        waiting, step, first, complete = self._written(request, attempts), 0, None, True
+        while True:
+            try:
+                next(waiting)
+            except StopIteration:
+                break
+            except Fault as fault:
+                raise Unfillable("failed", str(fault)) from None
+            news = sum(answer.pieces for attempt in attempts for answer in attempt.answers)
+            if grown := news > step:
+                step, first = news, first or time.perf_counter()
+            order = yield Step(step, attempts[0].texts) if grown else None
+            if order == "finish" and step:
+                complete = False
+                break
+        waiting.close()
+        ended = time.perf_counter()
+        yield Step(max(step, 1), attempts[0].texts)
+        return self._best(attempts, complete, max(step, 1), (first or ended) - began, ended - (first or ended))
+
+    def _best(self, attempts: Sequence[Attempt], complete: bool, steps: int, wait: float, write: float) -> Fill:
+        ranked = sorted(attempts, key=lambda attempt: -attempt.confidence)
+        texts = list(dict.fromkeys(attempt.texts() for attempt in ranked if attempt.answers))
+        return Fill(
+            texts=texts[0],
+            confidence=ranked[0].confidence,
+            steps=steps,
+            prefill_ms=wait * 1000,
+            denoise_ms=write * 1000,
+            complete=complete,
+            alternatives=tuple(texts[1:]),
+        )
+
+    def _written(self, request: Infill, attempts: Sequence[Attempt]) -> Generator[None, None, None]:
+        async def whole() -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for number, attempt in enumerate(attempts):
+                        group.create_task(self._attempt(request, attempt, VARIED if number else 0.0))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+
+        yield from self._background.awaited(whole())
+
+    async def _attempt(self, request: Infill, attempt: Attempt, temperature: float) -> None:
+        """One server for all of an attempt's holes: not every server is asked in the same way."""
+
+        async def use(url: str, contact: Contact) -> None:
+            kind = "chat" if request.instruction or contact.kind == "canvas" else contact.kind
+            heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
+            attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
+            bodies = [_body(request, contact, kind, hole, temperature) for hole in range(len(attempt.answers))]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for answer, body in zip(attempt.answers, bodies, strict=True):
+                        answer.begin(contact, kind)
+                        group.create_task(self._stream(url, PATHS[kind], body, answer))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+
+        await self._servers.ask(use)
+
+    async def _stream(self, url: str, path: str, body: dict[str, Any], answer: Answer) -> None:
+        async for chunk in self._http.stream(url, path, body, Chunk, _is_last):
+            answer.take(chunk)
+
+
+def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:
+    sizes = [slot.max_tokens for slot in prompts.slots(request)]
+    body: dict[str, Any] = {"model": contact.model, "stream": True}
+    if contact.adjustable:
+        body["temperature"] = temperature
+    if kind == "chat":
+        body |= {"messages": prompts.messages(request), "max_tokens": sum(sizes) + CHAT_TOKENS}
+        return body | ({"logprobs": True} if contact.logprobs else {})
+    before, after = prompts.around(request, hole)
+    body |= {"prompt": before, "suffix": after, "max_tokens": sizes[hole]}
+    return body | ({"logprobs": 1} if contact.logprobs else {})
