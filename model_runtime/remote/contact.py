@@ -26,7 +26,9 @@ PATHS: dict[Kind, str] = {
 }
 PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
 _OTHER_ENDPOINT = (400, 404, 405, 422, 500, 501)  # what servers say of an endpoint or field they lack
-_QUANTIZED = re.compile(r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$")
+_QUANTIZED = re.compile(
+    r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ async def _check_canvas(http: Http, url: str, model: str, needs: Needs) -> None:
     if width is None:
         raise Fault(f"{url} was not told the length of its canvas; start it with {flag}")
     if width < needs.canvas:
-        raise Fault(f"{url} serves a canvas of {width} tokens, {needs.canvas} are needed; start it with {flag}")
+        raise Fault(
+            f"{url} serves a canvas of {width} tokens, {needs.canvas} are needed; start it with {flag}"
+        )
 
 
 async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
@@ -109,12 +113,15 @@ async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
             return False
         raise
     if tuple(theirs.tokens) != needs.probe:
-        raise Fault(f"{url} serves {model}, which has another vocabulary than {needs.model}; set infill.model")
+        raise Fault(
+            f"{url} serves {model}, which has another vocabulary than {needs.model}; set infill.model to it"
+        )
     return True
 
 
 def openai(http: Http, model: str, told: dict[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
-    """`model`: empty for the one that the server has. `told`: by address, where the user named an endpoint."""
+    """`model`: empty for the one that the server has. `told`: by address, where the user named an
+    endpoint."""
 
     async def meet(url: str) -> Contact:
         name = model or await _only_model(http, url)
@@ -134,7 +141,8 @@ def openai(http: Http, model: str, told: dict[str, Kind]) -> Callable[[str], Awa
         assert fault is not None
         if len(kinds) == 1:
             raise fault
-        raise Fault(f"{url} has none of {', '.join(PATHS[kind] for kind in kinds)} for {name}; check infill.backendUrl")
+        tried = ", ".join(PATHS[kind] for kind in kinds)
+        raise Fault(f"{url} has none of {tried} for {name}; check infill.backendUrl and infill.model")
 
     return meet
 

@@ -35,7 +35,9 @@ class Fault(Exception):
         self.said = said  # the server's own words: for code to look at, they may quote the request
 
 
-def of_status(url: str, path: str, status: int, headers: Mapping[str, str], said: str, *, keyed: bool) -> Fault:
+def of_status(
+    url: str, path: str, status: int, headers: Mapping[str, str], said: str, *, keyed: bool
+) -> Fault:
     """`said`: what the server says is wrong. `keyed`: the request carried a key."""
     after_s, again = 0.0, False
     match status:
@@ -43,7 +45,8 @@ def of_status(url: str, path: str, status: int, headers: Mapping[str, str], said
             fault = f"refuses the key in {KEY}" if keyed else "wants an API key"
             message = f"{url} {fault} ({status}); set {KEY} where your editor starts, then {_RESTART}"
         case 404 | 405:
-            message = f"{url} has no {path}, or not for this model ({status}); check infill.backendUrl and infill.model"
+            what = f"{url} has no {path}, or not for this model"
+            message = f"{what} ({status}); check infill.backendUrl and infill.model"
         case 413:
             message = f"{url} takes no request of this size (413); raise its limit"
         case 429 | 503:
@@ -51,12 +54,13 @@ def of_status(url: str, path: str, status: int, headers: Mapping[str, str], said
             wait = f"asks to wait {after_s:.0f} s" if after_s else "names no time to wait"
             message = f"{url} is busy ({status}) and {wait}; ask later, or add a server to infill.backendUrl"
         case _ if 300 <= status < 400:
-            message = f"{url} sends elsewhere ({status}), which is not followed; set infill.backendUrl to the final address"
+            message = f"{url} redirects ({status}), which is not followed; correct infill.backendUrl"
         case _ if status >= 500:
             again = True
             message = f"{url} failed ({status}); its log says why"
         case _:
-            message = f"{url} does not accept the request ({status}); check that its version and model fit infill.backend"
+            what = f"{url} does not accept the request"
+            message = f"{what} ({status}); check that its version and model fit infill.backend"
     return Fault(message, again=again, after_s=after_s, status=status, said=said)
 
 
@@ -74,10 +78,8 @@ def of_error(url: str, error: Exception) -> Fault:
     if isinstance(error, httpx2.ProxyError):
         return Fault(f"the proxy does not lead to {url}; check HTTPS_PROXY and NO_PROXY", again=True)
     if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
-        return Fault(
-            f"{url} cannot be reached ({_reason(error, causes)}); start the server or correct infill.backendUrl",
-            again=True,
-        )
+        what = f"{url} cannot be reached ({_reason(error, causes)})"
+        return Fault(f"{what}; start the server or correct infill.backendUrl", again=True)
     if isinstance(error, httpx2.TimeoutException):
         return Fault(f"{url} takes too long; it is overloaded or stuck, its log says why", again=True)
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):

@@ -27,8 +27,8 @@ _FILL_ALL = (
     "of the marker, and nothing else."
 )
 _REWRITE = (
-    "You change source code as the user asks. In the user's file, the marker {mark} stands for the lines that "
-    "are to be changed, which follow below the file. Answer with their new text in one code block, "
+    "You change source code as the user asks. In the user's file, the marker {mark} stands for the lines "
+    "that are to be changed, which follow below the file. Answer with their new text in one code block, "
     "indented as it is now, and nothing else."
 )
 
@@ -64,7 +64,9 @@ def messages(request: Infill) -> list[dict[str, str]]:
         parts.insert(0, f"From other files:\n{_block(''.join(request.context), request.language)}")
     if request.instruction:
         system = _REWRITE.format(mark=marks[0])
-        parts.append(f"The lines at the marker:\n{_block(head(request, 0) + request.original, request.language)}")
+        parts.append(
+            f"The lines at the marker:\n{_block(head(request, 0) + request.original, request.language)}"
+        )
         parts.append(f"What is to become of them: {request.instruction}")
     elif count > 1:
         system = _FILL_ALL.format(marks=", ".join(marks), count=count)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -59,17 +59,17 @@ class Chunk(msgspec.Struct):
 @dataclass(frozen=True)
 class Step:
     step: int
-    texts: Any  # () -> tuple[str, ...]
+    texts: Callable[[], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Fill:
     texts: tuple[str, ...]
     confidence: float
-    steps: int
-    prefill_ms: float
-    denoise_ms: float
-    complete: bool
+    steps: int = 1
+    prefill_ms: float = 0.0  # until the first text came
+    denoise_ms: float = 0.0
+    complete: bool = True
     alternatives: tuple[tuple[str, ...], ...] = ()
     sources: frozenset[str] = frozenset({"server"})
 
@@ -163,20 +163,14 @@ class TextEngine:
                 break
         waiting.close()
         ended = time.perf_counter()
+        first = first or ended
         yield Step(max(step, 1), attempts[0].texts)
-        return self._best(attempts, complete, max(step, 1), (first or ended) - began, ended - (first or ended))
-
-    def _best(self, attempts: Sequence[Attempt], complete: bool, steps: int, wait: float, write: float) -> Fill:
-        ranked = sorted(attempts, key=lambda attempt: -attempt.confidence)
-        texts = list(dict.fromkeys(attempt.texts() for attempt in ranked if attempt.answers))
-        return Fill(
-            texts=texts[0],
-            confidence=ranked[0].confidence,
-            steps=steps,
-            prefill_ms=wait * 1000,
-            denoise_ms=write * 1000,
+        return replace(
+            _best(attempts),
+            steps=max(step, 1),
+            prefill_ms=(first - began) * 1000,
+            denoise_ms=(ended - first) * 1000,
             complete=complete,
-            alternatives=tuple(texts[1:]),
         )
 
     def _written(self, request: Infill, attempts: Sequence[Attempt]) -> Generator[None, None, None]:
@@ -197,11 +191,11 @@ class TextEngine:
             kind = "chat" if request.instruction or contact.kind == "canvas" else contact.kind
             heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
             attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
-            bodies = [_body(request, contact, kind, hole, temperature) for hole in range(len(attempt.answers))]
             try:
                 async with asyncio.TaskGroup() as group:
-                    for answer, body in zip(attempt.answers, bodies, strict=True):
+                    for hole, answer in enumerate(attempt.answers):
                         answer.begin(contact, kind)
+                        body = _body(request, contact, kind, hole, temperature)
                         group.create_task(self._stream(url, PATHS[kind], body, answer))
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
@@ -211,6 +205,12 @@ class TextEngine:
     async def _stream(self, url: str, path: str, body: dict[str, Any], answer: Answer) -> None:
         async for chunk in self._http.stream(url, path, body, Chunk, _is_last):
             answer.take(chunk)
+
+
+def _best(attempts: Sequence[Attempt]) -> Fill:
+    ranked = sorted((each for each in attempts if each.answers), key=lambda attempt: -attempt.confidence)
+    texts = list(dict.fromkeys(attempt.texts() for attempt in ranked))
+    return Fill(texts[0], ranked[0].confidence, alternatives=tuple(texts[1:]))
 
 
 def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:

@@ -99,9 +99,7 @@ class VllmDenoiser:
 
     def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
         """Each row's canvas with noise in its hole, drawn as the local denoiser draws it."""
-        noise = denoise.SeededNoise(
-            self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id
-        )
+        noise = denoise.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
         canvas = torch.tensor([list(row.ids) for row in rows])
         layout = denoise.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
         seeded = layout.compose(denoise.initialize(layout, noise).ids).tolist()
@@ -135,7 +133,9 @@ class VllmDenoiser:
         except Fault as fault:
             raise DenoiseError(str(fault)) from None
         picked = [self._picked(row, answer) for (row, _), answer in zip(rows, answers, strict=True)]
-        return Guess([[token for token, _ in row] for row in picked], [[lp for _, lp in row] for row in picked])
+        return Guess(
+            [[token for token, _ in row] for row in picked], [[lp for _, lp in row] for row in picked]
+        )
 
     def _picked(self, row: Row, answer: Sequence[dict[int, float]]) -> list[tuple[int, float]]:
         """The likeliest permitted token of each hole position."""

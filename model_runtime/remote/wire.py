@@ -111,7 +111,11 @@ def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | No
         return None
     choice = completion.choices[0]
     said, ids = choice.logprobs, choice.token_ids
-    if said is None or ids is None or not len(ids) == len(said.token_logprobs) == len(said.top_logprobs) == width:
+    if (
+        said is None
+        or ids is None
+        or not len(ids) == len(said.token_logprobs) == len(said.top_logprobs) == width
+    ):
         return None
     found = []
     for token, logprob, top in zip(ids, said.token_logprobs, said.top_logprobs, strict=True):
