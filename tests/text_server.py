@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ class Server(faulty_server.Server):
         super().__init__(Handler, args)
         self.has = set(args.has.split(","))
         self.logprobs = not args.no_logprobs
+        self.pause_s = args.pause
         self.answers = ["1"]
 
 
@@ -53,6 +55,7 @@ class Handler(faulty_server.Handler):
 
     def pieces(self, kind: str, text: str, body: dict[str, Any], cut: bool) -> Iterator[Any]:
         for start in range(0, len(text), 4):
+            time.sleep(self.server.pause_s)
             yield {"choices": [self.choice(kind, text[start : start + 4], body, stream=True)]}
         if self.server.fault == "error in stream":
             yield {"error": {"message": "the engine is dead"}}
@@ -77,6 +80,7 @@ def main() -> None:
     parser = faulty_server.arguments()
     parser.add_argument("--has", default="fim,suffix,chat")
     parser.add_argument("--no-logprobs", action="store_true")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each piece of a stream")
     faulty_server.serve(Server(parser.parse_args()))
 
 

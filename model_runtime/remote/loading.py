@@ -29,9 +29,7 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
 def urls(choice: Choice) -> list[str]:
     found = [url.strip() for url in choice.url.split(",") if url.strip()]
     if not found:
-        raise ModelError(
-            f"infill.backend {choice.backend} needs the server's address in infill.backendUrl"
-        )
+        raise ModelError(f"infill.backend {choice.backend} needs the server's address in infill.backendUrl")
     return list(dict.fromkeys(found))
 
 
