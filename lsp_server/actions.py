@@ -54,7 +54,8 @@ def offered(
     found = targets.to_fill(snapshot, syntax, span, settings)
     if isinstance(found, Hole):
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
-    if snapshot.text[span.start : span.end].strip() and settings.model != "embedded":
+    follows = settings.model != "embedded" or settings.backend == "openai"  # it may follow instructions
+    if follows and snapshot.text[span.start : span.end].strip():
         yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
         verb = "Write" if place.lead else "Refresh"

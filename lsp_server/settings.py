@@ -16,6 +16,7 @@ from lsp_server.exclude import by_name, path_of
 from lsp_server.languages import canonical
 from model_runtime.protocol import Choice
 
+_ADDRESS = re.compile(r"https?://[^\s/@?#,]+(/[^\s@?#,]*)?")
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
@@ -28,8 +29,8 @@ class Settings:
     dtype: str = "auto"
     quantization: str = "none"
     adapter: str = ""  # a folder
-    backend: str = "local"
-    backend_url: str = ""
+    backend: str = "local"  # or a server's kind: vllm, openai
+    backend_url: str = ""  # addresses, comma separated
     max_hole_tokens: int = 64
     deadline_ms: int | None = 1500  # from the worker's receipt of a request; None: no limit
     confidence_threshold: float = 0.4  # not offered below it; from the embedded model's calibration
@@ -79,6 +80,9 @@ def resolve(raw: Any) -> tuple[Settings, list[str]]:
             else:
                 default = getattr(_DEFAULTS, field)
                 problems.append(f"infill.{name}: {_show(value)} is not {wanted}; using {_show(default)}")
+    if values.get("backend", "local") != "local" and not values.get("backend_url"):
+        backend = values.pop("backend")
+        problems.append(f"infill.backend: {_show(backend)} needs infill.backendUrl; using 'local'")
     return Settings(**values), problems
 
 
@@ -92,6 +96,11 @@ def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
 
 def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+
+
+def _addresses(value: Any) -> bool:
+    """Of servers, with nothing in them that would be shown or sent along by mistake."""
+    return isinstance(value, str) and all(_ADDRESS.fullmatch(part.strip()) for part in value.split(","))
 
 
 def _show(value: Any) -> str:
@@ -108,8 +117,11 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dtype": _one_of("auto"),
     "quantization": _one_of("none"),
     "adapter": (lambda value: value == "", "empty (there are no adapters yet)"),
-    "backend": _one_of("local"),
-    "backendUrl": (lambda value: value == "", "empty (there is no remote backend yet)"),
+    "backend": _one_of("local", "vllm", "openai"),
+    "backendUrl": (
+        lambda value: value == "" or _addresses(value),
+        "empty or addresses like https://gpu.example.com:8000, comma separated and without a password",
+    ),
     "maxHoleTokens": (_number(1, 256), "a whole number from 1 to 256"),
     "deadlineMs": (_number(1, 600_000), "a whole number of milliseconds from 1 to 600000"),
     "confidenceThreshold": (_number(0, 1, (int, float)), "a number from 0 to 1"),

@@ -6,73 +6,66 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_runtime.faults import ModelError
 from model_runtime.protocol import Choice
-from model_runtime.remote import contact, texts
+from model_runtime.remote import contact
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import Contact, Needs
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
+from model_runtime.remote.texts import TextEngine
 from model_runtime.resident import LoadedEngine
+
+if TYPE_CHECKING:
+    from model_runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "embedded"
+Meet = Callable[[str], Awaitable[Contact]]
 
 
 def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
-    return _vllm(choice, on_progress) if choice.backend == "vllm" else _openai(choice, on_progress)
-
-
-def urls(choice: Choice) -> list[str]:
-    found = [url.strip() for url in choice.url.split(",") if url.strip()]
-    if not found:
-        raise ModelError(f"infill.backend {choice.backend} needs the server's address in infill.backendUrl")
-    return list(dict.fromkeys(found))
-
-
-def _openai(choice: Choice, on_progress: Callable[[float], None]) -> LoadedEngine:
     http = Http()
+    if choice.backend == "openai":
+        background, servers = _met(*texts_meeting(choice, http))
+        return TextEngine(_named(choice) or "the server's model", http, servers, background)
+    from model_runtime import rank
+    from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
+
+    tokens = tokens_of(choice.model)
+    on_progress(0.5)
+    background, servers = _met(*canvas_meeting(choice, http, tokens))
+    vocabulary = tokens.tokenizer.get_vocab_size()
+    denoiser = VllmDenoiser(http, servers, background, tokens.profile, vocabulary)
+    writer = TextEngine(choice.model, http, servers, background)
+    return VllmEngine(choice.model, denoiser, tokens, rank.load(tokenizer_folder(choice.model)), writer)
+
+
+def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
+    """The addresses, and how to meet a server of texts there."""
     places = dict(contact.split(url) for url in urls(choice))
     told = {url: kind for url, kind in places.items() if kind}
-    model = "" if choice.model == "embedded" else choice.model
-    background, servers = _met(list(places), contact.openai(http, model, told))
-    on_progress(1.0)
-    return texts.TextEngine(model or "the server's model", http, servers, background)
+    return list(places), contact.openai(http, _named(choice), told)
 
 
-def _vllm(choice: Choice, on_progress: Callable[[float], None]) -> LoadedEngine:
-    from model_runtime import profiles, rank
-    from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
-    from model_runtime.tokens import Tokens
-
-    folder = tokenizer_folder(choice.model)
-    profile = profiles.EMBEDDED
-    tokens = Tokens.load(folder, profile)
-    on_progress(0.5)
+def canvas_meeting(choice: Choice, http: Http, tokens: Tokens) -> tuple[list[str], Meet]:
+    """The addresses, and how to meet a server of canvases there."""
+    profile = tokens.profile
     probe = tuple(tokens.encode(contact.PROBE_TEXT))
     needs = Needs(choice.model, profile.canvas, profile.context + profile.canvas, probe)
-    http = Http()
-    background, servers = _met([contact.split(url)[0] for url in urls(choice)], contact.vllm(http, needs))
-    on_progress(1.0)
-    denoiser = VllmDenoiser(http, servers, background, profile, tokens.tokenizer.get_vocab_size())
-    writer = texts.TextEngine(choice.model, http, servers, background)
-    return VllmEngine(choice.model, denoiser, tokens, rank.load(folder), writer)
+    return [contact.split(url)[0] for url in urls(choice)], contact.vllm(http, needs)
 
 
-def _met(
-    places: Sequence[str], meet: Callable[[str], Awaitable[Contact]]
-) -> tuple[Background, Servers[Contact]]:
-    background, servers = Background(), Servers(places, meet)
-    try:
-        background.run(servers.meet_all())
-    except Fault as fault:
-        if not fault.again:
-            raise ModelError(str(fault)) from None
-        log.warning("%s", fault)
-    return background, servers
+def tokens_of(model: str) -> Tokens:
+    """The same prompt, canvas and ids as the model has on this machine."""
+    from model_runtime import profiles  # only here: this loads torch
+    from model_runtime.tokens import Tokens
+
+    return Tokens.load(tokenizer_folder(model), profiles.EMBEDDED)
 
 
 def tokenizer_folder(model: str) -> Path:
@@ -93,3 +86,26 @@ def tokenizer_folder(model: str) -> Path:
             f"`hf download {model} tokenizer.json config.json`"
         )
     return Path(found).parent
+
+
+def urls(choice: Choice) -> list[str]:
+    found = [url.strip() for url in choice.url.split(",") if url.strip()]
+    if not found:
+        raise ModelError(f"infill.backend {choice.backend} needs the server's address in infill.backendUrl")
+    return list(dict.fromkeys(found))
+
+
+def _named(choice: Choice) -> str:
+    """The embedded model is on no server: it stands for whatever is there."""
+    return "" if choice.model == "embedded" else choice.model
+
+
+def _met(places: Sequence[str], meet: Meet) -> tuple[Background, Servers[Contact]]:
+    background, servers = Background(), Servers(places, meet)
+    try:
+        background.run(servers.meet_all())
+    except Fault as fault:
+        if not fault.again:
+            raise ModelError(str(fault)) from None
+        log.warning("%s", fault)
+    return background, servers
