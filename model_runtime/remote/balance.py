@@ -1,15 +1,15 @@
 """Several servers of the same model: which one gets the next request, and what happens when it fails.
 
 The one with the fewest requests of ours outstanding, the first listed among equals. A server that failed
-rests, longer after each failure in a row; a request goes on to another one. Only where none is left is
-the fault the caller's. Knows no protocol: what to ask is a callable.
+rests, longer after each failure in a row, and is then tried out beside the others; a request goes on to
+another one. Only where none is left is the fault the caller's. Knows no protocol: what to ask is a callable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -69,38 +69,36 @@ class Servers(Generic[_Known]):
         self._servers = [Server[_Known](url) for url in urls]
         self._meet = meet
         self._clock = clock
+        self._reviving: dict[Server[_Known], asyncio.Future[Any]] = {}
 
     def states(self) -> dict[str, str]:
         return {server.url: server.state for server in self._servers}
 
     async def meet_all(self) -> None:
         """First contact with all of them; raises the first one's Fault if none can be used."""
-
-        async def met(server: Server[_Known]) -> Fault | None:
-            try:
-                await self._tried(server, lambda url, known: asyncio.sleep(0))
-            except Fault as fault:
-                return fault
-            return None
-
-        found = await asyncio.gather(*map(met, self._servers))
+        found = await asyncio.gather(*map(self._try_out, self._servers))
         if all(found) and found[0]:
             raise found[0]
 
     async def ask(self, use: Callable[[str, _Known], Awaitable[_Answer]]) -> _Answer:
-        """An answer from one of them. Raises Fault."""
+        """An answer from one of them. Raises the Fault of the first that was tried."""
         tried: list[Server[_Known]] = []
+        first: Fault | None = None
         while True:
-            server = self._next(tried)
+            try:
+                server = self._next(tried)
+            except Fault as fault:
+                raise first or fault from None
             if server in tried:
                 await asyncio.sleep(PAUSE_S)
             tried.append(server)
             try:
                 return await self._tried(server, use)
             except Fault as fault:
+                first = first or fault
                 more = self._others(tried) or (fault.again and not fault.after_s)
                 if fault.status in THE_REQUESTS_OWN or not more or len(tried) == TRIES:
-                    raise
+                    raise first from None
 
     async def _tried(
         self, server: Server[_Known], use: Callable[[str, _Known], Awaitable[_Answer]]
@@ -119,15 +117,35 @@ class Servers(Generic[_Known]):
         server.worked()
         return answer
 
+    async def _try_out(self, server: Server[_Known]) -> Fault | None:
+        """Meet it, anew if it has failed since."""
+        server.known = None
+        try:
+            await self._tried(server, lambda url, known: asyncio.sleep(0))
+        except Fault as fault:
+            return fault
+        return None
+
     def _next(self, tried: Sequence[Server[Any]]) -> Server[_Known]:
-        """Raises the last Fault of a server where all of them rest."""
+        """One that works; failing that, one that may work again. Raises a Fault where all of them rest."""
         rested = [server for server in self._servers if server.not_before <= self._clock()]
         if not rested:
-            soonest = min(self._servers, key=lambda server: server.not_before)
-            assert soonest.fault is not None
-            raise soonest.fault
-        fresh = [server for server in rested if server not in tried]
+            by_use = sorted(self._servers, key=lambda server: (server.known is None, server.not_before))
+            assert by_use[0].fault is not None
+            raise by_use[0].fault
+        working = [server for server in rested if not server.fault]
+        if working:
+            self._revive(server for server in rested if server.fault)
+        fresh = [server for server in working or rested if server not in tried]
         return min(fresh or rested, key=lambda server: server.outstanding)
+
+    def _revive(self, ailing: Iterable[Server[_Known]]) -> None:
+        """Try out beside the requests what has failed: no request of the user's is spent on it."""
+        for server in ailing:
+            if server not in self._reviving:
+                task = asyncio.ensure_future(self._try_out(server))
+                self._reviving[server] = task
+                task.add_done_callback(lambda _, server=server: self._reviving.pop(server, None))
 
     def _others(self, tried: Sequence[Server[Any]]) -> bool:
         now = self._clock()

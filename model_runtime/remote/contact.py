@@ -25,6 +25,7 @@ PATHS: dict[Kind, str] = {
     "chat": "/v1/chat/completions",
 }
 PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
+SUFFIX = "\n# 2f6b1c\n"
 _OTHER_ENDPOINT = (400, 404, 405, 422, 500, 501)  # what servers say of an endpoint or field they lack
 _QUANTIZED = re.compile(
     r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$"
@@ -37,6 +38,15 @@ class Contact:
     kind: Kind
     logprobs: bool = True  # whether it gives them
     adjustable: bool = True  # takes a temperature
+
+
+class Tried(msgspec.Struct):
+    text: str | None = None
+    logprobs: Any = None
+
+
+class Answer(msgspec.Struct):
+    choices: list[Tried]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +141,17 @@ def openai(http: Http, model: str, told: dict[str, Kind]) -> Callable[[str], Awa
             for logprobs in (True, False):
                 contact = Contact(name, kind, logprobs)
                 try:
-                    await http.post(url, PATHS[kind], _tried(contact), msgspec.Raw)
+                    answer = await http.post(url, PATHS[kind], _tried(contact), Answer)
+                    if any(choice.text and SUFFIX in choice.text for choice in answer.choices):
+                        break  # it appends the suffix instead of reading it, as `transformers serve` does
                 except Fault as failed:
                     if failed.status not in _OTHER_ENDPOINT:
                         raise
                     fault = failed
                 else:
-                    return contact
-        assert fault is not None
-        if len(kinds) == 1:
+                    given = any(choice.logprobs for choice in answer.choices)
+                    return Contact(name, kind, logprobs and given)
+        if len(kinds) == 1 and fault:
             raise fault
         tried = ", ".join(PATHS[kind] for kind in kinds)
         raise Fault(f"{url} has none of {tried} for {name}; check infill.backendUrl and infill.model")
@@ -153,7 +165,7 @@ def _tried(contact: Contact) -> dict[str, Any]:
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": "x = "}]}
         wish: dict[str, Any] = {"logprobs": True}
     else:
-        asked, wish = {"prompt": "x = ", "suffix": "\n"}, {"logprobs": 1}
+        asked, wish = {"prompt": "x = ", "suffix": SUFFIX}, {"logprobs": 1}
     return {"model": contact.model, "max_tokens": 1, **asked, **(wish if contact.logprobs else {})}
 
 

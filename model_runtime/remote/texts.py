@@ -81,31 +81,29 @@ class Answer:
     heads: list[str]  # of the holes that it is to fill
     chat: bool = False
     text: str = ""
-    logprob: float | None = None  # nats, of all of it
+    logprob: float | None = None  # nats, of all of it; None: the server says nothing of it
     pieces: int = 0
 
-    def begin(self, contact: Contact, kind: Kind) -> None:
+    def begin(self, kind: Kind) -> None:
         """A try; it may be another server's."""
-        self.chat, self.text, self.pieces = kind == "chat", "", 0
-        self.logprob = 0.0 if contact.logprobs else None
+        self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
 
     def take(self, chunk: Chunk) -> None:
         for choice in chunk.choices[:1]:
             said = choice.delta or choice.message
             self.text += choice.text or (said and said.content) or ""
             self.pieces += 1
-            given = choice.logprobs
-            if self.logprob is None or given is None:
-                continue
-            each = [v for v in given.token_logprobs or [] if v is not None]
-            self.logprob += sum(each) + sum(v.logprob for v in given.content or [])
+            if given := choice.logprobs:
+                each = [v for v in given.token_logprobs or [] if v is not None]
+                each += [v.logprob for v in given.content or []]
+                self.logprob = (self.logprob or 0.0) + sum(each)
 
     def texts(self) -> tuple[str, ...]:
         return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
 
     @property
     def confidence(self) -> float:
-        return UNKNOWN if self.logprob is None or not self.pieces else min(1.0, math.exp(self.logprob))
+        return UNKNOWN if self.logprob is None else min(1.0, math.exp(self.logprob))
 
 
 @dataclass
@@ -194,7 +192,7 @@ class TextEngine:
             try:
                 async with asyncio.TaskGroup() as group:
                     for hole, answer in enumerate(attempt.answers):
-                        answer.begin(contact, kind)
+                        answer.begin(kind)
                         body = _body(request, contact, kind, hole, temperature)
                         group.create_task(self._stream(url, PATHS[kind], body, answer))
             except ExceptionGroup as group:
