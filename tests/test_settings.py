@@ -17,8 +17,8 @@ def test_every_setting() -> None:
         "device": "cuda:1",
         "dtype": "auto",
         "quantization": "none",
-        "backend": "local",
-        "backendUrl": "",
+        "backend": "vllm",
+        "backendUrl": "https://gpu-1.example.com/llm/v1, http://[::1]:8000",
         "maxHoleTokens": 16,
         "deadlineMs": 400,
         "confidenceThreshold": 0.5,
@@ -32,6 +32,8 @@ def test_every_setting() -> None:
     assert settings == Settings(
         model="some/model",
         device="cuda:1",
+        backend="vllm",
+        backend_url="https://gpu-1.example.com/llm/v1, http://[::1]:8000",
         max_hole_tokens=16,
         deadline_ms=400,
         confidence_threshold=0.5,
@@ -49,7 +51,13 @@ def test_every_setting() -> None:
         ("model", 3),
         ("device", "gpu"),
         ("dtype", "float8"),
-        ("backend", "vllm"),
+        ("backend", "tgi"),
+        ("backendUrl", "gpu.example.com:8000"),
+        ("backendUrl", "file:///etc/passwd"),
+        ("backendUrl", "https://user:password@gpu.example.com"),
+        ("backendUrl", "https://gpu.example.com/?key=secret"),
+        ("backendUrl", "http://a,,http://b"),
+        ("backendUrl", ["http://a"]),
         ("maxHoleTokens", 0),
         ("maxHoleTokens", 2.5),
         ("maxHoleTokens", True),
@@ -97,3 +105,10 @@ def test_not_an_object(raw: object) -> None:
 def test_which_documents_are_completed(uri: str, language: str, reason: str | None) -> None:
     refusal = Settings(exclude=("*/secret/*",)).refusal(Snapshot(uri, 1, language, ""))
     assert (refusal and refusal.reason) == reason
+
+
+def test_a_backend_without_an_address_is_none() -> None:
+    settings, problems = resolve({"backend": "vllm"})
+    assert settings == Settings()
+    assert problems == ["infill.backend: 'vllm' needs infill.backendUrl; using 'local'"]
+    assert resolve({"backendUrl": "http://a"})[1] == []

@@ -17,7 +17,6 @@ from time import time
 import httpx2
 
 KEY = "INFILL_LS_API_KEY"  # environment variable
-MAX_QUOTE = 100  # characters of what a server says of itself
 
 _RESTART = "run `infill-ls worker stop`"
 
@@ -69,7 +68,7 @@ def of_error(url: str, error: Exception) -> Fault:
     causes = list(_chain(error))
     if certificate := next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None):
         return Fault(
-            f"the certificate of {url} is not trusted here ({_short(certificate.verify_message)}); "
+            f"the certificate of {url} is not trusted here ({_short(certificate)}); "
             "set SSL_CERT_FILE to the certificates of your CA",
             again=True,
         )
@@ -127,5 +126,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _short(text: str) -> str:
-    return " ".join(text.split())[:MAX_QUOTE]
+def _short(certificate: ssl.SSLCertVerificationError) -> str:
+    """What the check found; it quotes nothing of the server's."""
+    return getattr(certificate, "verify_message", "") or "the check failed"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ CONNECT_S = 3.0
 ANSWER_S = 60.0  # for an answer; between two pieces of a stream
 KEEP_S = 90.0  # an idle connection; typing pauses are shorter
 MAX_ERROR = 10_000  # bytes of an error that are read
+_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*[^n\s]')
 _Answer = TypeVar("_Answer")
 
 
@@ -62,7 +64,7 @@ class Http:
             async for event in httpx2.EventSource(response):
                 if event.data.strip() == "[DONE]":
                     return
-                if event.data.startswith('{"error"'):
+                if _ERROR.match(event.data):
                     raise Fault(f"{url} failed in the middle of its answer; its log says why", again=True)
                 try:
                     answer = decoder.decode(event.data)
