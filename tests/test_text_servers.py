@@ -45,12 +45,12 @@ def write_model(folder: Path) -> None:
     )
     begin = tiny.tokenizer().id_to_token(2)
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}" + begin
-    answer = [2, *tiny.tokenizer().encode(f"```python\n{LINE}\n```", add_special_tokens=False).ids, 1]
+    answer = [2, *tiny.tokenizer().encode(LINE, add_special_tokens=False).ids, 1]
     vocabulary = tiny.tokenizer().get_vocab_size()
     config = LlamaConfig(
         vocab_size=vocabulary,
-        hidden_size=64,
-        intermediate_size=128,
+        hidden_size=32,
+        intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -60,10 +60,10 @@ def write_model(folder: Path) -> None:
         pad_token_id=0,
     )
     model = LlamaForCausalLM(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(150):
-        said = torch.randint(8, vocabulary, (4, int(torch.randint(8, 200, ()))))
-        ids = torch.cat([said, torch.tensor([answer] * 4)], 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(120):
+        said = torch.randint(8, vocabulary, (2, int(torch.randint(8, 260, ()))))
+        ids = torch.cat([said, torch.tensor([answer] * 2)], 1)
         labels = ids.masked_fill(torch.arange(ids.shape[1])[None] <= said.shape[1], -100)
         loss = model(input_ids=ids, labels=labels).loss
         loss.backward()

@@ -72,7 +72,7 @@ class Servers(Generic[_Known]):
         self._reviving: dict[Server[_Known], asyncio.Future[Any]] = {}
 
     def states(self) -> dict[str, str]:
-        return {server.url: server.state for server in self._servers}
+        return {server.url: server.state for server in sorted(self._servers, key=lambda each: each.url)}
 
     async def meet_all(self) -> None:
         """First contact with all of them; raises the first one's Fault if none can be used."""

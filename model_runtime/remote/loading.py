@@ -4,6 +4,7 @@ that cannot be reached is no reason: it may be back when it is needed."""
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +102,8 @@ def _named(choice: Choice) -> str:
 
 
 def _met(places: Sequence[str], meet: Meet) -> tuple[Background, Servers[Contact]]:
-    background, servers = Background(), Servers(places, meet)
+    """In an order of this worker's own: the first server is asked most, and knows its prefixes."""
+    background, servers = Background(), Servers(random.sample(places, len(places)), meet)
     try:
         background.run(servers.meet_all())
     except Fault as fault:
