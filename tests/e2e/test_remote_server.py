@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -91,6 +92,26 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
         for process in worker_processes(own_folder):
             assert KEY not in " ".join(process.cmdline())
     assert [log for log in logs(own_folder) if KEY in log or SECRET in log] == []
+
+
+def test_the_command_line(server_command: list[str], place: Place, server: Process) -> None:
+    """The same choice of a server by options; `worker status` says how it is."""
+    command, choice = server_command[:-1], ["--backend", "openai", "--backend-url", server.url]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments, *choice], capture_output=True, text=True, timeout=60)
+
+    found = run("complete", str(place.path), "--at", f"{place.line + 1}:{place.column + 1}", "--json")
+    assert json.loads(found.stdout)["text"] == "1", found.stderr
+    status = json.loads(run("worker", "status", "--json").stdout)
+    assert status["servers"] == {server.url: "ok, 0 running"}
+    assert status["device"] == f"server at {server.url}"
+    assert f"{server.url}: ok, 0 running" in run("worker", "status").stdout
+    assert json.loads(run("worker", "stop", "--json").stdout) == {"stopped": True}
+    choice[:] = ["--backend-url", "gpu:8000"]
+    wrong = run("complete", str(place.path), "--at", "1:1")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "--backend-url: 'gpu:8000' is not empty or addresses like" in wrong.stderr
 
 
 async def test_a_url_that_nobody_vouches_for_is_not_asked(
