@@ -105,6 +105,8 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.argument("data", nargs=-1, required=True, metavar="DATA...")
 @click.option("--model", help="embedded (the default) or a folder.")
 @click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--backend", help="local (the default), vllm or openai.")
+@click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are.")
 @click.option("--limit", metavar="N", help="At most N places of each kind.")
 @click.option("--seed", metavar="N", help="Which places --limit draws.")
 @click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
@@ -115,10 +117,10 @@ def bench(quick: bool, **options: str | None) -> None:
 def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
     """Measure how good the suggestions are on DATA: files of holes whose text is known."""
     command = [sys.executable, "-m", "evaluation", *(f"--only={name}" for name in only)]
-    for name in ("model", "device", "limit", "seed", "threshold"):
+    for name in ("model", "device", "backend", "backend_url", "limit", "seed", "threshold"):
         if (value := options[name]) is not None:
             is_path = name == "model" and value.startswith((".", "~"))
-            command.append(f"--{name}={_absolute(value) if is_path else value}")
+            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
     for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
         if (value := options[name]) is not None:
             command.append(f"--{option}={_absolute(value)}")

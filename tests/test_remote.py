@@ -197,3 +197,27 @@ def test_a_server_that_is_gone_is_no_reason_not_to_start(server: Process) -> Non
     states = both.servers()
     assert states[server.url] == "ok, 0 running"
     assert "cannot be reached" in states[gone]
+
+
+def test_a_rewrite_is_written_by_chat_canvas_after_canvas(
+    server: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only of a model that follows instructions. What the embedded one writes is of no use, but it comes."""
+    request = Infill(
+        id=1,
+        document="d",
+        prefix=PREFIX,
+        canvas=(Slot(96), Fixed("\n")),
+        instruction="shorter",
+        original="x = 1",
+        priority="rewrite",
+    )
+    with pytest.raises(Unfillable, match="follows no instructions"):
+        remote(server.url).run(request)
+    monkeypatch.setattr(profiles, "EMBEDDED", dataclasses.replace(profiles.EMBEDDED, instructions=True))
+    drafts = [step.texts() for step in remote(server.url).fill(request) if step]
+    assert len(drafts) > 2, "it is streamed"
+    body = json.loads(server.seen()[-1])
+    assert body["stream"]
+    assert "temperature" not in body
+    assert body["max_tokens"] > 96

@@ -75,6 +75,8 @@ class Handler(faulty_server.Handler):
             return
         with self.server.lock:
             choices = [self.choice(i, prompt, asked) for i, prompt in enumerate(asked.prompts)]
+            if asked.prompt_logprobs is not None:
+                self.score(asked.prompts, choices)
         usage = {"prompt_tokens": 1, "total_tokens": 1, "completion_tokens": 1}
         self.answer(200, {"id": "c", "model": self.server.name, "choices": choices, "usage": usage})
 
@@ -88,7 +90,7 @@ class Handler(faulty_server.Handler):
                 "finish_reason": "length",
                 "logprobs": None,
             }
-        from tests.vllm_sampler import causal, denoised
+        from tests.vllm_sampler import denoised
 
         seed = asked.seed or server.noise(asked.width)
         ids, logp = denoised(
@@ -106,13 +108,18 @@ class Handler(faulty_server.Handler):
                 "top_logprobs": [{f"token_id:{t}": lp for t, lp in each.items()} for each in said],
                 "text_offset": [0] * len(ids),
             }
-        if asked.prompt_logprobs is not None:
-            values = zip(prompt, causal(server.denoiser, prompt), strict=True)
+        return choice
+
+    def score(self, prompts: list[list[int]], choices: list[dict[str, Any]]) -> None:
+        from tests.vllm_sampler import causal
+
+        for choice, prompt, values in zip(
+            choices, prompts, causal(self.server.denoiser, prompts), strict=True
+        ):
             choice["prompt_logprobs"] = [
                 None if lp is None else {str(t): {"logprob": lp, "rank": 1, "decoded_token": "?"}}
-                for t, lp in values
+                for t, lp in zip(prompt, values, strict=True)
             ]
-        return choice
 
     def chat(self, body: dict[str, Any]) -> None:
         """The text is whatever the small model writes."""

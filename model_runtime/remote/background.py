@@ -29,7 +29,7 @@ class Background:
         """Wait for it, whatever happens; it has to have a limit of its own."""
         return self.start(work).result()
 
-    def awaited(self, work: Coroutine[Any, Any, _Result]) -> Generator[None, None, _Result]:
+    def awaited(self, work: Coroutine[Any, Any, _Result]) -> Generator[None, Any, _Result]:
         """Yields while it is not done, so that the caller may look around; closing cancels the work."""
         future = self.start(work)
         try:

@@ -7,7 +7,7 @@ endpoints it has. Raises Fault with the remedy; nothing is remembered here.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,7 +62,8 @@ class Needs:
 def split(url: str) -> tuple[str, Kind | None]:
     """(the address that endpoints are added to, the kind that a full endpoint's address names)."""
     url = url.rstrip("/")
-    for kind in ("fim", "chat", "suffix"):  # the last one's path ends the first one's
+    kinds: list[Kind] = ["fim", "chat", "suffix"]
+    for kind in kinds:  # the last one's path ends the first one's
         if url.endswith(PATHS[kind]):
             return url.removesuffix(PATHS[kind]), kind
     return url.removesuffix("/v1"), None
@@ -129,13 +130,13 @@ async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
     return True
 
 
-def openai(http: Http, model: str, told: dict[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
+def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
     """`model`: empty for the one that the server has. `told`: by address, where the user named an
     endpoint."""
 
     async def meet(url: str) -> Contact:
         name = model or await _only_model(http, url)
-        kinds = [told[url]] if url in told else ["fim", "suffix", "chat"]
+        kinds: list[Kind] = [told[url]] if url in told else ["fim", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
             for logprobs in (True, False):

@@ -49,7 +49,7 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
 def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
     """The addresses, and how to meet a server of texts there."""
     places = dict(contact.split(url) for url in urls(choice))
-    told = {url: kind for url, kind in places.items() if kind}
+    told: dict[str, contact.Kind] = {url: kind for url, kind in places.items() if kind}
     return list(places), contact.openai(http, _named(choice), told)
 
 

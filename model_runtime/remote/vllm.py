@@ -30,7 +30,7 @@ from model_runtime.remote.http import Http
 from model_runtime.remote.texts import TextEngine
 from model_runtime.tokens import Tokens
 
-SCORE_S = 5.0  # meanwhile nobody can be told to stop; a GPU takes a tenth of a second
+SCORE_S = 15.0  # meanwhile nobody can be told to stop; a GPU takes a tenth of a second
 
 
 class VllmDenoiser:
@@ -107,7 +107,7 @@ class VllmDenoiser:
 
     def _denoised(
         self, prompt: Sequence[int], rows: Sequence[tuple[Row, list[int]]], steps: int
-    ) -> Generator[None, None, Guess]:
+    ) -> Generator[None, Any, Guess]:
         async def one(row: Row, canvas: list[int]) -> list[dict[int, float]]:
             pinned = [i for i, known in enumerate(row.pinned) if known]
 

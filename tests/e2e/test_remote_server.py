@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import end_processes, worker_processes
 from tests.servers import Process, free_port, started
 
-from .conftest import Place
+from .conftest import EXAMPLE, Place
 from .test_stdio import Editor, running_editor
 
 SECRET = "AKIAQ3EGRZ5JU7Y2M4PL"
@@ -159,3 +159,17 @@ async def until_shown(shown: list[str], part: str) -> None:
             return
         await asyncio.sleep(0.1)
     pytest.fail(f"{part!r} was not shown, but {json.dumps(shown)}")
+
+
+def test_vllm_gives_what_this_machine_gives(server_command: list[str]) -> None:
+    """Through the command line, the real worker and a server with vLLM's rules. A local worker puts a short
+    text on the canvas, which a remote one does not: this one is longer."""
+    command = [*server_command[:-1], "complete", str(EXAMPLE), "--at", "17:24", "--json"]
+    here = subprocess.run(command, capture_output=True, text=True)
+    with started("--pins", "embedding") as server:
+        choice = ["--backend", "vllm", "--backend-url", server.url]
+        there = subprocess.run([*command, *choice], capture_output=True, text=True)
+        assert any("diffusion_seed_canvas" in body for body in map(str, server.seen()))
+    text = json.loads(here.stdout)["text"]
+    assert text
+    assert json.loads(there.stdout)["text"] == text, there.stderr
