@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from model_runtime import candidates, profiles, rank
+from model_runtime import candidates, doubt, profiles, rank
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -25,11 +25,12 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
 AFTER = 4  # suffix tokens that a candidate is judged by
+ALTERNATIVES = 4  # fills that are told beside the best
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
@@ -49,8 +50,8 @@ class Fill:
     prefill_ms: float
     denoise_ms: float
     complete: bool
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()  # "denoiser", "draft"
+    alternatives: tuple[Alternative, ...] = ()  # best first
+    sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
 
 
 class Engine:
@@ -120,17 +121,20 @@ class Engine:
                     break
             news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
-        texts, confidence, sources = self.judged(layout, proposal.read(), drafts)
-        self._remember(request, texts[0])
+        if request.original and not request.instruction:
+            best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
+        else:
+            best, *others = self.judged(layout, proposal.read(), drafts)
+            self._remember(request, best.texts)
         return Fill(
-            texts=texts[0],
-            confidence=confidence,
+            texts=best.texts,
+            confidence=best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            alternatives=tuple(texts[1 : request.candidates]),
-            sources=sources,
+            alternatives=tuple(others[:ALTERNATIVES]),
+            sources=best.sources,
         )
 
     def _denoised(
@@ -180,20 +184,30 @@ class Engine:
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
-    def judged(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft]
-    ) -> tuple[list[tuple[str, ...]], float, frozenset[str]]:
-        """All fills, best first; the best one's confidence, and where it came from."""
+    def judged(self, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Alternative]:
+        """All fills, best first; with several holes there is one."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
-            return [candidates.texts(self.tokens, layout, guess.ids[0])], chance, frozenset({"denoiser"})
+            return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
         found = candidates.gather(self.tokens, layout, guess, drafts)
         branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
         scores = self.denoiser.score(layout.prompt, layout.head, branches)
         if self.on_scored:
             self.on_scored(found, scores)
-        ranked = rank.rank(found, scores, self.calibration)
-        return [(r.text,) for r in ranked], ranked[0].confidence, ranked[0].sources
+        return _alternatives(rank.rank(found, scores, self.calibration))
+
+    def _doubted(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str
+    ) -> list[Alternative]:
+        """As `judged`, with what stands there among the fills."""
+        if not layout.single:
+            raise LayoutError("what stands in several holes at once cannot be judged")
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        others = [each for each in found if each.text.strip() not in ("", original.strip())]
+        written = Candidate(original, self.tokens.encode(original), sources={"original"})
+        branches = [Branch(each.ids, layout.suffix[: doubt.AFTER]) for each in (written, *others)]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        return _alternatives(doubt.weigh(written, others, scores))
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
         if request.document and len(texts) == 1:
@@ -209,6 +223,10 @@ def around(request: Infill) -> tuple[str, str]:
     head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))
     tail = "".join(p.text for p in request.canvas[fixed[-1] + 1 :] if isinstance(p, Fixed))
     return request.prefix + head, tail
+
+
+def _alternatives(ranked: Sequence[rank.Ranked]) -> list[Alternative]:
+    return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in ranked]
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from model_runtime.faults import Unfillable, log_bug, one_line
-from model_runtime.protocol import Done, Draft, Infill, Priority, ProtocolError, Reason, Refused
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Priority, ProtocolError, Reason, Refused
 from model_runtime.tally import Tally, Times
 from model_runtime.turns import Turns
 
@@ -57,9 +57,9 @@ class Fill(Protocol):
     @property
     def complete(self) -> bool: ...
     @property
-    def alternatives(self) -> tuple[tuple[str, ...], ...]: ...
+    def alternatives(self) -> tuple[Alternative, ...]: ...
     @property
-    def sources(self) -> frozenset[str]: ...
+    def sources(self) -> tuple[str, ...]: ...
 
 
 class Engine(Protocol):
@@ -262,8 +262,8 @@ class Scheduler:
                 prefill_ms=fill.prefill_ms,
                 denoise_ms=fill.denoise_ms,
                 complete=fill.complete,
-                alternatives=tuple(fill.alternatives),
-                sources=tuple(sorted(fill.sources)),
+                alternatives=fill.alternatives,
+                sources=fill.sources,
             )
         except Unfillable as error:
             answer = Refused(request.infill.id, error.reason, one_line(error))

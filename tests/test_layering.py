@@ -109,6 +109,7 @@ RULES = [
             "lsp_server.sync",
             "lsp_server.messages",
             "lsp_server.requests",
+            "lsp_server.diagnostics",
             "lsp_server.progress",
         ],
     ),

@@ -145,9 +145,17 @@ def test_candidates_differ_and_the_surest_is_first(served: Server) -> None:
     process, engine = served("--has", "suffix", answers=["long text", "short", "long text"])
     fill, _ = run(engine, Infill(**{f: getattr(ONE, f) for f in ONE.__struct_fields__} | {"candidates": 3}))
     assert fill.texts in {("short",), ("long text",)}
-    assert {fill.texts, *fill.alternatives} == {("short",), ("long text",)}
+    assert {fill.texts, *(each.texts for each in fill.alternatives)} == {("short",), ("long text",)}
+    assert [each.confidence <= fill.confidence for each in fill.alternatives] == [True]
     temperatures = sorted(json.loads(body)["temperature"] for body in process.seen() if "stream" in body)
     assert temperatures == [0.0, texts.VARIED, texts.VARIED]
+
+
+def test_what_is_written_cannot_be_weighed() -> None:
+    engine = load(Choice(backend="openai", url=f"http://127.0.0.1:{free_port()}"))
+    request = Infill(id=1, document="", prefix="", canvas=(Slot(4), Fixed("\n")), original="x")
+    with pytest.raises(Unfillable, match="can proofread"):
+        next(engine.fill(request))
 
 
 def test_at_the_deadline_what_is_there_is_taken(served: Server) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Infill
+from model_runtime.protocol import Alternative, Infill
 from model_runtime.remote import prompts
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
@@ -26,6 +26,7 @@ from model_runtime.remote.http import Http
 
 UNKNOWN = 0.5  # confidence in a text of a server that gives no log-probabilities
 CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
+SOURCES = ("server",)
 VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
 
 
@@ -70,8 +71,8 @@ class Fill:
     prefill_ms: float = 0.0  # until the first text came
     denoise_ms: float = 0.0
     complete: bool = True
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset({"server"})
+    alternatives: tuple[Alternative, ...] = ()
+    sources: tuple[str, ...] = SOURCES
 
 
 @dataclass
@@ -142,6 +143,10 @@ class TextEngine:
         """Yields when text has come, and None while it waits. Raises Unfillable."""
         if not prompts.slots(request):
             raise Unfillable("invalid", "the canvas has no hole")
+        if request.original and not request.instruction:
+            raise Unfillable(
+                "invalid", f"{self.device} only writes; infill.backend local or vllm can proofread"
+            )
         began = time.perf_counter()
         attempts = [Attempt() for _ in range(max(1, request.candidates))]
         waiting, step, first, complete = self._written(request, attempts), 0, None, True
@@ -207,8 +212,11 @@ class TextEngine:
 
 def _best(attempts: Sequence[Attempt]) -> Fill:
     ranked = sorted((each for each in attempts if each.answers), key=lambda attempt: -attempt.confidence)
-    texts = list(dict.fromkeys(attempt.texts() for attempt in ranked))
-    return Fill(texts[0], ranked[0].confidence, alternatives=tuple(texts[1:]))
+    found: dict[tuple[str, ...], float] = {}
+    for attempt in ranked:
+        found.setdefault(attempt.texts(), attempt.confidence)
+    (texts, confidence), *others = found.items()
+    return Fill(texts, confidence, alternatives=tuple(Alternative(*each, SOURCES) for each in others))
 
 
 def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:
