@@ -16,8 +16,9 @@ from urllib.request import urlopen
 import pytest
 
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.remote.answer import UNKNOWN
 from model_runtime.remote.loading import load
-from model_runtime.remote.texts import UNKNOWN, TextEngine
+from model_runtime.remote.texts import TextEngine
 from tests import tiny
 from tests.servers import free_port
 from tests.test_texts import run

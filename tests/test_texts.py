@@ -9,10 +9,12 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from msgspec import structs
 
 from model_runtime.faults import ModelError, Unfillable
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
 from model_runtime.remote import prompts, texts
+from model_runtime.remote.answer import UNKNOWN
 from model_runtime.remote.loading import load
 from tests.servers import Process, free_port, started
 from tests.text_server import LOGPROB
@@ -111,7 +113,7 @@ def test_the_endpoint_that_is_there_or_named(served: Server, flags: list[str], p
         assert body["max_tokens"] == 16
     pieces = math.ceil(len("```\n42\n```") / 4) if kind == "chat" else 1
     known = "--no-logprobs" not in flags
-    assert fill.confidence == pytest.approx(math.exp(LOGPROB * pieces) if known else texts.UNKNOWN)
+    assert fill.confidence == pytest.approx(math.exp(LOGPROB * pieces) if known else UNKNOWN)
 
 
 def test_several_holes(served: Server) -> None:
@@ -143,12 +145,21 @@ def test_a_rewrite_goes_through_the_chat_whatever_fills(served: Server) -> None:
 
 def test_candidates_differ_and_the_surest_is_first(served: Server) -> None:
     process, engine = served("--has", "suffix", answers=["long text", "short", "long text"])
-    fill, _ = run(engine, Infill(**{f: getattr(ONE, f) for f in ONE.__struct_fields__} | {"candidates": 3}))
+    fill, _ = run(engine, structs.replace(ONE, candidates=3))
     assert fill.texts in {("short",), ("long text",)}
     assert {fill.texts, *(each.texts for each in fill.alternatives)} == {("short",), ("long text",)}
     assert [each.confidence <= fill.confidence for each in fill.alternatives] == [True]
     temperatures = sorted(json.loads(body)["temperature"] for body in process.seen() if "stream" in body)
     assert temperatures == [0.0, texts.VARIED, texts.VARIED]
+
+
+def test_an_empty_answer_is_the_last_choice(served: Server) -> None:
+    """Whatever its confidence: a server that says nothing says nothing of that either."""
+    _, engine = served("--has", "suffix", answers=["", "long enough to be unsure of it", ""])
+    fill, _ = run(engine, structs.replace(ONE, candidates=3))
+    assert fill.texts == ("long enough to be unsure of it",)
+    assert fill.confidence < UNKNOWN
+    assert [each.texts for each in fill.alternatives] == [("",)]
 
 
 def test_what_is_written_cannot_be_weighed() -> None:

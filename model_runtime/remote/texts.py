@@ -7,54 +7,24 @@ there. No tokenizer, no drafts, no ranking, no torch. What is lost against a den
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
-
-import msgspec
 
 from model_runtime.faults import Unfillable
 from model_runtime.protocol import Alternative, Infill
 from model_runtime.remote import prompts
+from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import PATHS, Contact, Kind
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
 
-UNKNOWN = 0.5  # confidence in a text of a server that gives no log-probabilities
 CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
 SOURCES = ("server",)
 VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
-
-
-class Logprob(msgspec.Struct):
-    logprob: float
-
-
-class Logprobs(msgspec.Struct):
-    token_logprobs: list[float | None] | None = None  # of completions
-    content: list[Logprob] | None = None  # of chats
-
-
-class Said(msgspec.Struct):
-    content: str | None = None
-
-
-class Choice(msgspec.Struct):
-    text: str | None = None
-    delta: Said | None = None
-    message: Said | None = None
-    logprobs: Logprobs | None = None
-    finish_reason: str | None = None
-
-
-class Chunk(msgspec.Struct):
-    """One event of a stream, or a whole answer, of any of the endpoints."""
-
-    choices: list[Choice] = []
 
 
 @dataclass(frozen=True)
@@ -73,56 +43,6 @@ class Fill:
     complete: bool = True
     alternatives: tuple[Alternative, ...] = ()
     sources: tuple[str, ...] = SOURCES
-
-
-@dataclass
-class Answer:
-    """What has come of one request; written by the event loop, read by the engine's thread."""
-
-    heads: list[str]  # of the holes that it is to fill
-    chat: bool = False
-    text: str = ""
-    logprob: float | None = None  # nats, of all of it; None: the server says nothing of it
-    pieces: int = 0
-
-    def begin(self, kind: Kind) -> None:
-        """A try; it may be another server's."""
-        self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
-
-    def take(self, chunk: Chunk) -> None:
-        for choice in chunk.choices[:1]:
-            said = choice.delta or choice.message
-            self.text += choice.text or (said and said.content) or ""
-            self.pieces += 1
-            if given := choice.logprobs:
-                each = [v for v in given.token_logprobs or [] if v is not None]
-                each += [v.logprob for v in given.content or []]
-                self.logprob = (self.logprob or 0.0) + sum(each)
-
-    def texts(self) -> tuple[str, ...]:
-        return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
-
-    @property
-    def confidence(self) -> float:
-        return UNKNOWN if self.logprob is None else min(1.0, math.exp(self.logprob))
-
-
-@dataclass
-class Attempt:
-    """All holes once: by one answer, or by one answer for each."""
-
-    answers: list[Answer] = field(default_factory=list)
-
-    def texts(self) -> tuple[str, ...]:
-        return tuple(text for answer in self.answers for text in answer.texts())
-
-    @property
-    def confidence(self) -> float:
-        return math.prod(answer.confidence for answer in self.answers)
-
-
-def _is_last(chunk: Chunk) -> bool:
-    return any(choice.finish_reason for choice in chunk.choices)
 
 
 class TextEngine:
@@ -206,12 +126,14 @@ class TextEngine:
         await self._servers.ask(use)
 
     async def _stream(self, url: str, path: str, body: dict[str, Any], answer: Answer) -> None:
-        async for chunk in self._http.stream(url, path, body, Chunk, _is_last):
+        async for chunk in self._http.stream(url, path, body, Chunk, is_last):
             answer.take(chunk)
 
 
 def _best(attempts: Sequence[Attempt]) -> Fill:
-    ranked = sorted((each for each in attempts if each.answers), key=lambda attempt: -attempt.confidence)
+    """The surest first; one that has nothing to say, or not yet, last."""
+    begun = [attempt for attempt in attempts if attempt.answers]
+    ranked = sorted(begun, key=lambda attempt: (attempt.empty, -attempt.confidence))
     found: dict[tuple[str, ...], float] = {}
     for attempt in ranked:
         found.setdefault(attempt.texts(), attempt.confidence)
