@@ -247,7 +247,7 @@ def test_bad_files_are_one_line(
         (("--only", "best"), 2, "there is no contender 'best'; there are shipped, copy, drafts"),
         (("--only", "fim"), 2, "--fim"),
         (("--device", "toaster"), 2, "--device"),
-        (("--backend", "vllm"), 2, "--backend: 'vllm' needs --backend-url"),
+        (("--backend", "tgi"), 2, "--backend: 'tgi' is not local or vllm or openai"),
         (("--backend", "vllm", "--backend-url", "gpu"), 2, "--backend-url: 'gpu' is not empty or addresses"),
         (("--backend", "vllm", "--backend-url", "http://a", "--only", "causal"), 2, "leave out --backend"),
         (("--only", "causal", "--model", "/no/such"), 1, "no model at /no/such"),

@@ -105,10 +105,3 @@ def test_not_an_object(raw: object) -> None:
 def test_which_documents_are_completed(uri: str, language: str, reason: str | None) -> None:
     refusal = Settings(exclude=("*/secret/*",)).refusal(Snapshot(uri, 1, language, ""))
     assert (refusal and refusal.reason) == reason
-
-
-def test_a_backend_without_an_address_is_none() -> None:
-    settings, problems = resolve({"backend": "vllm"})
-    assert settings == Settings()
-    assert problems == ["infill.backend: 'vllm' needs infill.backendUrl; using 'local'"]
-    assert resolve({"backendUrl": "http://a"})[1] == []
