@@ -17,12 +17,14 @@ from model_runtime.denoise import Policy
 class Row:
     """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides, starting from
     random tokens, or from `ids` where the row is a draft to be mended. `starts` limits what the first
-    hole position may become (token healing)."""
+    hole position may become (token healing). A `free` row may hold any token, also those that are no
+    text: it says itself where it ends."""
 
     ids: Sequence[int]
     pinned: Sequence[bool]
     draft: bool = False
     starts: frozenset[int] | None = None
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from model_runtime import profiles
+from model_runtime.denoiser import Row
 from model_runtime.engine import Engine, load_engine
 from model_runtime.faults import ModelError, Unfillable
 from model_runtime.length import CandidateLengths
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.remote import contact
+from model_runtime.remote.background import Background
+from model_runtime.remote.balance import Servers
+from model_runtime.remote.http import Http
 from model_runtime.remote.loading import EMBEDDED, load
+from model_runtime.remote.vllm import VllmDenoiser
 from tests import tiny
 from tests.servers import Process, free_port, make_certificate, started
 
@@ -172,6 +179,10 @@ def test_another_model_is_refused(server: Process, tmp_path: Path) -> None:
         load(Choice(model=str(folder), backend="vllm", url=server.url))
     shutil.copytree(EMBEDDED, tmp_path / "same", ignore=shutil.ignore_patterns("*.safetensors"))
     load(Choice(model=str(tmp_path / "same"), backend="vllm", url=server.url))
+    other = json.loads((EMBEDDED / "tokenizer.json").read_text().replace("<gap>", "<hole>"))
+    (tmp_path / "same" / "tokenizer.json").write_text(json.dumps(other))
+    with pytest.raises(ModelError, match=r"was not trained by this project.*set infill\.backend to openai"):
+        load(Choice(model=str(tmp_path / "same"), backend="vllm", url=server.url))
     with pytest.raises(ModelError, match="is not on this machine; get it with `hf download org/none"):
         load(Choice(model="org/none", backend="vllm", url=server.url))
 
@@ -221,3 +232,25 @@ def test_a_rewrite_is_written_by_chat_canvas_after_canvas(
     assert body["stream"]
     assert "temperature" not in body
     assert body["max_tokens"] > 96
+
+
+@pytest.mark.parametrize(
+    ("row", "expected", "logprob"),
+    [
+        (Row([0, 0], [True, False]), 40, -2.0 - math.log(1 - math.exp(-0.5) - math.exp(-1.5))),
+        (Row([0, 0], [True, False], free=True), 5, -0.5),
+        (Row([0, 0], [True, False], starts=frozenset({41})), 41, None),
+        (Row([0, 0], [True, False], starts=frozenset({99})), 40, None),  # none of them came back
+    ],
+    ids=["special tokens are passed over", "free", "healing", "healing in vain"],
+)
+def test_of_the_likeliest_tokens_the_first_permitted(row: Row, expected: int, logprob: float | None) -> None:
+    """5 is special by its place, 30 by name; the known position counts nothing."""
+    profile = dataclasses.replace(profiles.EMBEDDED, special=frozenset({30}))
+    servers = Servers([], meet=contact.vllm(Http(""), contact.Needs("m", 1, 1, ())))
+    denoiser = VllmDenoiser(Http(""), servers, Background(), profile, 100)
+    likeliest = {5: -0.5, 30: -1.5, 40: -2.0, 41: -3.0}
+    ((token, found),) = denoiser._picked(row, [{7: 0.0}, likeliest])
+    assert token == expected
+    if logprob is not None:
+        assert found == pytest.approx(logprob)

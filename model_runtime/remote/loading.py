@@ -66,7 +66,13 @@ def tokens_of(model: str) -> Tokens:
     from model_runtime import profiles  # only here: this loads torch
     from model_runtime.tokens import Tokens
 
-    return Tokens.load(tokenizer_folder(model), profiles.EMBEDDED)
+    tokens = Tokens.load(tokenizer_folder(model), profiles.EMBEDDED)
+    if tokens.tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
+        raise ModelError(
+            f"{model} was not trained by this project, and how to have it denoise on a server is not known "
+            "yet; set infill.backend to openai"
+        )
+    return tokens
 
 
 def tokenizer_folder(model: str) -> Path:

@@ -140,13 +140,15 @@ class VllmDenoiser:
     def _picked(self, row: Row, answer: Sequence[dict[int, float]]) -> list[tuple[int, float]]:
         """The likeliest permitted token of each hole position."""
         holes = [likeliest for likeliest, known in zip(answer, row.pinned, strict=True) if not known]
+        if row.free:
+            return [max(each.items(), key=lambda item: item[1]) for each in holes]
         return [self._permitted(each, row.starts if i == 0 else None) for i, each in enumerate(holes)]
 
     def _permitted(self, likeliest: dict[int, float], starts: frozenset[int] | None) -> tuple[int, float]:
         """Special tokens are banned here as they are locally, where they have no probability at all: the
         other tokens share theirs."""
-        first, filler = self.profile.first_text_id, self.profile.filler
-        allowed = {t: lp for t, lp in likeliest.items() if t >= first or t == filler}
+        first, special, filler = self.profile.first_text_id, self.profile.special, self.profile.filler
+        allowed = {t: lp for t, lp in likeliest.items() if t == filler or (t >= first and t not in special)}
         banned = sum(math.exp(lp) for token, lp in likeliest.items() if token not in allowed)
         if starts is not None:
             allowed = {t: lp for t, lp in allowed.items() if t in starts} or allowed
