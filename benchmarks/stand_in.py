@@ -38,6 +38,9 @@ class Engine:
     name = "stand-in"
     device = "cpu"
 
+    def servers(self) -> dict[str, str]:
+        return {}
+
     def idle(self) -> None:
         pass
 

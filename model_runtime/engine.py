@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from model_runtime import candidates, doubt, model, profiles, rank
+from model_runtime import candidates, doubt, profiles, rank
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -67,8 +67,9 @@ class Engine:
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
-    def fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
-        """Yields after every step; sending "finish" returns the best so far, closing abandons it.
+    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+        """Yields after every step, and None while a step takes long; sending "finish" returns the best so
+        far, closing abandons it.
 
         Raises Unfillable."""
         if request.instruction and not self.tokens.profile.instructions:
@@ -92,13 +93,17 @@ class Engine:
             except StopIteration as stop:
                 return stop.value
 
+    def servers(self) -> dict[str, str]:
+        """It computes here."""
+        return {}
+
     def idle(self) -> None:
         """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
         if self._behind is not None:
             prompt, self._behind = self._behind, None
             self.denoiser.prefill(prompt)
 
-    def _fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
+    def _fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
         started = time.perf_counter()
         layout = self._ride(self.tokens.lay(request))
         drafts = self._drafts(request, layout)
@@ -106,13 +111,15 @@ class Engine:
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         steps = self._denoised(layout.prompt, rows, request.seed)
-        proposal = next(steps)
+        news, proposal, complete = next(steps), None, False
         while True:
-            command = yield Step(proposal.step, partial(self._draft_texts, layout, proposal))
-            complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
-            if complete or command == "finish":
-                break
-            proposal = steps.send(self._keep(proposal, sizes))
+            proposal = news or proposal
+            command = yield news and Step(news.step, partial(self._draft_texts, layout, news))
+            if proposal:
+                complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
+                if complete or command == "finish":
+                    break
+            news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
         if request.original and not request.instruction:
             best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
@@ -132,7 +139,7 @@ class Engine:
 
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], seed: int
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
         while True:
             try:
@@ -223,7 +230,9 @@ def _alternatives(ranked: Sequence[rank.Ranked]) -> list[Alternative]:
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
-    """Raises `faults.ModelError`."""
+    """On this machine. Raises `faults.ModelError`."""
+    from model_runtime import model  # only here: a remote denoiser does without transformers
+
     folder = model.model_folder(choice.model)
     profile = profiles.EMBEDDED
     tokens = Tokens.load(folder, profile)

@@ -183,6 +183,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     accepted: int = 0
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
+    servers: dict[str, str] = {}  # that the worker asks: address -> how it is
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop
