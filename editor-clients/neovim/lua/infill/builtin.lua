@@ -95,11 +95,16 @@ function M.draw(buf, shown, index)
 end
 
 function M.take(buf, accept)
-  return vim.lsp.inline_completion.get({
+  local clients = vim.lsp.get_clients({ bufnr = buf, method = METHOD })
+  if #clients == 1 then
+    accept()
+    return true
+  end
+  return vim.lsp.inline_completion.get({ -- Neovim knows whose is drawn
     bufnr = buf,
     on_accept = function(item)
       if not buffers[buf] or item.client_id ~= buffers[buf].client.id then
-        return item -- another server's
+        return item
       end
       accept(item.insert_text)
     end,

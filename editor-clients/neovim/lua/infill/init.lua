@@ -8,12 +8,16 @@ function M.setup(options)
   require('infill.options').set(options or {})
 end
 
+--- Not an <expr> mapping: what is accepted is in the text before the next key is looked at.
 ---@param key infill.Key
 ---@param lhs string
 local function map(key, lhs)
+  local itself = vim.keycode(lhs)
   vim.keymap.set('i', lhs, function()
-    return M[key]() and '' or lhs
-  end, { expr = true, replace_keycodes = true, desc = 'infill: ' .. key:gsub('_', ' ') })
+    if not M[key]() then
+      vim.api.nvim_feedkeys(itself, 'in', false)
+    end
+  end, { desc = 'infill: ' .. key:gsub('_', ' ') })
 end
 
 --- Enables the client; once. Where the server cannot be found, says so when a file needs it.

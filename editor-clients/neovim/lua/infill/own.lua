@@ -96,7 +96,7 @@ function M.draw(buf, shown, index)
 end
 
 function M.take(_, accept)
-  vim.schedule(accept) -- a mapping with <expr> may not change text
+  accept()
   return true
 end
 

@@ -13,7 +13,7 @@ local M = {}
 ---@field left fun(buf: integer) insert mode ended
 ---@field ask fun(buf: integer) for alternatives, now
 ---@field draw fun(buf: integer, shown: infill.Suggestion[], index: integer) none: takes back what is drawn
----@field take fun(buf: integer, accept: fun(text?: string)): boolean calls `accept` when the text may be changed
+---@field take fun(buf: integer, accept: fun(text?: string)): boolean calls `accept` if what is drawn is this server's
 
 ---@class infill.State
 ---@field source infill.Source
@@ -41,6 +41,17 @@ local function show(buf, shown, index)
   local state = states[buf]
   state.shown, state.index = shown, index
   state.source.draw(buf, shown, index)
+end
+
+--- Now, or, from an <expr> mapping, which must not change text, right after it.
+---@param change fun()
+local function change_text(change)
+  local done, problem = pcall(change)
+  if not done and tostring(problem):find('E565') then
+    vim.schedule(change)
+  elseif not done then
+    error(problem, 0)
+  end
 end
 
 --- Whether something is shown that fits the text as it is now.
@@ -147,7 +158,7 @@ local function accept(buf, part, text)
   for _, other in ipairs(state and text and state.shown or {}) do
     it = suggestion.rest(buf, other, cursor) == text and other or it
   end
-  local rest = it and suggestion.rest(buf, it, cursor)
+  local rest = it and place.inserting(buf) and suggestion.rest(buf, it, cursor)
   if not rest then
     return
   end
@@ -169,11 +180,12 @@ end
 ---@return boolean whether there is something to accept
 function M.accept(part)
   local buf = vim.api.nvim_get_current_buf()
-  return M.shows(buf) and states[buf].source.take(buf, function(text)
-    if M.shows(buf) then
-      accept(buf, part, text)
-    end
-  end)
+  return M.shows(buf)
+    and states[buf].source.take(buf, function(text)
+      change_text(function()
+        accept(buf, part, text)
+      end)
+    end)
 end
 
 ---@return boolean
@@ -185,11 +197,7 @@ function M.next()
   end
   state.dismissed = nil
   if #state.shown > 1 then
-    vim.schedule(function()
-      if M.shows(buf) then
-        show(buf, state.shown, state.index % #state.shown + 1)
-      end
-    end)
+    show(buf, state.shown, state.index % #state.shown + 1)
   else
     state.source.ask(buf)
   end
@@ -202,14 +210,9 @@ function M.dismiss()
   if not M.shows(buf) then
     return false
   end
-  local state = states[buf]
-  local it = state.shown[state.index]
-  state.dismissed = it.before .. it.text
-  vim.schedule(function()
-    if states[buf] then
-      show(buf, {}, 1)
-    end
-  end)
+  local it = states[buf].shown[states[buf].index]
+  states[buf].dismissed = it.before .. it.text
+  show(buf, {}, 1)
   return true
 end
 
