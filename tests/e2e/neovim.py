@@ -46,18 +46,21 @@ return found[1]
 """
 GHOSTS = ("nvim.lsp.inline_completion", "infill.ghost")
 
-# Requests the server has answered, by method, and the commands it was sent.
+# From here on: requests the server has answered, by method, and the commands it was sent.
 ANSWERED = """
-vim.g.answered = {}
-vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
-  local request = event.data.request
-  if request.type == 'complete' then
-    vim.g.answered = vim.list_extend(vim.g.answered, { request.method })
-  end
-end })
+vim.g.answered, vim.g.commands = {}, {}
+vim.api.nvim_create_autocmd('LspRequest', {
+  group = vim.api.nvim_create_augroup('test', {}),
+  callback = function(event)
+    local request = event.data.request
+    if request.type == 'complete' then
+      vim.g.answered = vim.list_extend(vim.g.answered, { request.method })
+    end
+  end,
+})
 local client = vim.lsp.get_clients({ bufnr = 0 })[1]
-local exec_cmd = client.exec_cmd
-vim.g.commands = {}
+local exec_cmd = client.test_exec_cmd or client.exec_cmd
+client.test_exec_cmd = exec_cmd
 function client:exec_cmd(command, ...)
   vim.g.commands = vim.list_extend(vim.g.commands, { command.command })
   return exec_cmd(self, command, ...)

@@ -69,7 +69,7 @@ local function server(options)
     )
     return
   end
-  local says = { ok = health.ok, warning = health.warn, error = health.error }
+  local says = { ok = health.ok, warning = health.warn, problem = health.error }
   for _, finding in ipairs(report.findings) do
     if finding.name ~= 'editor' then
       local say = says[finding.level] or health.info
