@@ -26,6 +26,10 @@ def placeholders(whole: Snapshot, settings: Settings) -> tuple[Hole, ...]:
 
 def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Settings) -> Hole | Refusal:
     found = hole.of_selection(snapshot, syntax, span, settings.max_hole_tokens)
+    if span.end - span.start == 1:  # a cursor that is a block, as Helix's, selects the character it is on
+        cursor = Span(span.start, span.start)
+        meant = hole.of_selection(snapshot, syntax, cursor, settings.max_hole_tokens)
+        found = found if isinstance(meant, Refusal) else meant
     return found if isinstance(found, Refusal) else _bounded(found)
 
 

@@ -30,6 +30,13 @@ COLOURS = {
 }
 
 
+class _Screen(pyte.Screen):
+    def report_device_status(self, mode: int, private: bool = False) -> None:
+        """pyte stumbles over the questions of newer terminals; they may stay unanswered."""
+        if not private:
+            super().report_device_status(mode)
+
+
 class Terminal:
     def __init__(
         self,
@@ -38,7 +45,7 @@ class Terminal:
         cwd: Path | None = None,
         size: tuple[int, int] = (24, 100),
     ) -> None:
-        self.screen = pyte.Screen(size[1], size[0])
+        self.screen = _Screen(size[1], size[0])
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
         self._master, slave = pty.openpty()
