@@ -31,10 +31,15 @@ COLOURS = {
 
 
 class _Screen(pyte.Screen):
+    """pyte stumbles over what newer terminals are told and asked; that may go unheard."""
+
     def report_device_status(self, mode: int, private: bool = False) -> None:
-        """pyte stumbles over the questions of newer terminals; they may stay unanswered."""
         if not private:
             super().report_device_status(mode)
+
+    def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
+        if not private:
+            super().select_graphic_rendition(*attributes)
 
 
 class Terminal:
