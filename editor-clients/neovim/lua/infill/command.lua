@@ -135,7 +135,8 @@ function M.run(call)
   local name, rest = call.args:match('^%s*(%S+)%s*(.-)%s*$')
   local run = RUN[name]
   if not run then
-    client.say(('there is no :Infill %s; there are %s'):format(name, table.concat(M.names(), ', ')), vim.log.levels.ERROR)
+    local there = table.concat(M.names(), ', ')
+    client.say(('there is no :Infill %s; there are %s'):format(name, there), vim.log.levels.ERROR)
   elseif rest ~= '' and name ~= 'rewrite' then
     client.say((':Infill %s takes nothing more'):format(name), vim.log.levels.ERROR)
   else
