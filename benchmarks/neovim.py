@@ -2,11 +2,11 @@
 
     python -m benchmarks.neovim [--places N] [--ghost builtin,own] [--json FILE]
 
-Lines of this project's own modules are typed again from the middle, three keys each. Neovim itself tells the
-times: the key, the request (`wait`: Neovim's own debounce of 200 ms, or the plugin's), the end of the redraw that
-first has the ghost text. Reported are the wait, the rest, what the model took of that (`fill`, as `infill/status`
-tells it), and the whole. Where nothing was offered within ten seconds nothing is counted; the number of places that
-count is told. Needs Neovim as the editor tests do.
+Lines of this project's own modules are typed again from the middle, three keys each. Neovim itself tells
+the times: the key, the request (`wait`: Neovim's own debounce of 200 ms, or the plugin's), the end of the
+redraw that first has the ghost text. Reported are the wait, the rest, what the worker took of that (`fill`,
+as `infill/status` tells it), and the whole. Where nothing was offered within ten seconds nothing is counted;
+the number of places that count is told. Needs Neovim as the editor tests do.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def check(home: Path, which: Callable[[str], str | None] = shutil.which) -> list
         names = ", ".join(editor.command for editor in EDITORS)
         findings.append(
             warning(
-                "editor", f"none of {names} on the PATH", "any client of the protocol will do, see docs/editors.md"
+                "editor",
+                f"none of {names} on the PATH",
+                "any client of the protocol will do, see docs/editors.md",
             )
         )
     if not which("infill-ls"):
@@ -75,7 +77,9 @@ def finding(editor: Editor, version: tuple[int, ...], configured: Path | None) -
         oldest = ".".join(map(str, editor.oldest))
         return warning("editor", said, f"infill-ls needs {editor.name} {oldest} or later")
     if configured is None:
-        return warning("editor", f"{said}, no mention of infill-ls in its configuration", "see docs/editors.md")
+        return warning(
+            "editor", f"{said}, no mention of infill-ls in its configuration", "see docs/editors.md"
+        )
     return ok("editor", f"{said}, set up in {configured}")
 
 

@@ -211,7 +211,9 @@ def running(
     arguments: list[str] | None = None,
 ) -> Iterator[Neovim]:
     """A Neovim with a home of its own. `options` are the plugin's; without `init`, it is configured there."""
-    environment = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("STATE", "DATA", "CONFIG", "CACHE")}
+    environment = {
+        f"XDG_{name}_HOME": str(home / name.lower()) for name in ("STATE", "DATA", "CONFIG", "CACHE")
+    }
     environment |= {"INFILL_LS_CMD": " ".join(command), "HOME": str(home)}
     argv = [path, "--embed", "--headless"]
     if init:

@@ -21,7 +21,7 @@ AROUND = """
       lsp-session-file (expand-file-name "lsp-session" "~"))
 (when (locate-library "lsp-mode-autoloads") (load "lsp-mode-autoloads" nil t))
 """
-PATIENT = '(:deadlineMs 20000 :confidenceThreshold 0.0)'  # for a slow machine and a weak model
+PATIENT = "(:deadlineMs 20000 :confidenceThreshold 0.0)"  # for a slow machine and a weak model
 BODY = "def area(width, height):\n    return width * height\n\n\ndef area_of(width, height):\n    pass\n"
 FILLED = BODY.replace("pass", "return width * height")  # as the function above has it
 
@@ -92,9 +92,7 @@ def test_eglot_fills_a_body(tmp_path: Path) -> None:
         command(terminal, "eglot-code-actions")
         terminal.wait_for("Pick an action", 20)
         terminal.send("Fill the one hole\r")
-        terminal.wait(
-            "a filled body", lambda: not any(row.strip() == "pass" for row in terminal.lines()), 90
-        )
+        terminal.wait("a filled body", lambda: not any(row.strip() == "pass" for row in terminal.lines()), 90)
         terminal.send("\x18\x13")
         terminal.wait("saved file", lambda: file.read_text() != BODY, 10)
         assert file.read_text() == FILLED

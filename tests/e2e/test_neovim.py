@@ -1,5 +1,5 @@
-"""The plugin in a real Neovim with the real server and the embedded model: what is shown, and what becomes of it.
-On Neovim 0.12 with its own ghost text and with the plugin's, and on 0.11, which has none.
+"""The plugin in a real Neovim with the real server and the embedded model: what is shown, and what becomes
+of it. On Neovim 0.12 with its own ghost text and with the plugin's, and on 0.11, which has none.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from .neovim import FLAVOURS, Flavour, Neovim
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(240)]
 
-# The last line goes on as the one above it does, for over a hundred characters.
-LONG = """\
-def prepare(warehouse, catalogue, parameters):
-    registered_items = warehouse.collect_registered_parameters(catalogue.entries, parameters.first_section, parameters.second_section)
-    return registered_items
-
-
-def prepare_again(warehouse, catalogue, parameters):
-    registered_items = warehouse.
-    return registered_items
-"""
 LINE = 6
 BEFORE = "    registered_items = warehouse."
 OFFER = (
     "collect_registered_parameters(catalogue.entries, parameters.first_section, parameters.second_section)"
 )
+# The last line goes on as the one above it does, for over a hundred characters.
+LONG = f"""\
+def prepare(warehouse, catalogue, parameters):
+{BEFORE}{OFFER}
+    return registered_items
+
+
+def prepare_again(warehouse, catalogue, parameters):
+{BEFORE}
+    return registered_items
+"""
 
 
 @pytest.fixture(scope="module", params=FLAVOURS, ids=str)
@@ -145,7 +145,9 @@ class Case:
         Case(("<M-Right>",) * 3, "collect_registered_parameters(catalogue", OFFER[39:], undone=OFFER[:30]),
         Case(("<M-Right>", "<Tab>"), OFFER, undone=OFFER[:29]),
         Case(("coll", "<M-Right>", "(cata", "<Tab>"), OFFER, undone=OFFER[:34]),
-        Case(("collect", "<Tab>"), OFFER, undone="collect"),  # at once: Neovim's own accept would write it twice
+        Case(
+            ("collect", "<Tab>"), OFFER, undone="collect"
+        ),  # at once: Neovim's own accept would write it twice
         Case(("coll", "<BS>", "<BS>", "ll", "<M-Right>"), OFFER[:29], OFFER[29:]),
         Case(("<C-]>",), ""),
         Case(("col", "<C-]>"), "col"),
@@ -283,9 +285,7 @@ def test_two_editors_share_one_worker(
         second.open(home / "prepare.py")
         offered(second)
         assert len(workers()) == 1
-        told = second.lua("""
-            local client = vim.lsp.get_clients({ bufnr = 0 })[1]
-            return client:request_sync('workspace/executeCommand', { command = 'infill.status' }, 9000, 0).result
-        """)
+        request = "return vim.lsp.get_clients({ bufnr = 0 })[1]:request_sync(...).result"
+        told = second.lua(request, "workspace/executeCommand", {"command": "infill.status"}, 9000, 0)
         assert told["clients"] == 2
         assert told["pid"] == workers()[0].pid

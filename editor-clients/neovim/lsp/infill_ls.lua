@@ -6,7 +6,7 @@ return {
   cmd = options.cmd,
   filetypes = options.filetypes,
   root_markers = { 'pyproject.toml', 'setup.py', '.git' },
-  settings = { infill = options.settings },
+  settings = next(options.settings) and { infill = options.settings } or nil, -- {} would be sent as a list
   -- Neovim 0.11 does not say that it shows inline completions, but then this plugin does.
   capabilities = {
     textDocument = { inlineCompletion = { dynamicRegistration = false } },
