@@ -221,6 +221,26 @@ def test_dismissed_it_stays_away_while_typed(long: Neovim) -> None:
     assert long.wait("ghost text", long.ghost)["text"]
 
 
+def test_a_draft_is_drawn_while_it_resolves(opened: Neovim, place: Place, typed: str) -> None:
+    opened.lua("""
+        _G.drawn = {}
+        local draft = require('infill.draft')
+        local received = draft.received
+        draft.received = function(...)
+            received(...)
+            local namespace = vim.api.nvim_get_namespaces()['infill.draft']
+            local marks = vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })
+            table.insert(drawn, marks[1] and marks[1][4].virt_text[1][1] or '')
+        end
+    """)
+    opened.type_at(place.line, place.column - len(typed), typed)
+    opened.wait_for_ghost()
+    drafts = opened.lua("return drawn")
+    assert any(text.strip() for text in drafts), drafts
+    assert opened.draft() is None
+    assert opened.text == place.text
+
+
 def test_nothing_is_left_after_insert_mode(long: Neovim) -> None:
     long.type_at(LINE, len(BEFORE) - 1, ".")
     time.sleep(0.21)
