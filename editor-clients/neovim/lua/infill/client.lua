@@ -15,7 +15,7 @@ function M.of(buf)
   return vim.lsp.get_clients({ name = M.NAME, bufnr = buf or 0 })[1]
 end
 
---- The buffer's client, or any; nil is said to the user.
+--- The buffer's client; while there is none, the user is told.
 ---@return vim.lsp.Client?
 function M.needed()
   local client = M.of(0)

@@ -3,7 +3,7 @@ local ghost = require('infill.ghost')
 local place = require('infill.place')
 local suggestion = require('infill.suggestion')
 
-local M = { redraws = true } -- at every move of the cursor
+local M = { redraws = true }
 
 local METHOD = 'textDocument/inlineCompletion'
 local INVOKED, AUTOMATIC = 1, 2

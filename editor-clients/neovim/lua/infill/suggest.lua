@@ -7,6 +7,7 @@ local suggestion = require('infill.suggestion')
 local M = {}
 
 ---@class infill.Source
+---@field redraws? boolean what is drawn does not follow the cursor by itself
 ---@field attach fun(client: vim.lsp.Client, buf: integer, options: infill.Options)
 ---@field detach fun(buf: integer)
 ---@field typed fun(buf: integer) the cursor moved, or insert mode began
@@ -123,13 +124,7 @@ function M.attach(client, buf)
   source.attach(client, buf, options)
   local group = vim.api.nvim_create_augroup('infill.suggest.' .. buf, {})
   local function on(events, callback)
-    vim.api.nvim_create_autocmd(events, {
-      group = group,
-      buffer = buf,
-      callback = function(event)
-        return callback(event)
-      end,
-    })
+    vim.api.nvim_create_autocmd(events, { group = group, buffer = buf, callback = callback })
   end
   -- Behind those of vim.lsp.inline_completion, which draws what is there before it asks whether it fits.
   on({ 'InsertEnter', 'CursorMovedI', 'TextChangedP' }, function()
