@@ -5,7 +5,7 @@
 Lines of this project's own modules are typed again from the middle, three keys each. Neovim itself tells
 the times: the key, the request (`wait`: Neovim's own debounce of 200 ms, or the plugin's), the end of the
 redraw that first has the ghost text. Reported are the wait, the rest, what the worker took of that (`fill`,
-as `infill/status` tells it), and the whole. Where nothing was offered within ten seconds nothing is counted;
+as `infill/status` tells it), and the whole. Where nothing was offered within four seconds nothing is counted;
 the number of places that count is told. Needs Neovim as the editor tests do.
 """
 
@@ -72,7 +72,7 @@ def measure(editor: Neovim, place: tuple[str, int, int]) -> tuple[float, float, 
     for key in lines[number][at : at + 3]:
         time.sleep(0.06)
         editor.type(key)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 4
     while time.monotonic() < end:
         times = editor.lua("return times")
         if "drawn" in times and "asked" in times:
@@ -119,11 +119,12 @@ def main() -> None:
     parser.add_argument("--ghost", default="builtin,own")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    results = {ghost: run(ghost, chosen.places) for ghost in chosen.ghost.split(",")}
     names = ("wait_p50_ms", "rest_p50_ms", "rest_p90_ms", "fill_p50_ms", "whole_p50_ms")
     print(f"{'':10}{'places':>8}", *(f"{name.removesuffix('_ms'):>11}" for name in names))
-    for ghost, it in results.items():
-        print(f"{ghost:10}{it['places']:>8}", *(f"{it[name]:>8.0f} ms" for name in names))
+    results = {}
+    for ghost in chosen.ghost.split(","):
+        results[ghost] = it = run(ghost, chosen.places)
+        print(f"{ghost:10}{it['places']:>8}", *(f"{it[name]:>8.0f} ms" for name in names), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=2) + "\n")
 
