@@ -25,6 +25,7 @@ from model_runtime.protocol import Refused, Status
 from tests.servers import free_port, started
 
 GIB = 2**30
+ROOT = Path(__file__).resolve().parents[1]
 not_root = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read and write everything"
 )
@@ -233,13 +234,17 @@ def test_editors(tmp_path: Path) -> None:
     check(nothing, "warning", "none of nvim")
     check(not_on_path, "warning", "infill-ls is not on the PATH")
     install("infill-ls", "")
-    install("nvim", "NVIM v0.11.2\nBuild type: Release")
-    check(editors.check(home, which)[0], "warning", "0.11.2", "0.12")
+    install("nvim", "NVIM v0.10.4\nBuild type: Release")
+    check(editors.check(home, which)[0], "warning", "0.10.4", "0.11")
     install("nvim", "NVIM v0.12.4")
     check(editors.check(home, which)[0], "warning", "no mention")
-    config = home / ".config" / "nvim" / "lsp" / "infill.lua"
+    plugin = home / ".local" / "share" / "nvim" / "site" / "pack" / "infill" / "start" / "infill" / "lsp"
+    plugin.mkdir(parents=True)
+    shutil.copy(ROOT / "editor-clients" / "neovim" / "lsp" / "infill_ls.lua", plugin)
+    check(editors.check(home, which)[0], "ok", "0.12.4", str(plugin / "infill_ls.lua"))
+    config = home / ".config" / "nvim" / "init.lua"
     config.parent.mkdir(parents=True)
-    config.write_text("return { cmd = { 'infill-ls', 'serve' } }")
+    config.write_text("vim.g.infill = { keys = { accept = '<Tab>' } }")
     install("hx", "no version")
     neovim, helix = editors.check(home, which)
     check(neovim, "ok", "0.12.4", str(config))
