@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from model_runtime.denoise import Policy
 
@@ -17,12 +17,14 @@ from model_runtime.denoise import Policy
 class Row:
     """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides, starting from
     random tokens, or from `ids` where the row is a draft to be mended. `starts` limits what the first
-    hole position may become (token healing)."""
+    hole position may become (token healing). A `free` row may hold any token, also those that are no
+    text: it says itself where it ends."""
 
     ids: Sequence[int]
     pinned: Sequence[bool]
     draft: bool = False
     starts: frozenset[int] | None = None
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +94,14 @@ class Denoiser(Protocol):
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
     ) -> list[BranchScore]:
         """Each branch as the continuation of prompt + head, by the causal encoder."""
+        ...
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """A denoiser that reads images."""
+
+    def see(self, image: bytes) -> list[int]:
+        """Ids that stand for the image in a prompt: the vocabulary has none of them. Raises DenoiseError
+        where it cannot be read."""
         ...

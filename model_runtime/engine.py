@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
-from model_runtime import candidates, model, profiles, rank
+from model_runtime import candidates, model, rank
+from model_runtime.answers import Answering
+from model_runtime.chat import Chat
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -25,6 +25,7 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
+from model_runtime.fills import Fill, Filling, Step
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
@@ -33,49 +34,31 @@ AFTER = 4  # suffix tokens that a candidate is judged by
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
-@dataclass(frozen=True)
-class Step:
-    """After one denoise step; `texts` decodes the draft only when somebody wants it."""
-
-    step: int
-    texts: Callable[[], tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Fill:
-    texts: tuple[str, ...]
-    confidence: float  # in [0, 1]
-    steps: int
-    prefill_ms: float
-    denoise_ms: float
-    complete: bool
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()  # "denoiser", "draft"
-
-
 class Engine:
     def __init__(
-        self, name: str, denoiser: Denoiser, tokens: Tokens, calibration: rank.Calibration = rank.UNCALIBRATED
+        self,
+        name: str,
+        denoiser: Denoiser,
+        tokens: Tokens,
+        calibration: rank.Calibration = rank.UNCALIBRATED,
+        chat: Chat | None = None,
     ) -> None:
+        """`chat`: how to speak to the model, if it follows instructions."""
         self.name = name
         self.device = denoiser.device
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
+        self.chat = chat
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
-    def fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
-        """Yields after every step; sending "finish" returns the best so far, closing abandons it.
-
-        Raises Unfillable."""
-        if request.instruction and not self.tokens.profile.instructions:
-            raise Unfillable(
-                "instruction",
-                f"the model {self.name} follows no instructions; infill.model can name one that does",
-            )
+    def fill(self, request: Infill) -> Filling:
+        """Raises Unfillable."""
         try:
+            if request.instruction:
+                return (yield from self._answer(request))
             return (yield from self._fill(request))
         except LayoutError as error:
             raise Unfillable("invalid", str(error)) from None
@@ -97,9 +80,18 @@ class Engine:
             prompt, self._behind = self._behind, None
             self.denoiser.prefill(prompt)
 
-    def _fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
+    def _answer(self, request: Infill) -> Filling:
+        if self.chat is None:
+            raise Unfillable(
+                "instruction",
+                f"the model {self.name} follows no instructions; infill.model can name one that does",
+            )
+        question = self.chat.ask(request, self.denoiser)
+        return (yield from Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed).run(question))
+
+    def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
-        layout = self._ride(self.tokens.lay(request))
+        layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
         drafts = self._drafts(request, layout)
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         self.denoiser.prefill(layout.prompt)
@@ -206,11 +198,8 @@ def around(request: Infill) -> tuple[str, str]:
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """Raises `faults.ModelError`."""
-    folder = model.model_folder(choice.model)
-    profile = profiles.EMBEDDED
-    tokens = Tokens.load(folder, profile)
-    on_progress(0.1)
-    engine = Engine(choice.model, model.load(folder, choice.device, profile), tokens, rank.load(folder))
+    loaded = model.load(choice, on_progress)
+    engine = Engine(choice.model, loaded.denoiser, loaded.tokens, rank.load(loaded.folder), loaded.chat)
     on_progress(0.9)
     engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)

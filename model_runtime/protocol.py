@@ -88,6 +88,9 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     candidates: int = 1  # how many different fills to look for; the best is the answer
     instruction: str = ""  # what is to become of `original`; refused where the model follows none
     original: str = ""  # the text that the hole replaces
+    task: str = ""  # what the hole is for, in words; left unread by a model that follows no instructions
+    thinking: bool = False  # the model may think before it carries out an instruction
+    image: bytes = b""  # a file that shows what an instruction is about
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
 

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma import modeling_diffusion_gemma as modeling
 
-from model_runtime.model import text_config
+from model_runtime.configs import text_config
 
 STANDARD_DEVIATION = 0.02
 COMPUTED = (modeling.DiffusionGemmaTextRotaryEmbedding, modeling.DiffusionGemmaTextScaledWordEmbedding)

@@ -1,0 +1,74 @@
+"""A LoRA adapter on a loaded model, in PEFT's format: checked, applied, merged where that is exact.
+
+The only importer of peft, training apart; safetensors only.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from model_runtime.faults import ModelError, one_line
+
+CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """The adapter's configuration. Raises ModelError."""
+    for needed in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / needed).is_file():
+            raise ModelError(f"no adapter at {folder}: {needed} is missing; set infill.adapter to its folder")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_bytes())
+        kind = config.get("peft_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE} is not JSON ({error}); copy the adapter again") from None
+    if kind != "LORA":
+        raise ModelError(f"the adapter in {folder} is of type {kind}; only LORA is supported")
+    return config
+
+
+def apply(model: Any, folder: Path, *, merge: bool) -> Any:
+    """The model with the adapter; merged into the weights unless those are quantised. Raises ModelError."""
+    config = check(folder)
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise ModelError("an adapter needs peft; run `pip install infill-ls[lora]`") from None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{folder / WEIGHTS_FILE} is damaged: {one_line(error)}; copy it again") from None
+    if wrong := mismatch(model, shapes):
+        base = config.get("base_model_name_or_path") or "another model"
+        raise ModelError(
+            f"the adapter in {folder} is for {base}, not for this model ({wrong}); change infill.adapter"
+        )
+    try:
+        adapted: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+    except (ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"the adapter in {folder} does not fit this model: {one_line(error)}") from error
+    return adapted.merge_and_unload() if merge else adapted.get_base_model()
+
+
+def mismatch(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> str:
+    """The first matrix that this model has not or has in another size; empty where all fit."""
+    for name, shape in shapes.items():
+        target = name.removeprefix("base_model.model.")
+        for part, of in ((".lora_A.weight", 1), (".lora_B.weight", 0)):
+            if not target.endswith(part):
+                continue
+            try:
+                layer: Any = model.get_submodule(target.removesuffix(part))
+            except AttributeError:
+                return f"it has no {target.removesuffix(part)}"
+            size = layer.in_features if of else layer.out_features
+            if shape[1 if of else 0] != size:
+                return f"{target.removesuffix(part)} has {size} features, not {shape[1 if of else 0]}"
+    return ""
