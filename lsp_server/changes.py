@@ -19,10 +19,9 @@ import click
 from lsp_server.options import (
     NOTE_AFTER_S,
     WrongUse,
-    device_option,
+    choice_options,
     json_option,
     line_count,
-    model_option,
     patiently,
     range_of,
     read,
@@ -39,17 +38,16 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @apply_option
-@model_option
-@device_option
+@choice_options
 @json_option
-def fill(file: Path, write: bool, model: str, device: str, as_json: bool) -> None:
+def fill(file: Path, write: bool, as_json: bool, **choice: str) -> None:
     """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
     from lsp_server.actions import FILL_ALL, Action
     from lsp_server.document import Span
 
     snapshot, data = read(file)
     action = Action(FILL_ALL, "fill", Span(0, 0))
-    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
 
 
@@ -57,29 +55,40 @@ def fill(file: Path, write: bool, model: str, device: str, as_json: bool) -> Non
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--lines", required=True, metavar="A-B", help="First and last line, from 1.")
 @click.option("--instruction", required=True, metavar="TEXT", help="What is to be changed, in words.")
+@click.option("--think", is_flag=True, help="Let the model think before it answers.")
+@click.option("--image", type=click.Path(path_type=Path), help="A picture of what is wanted.")
 @apply_option
-@model_option
-@device_option
+@choice_options
 @json_option
 def rewrite(
-    file: Path, lines: str, instruction: str, write: bool, model: str, device: str, as_json: bool
+    file: Path,
+    lines: str,
+    instruction: str,
+    think: bool,
+    image: Path | None,
+    write: bool,
+    as_json: bool,
+    **choice: str,
 ) -> None:
     """Rewrite lines of FILE with an instruction, if the model follows any."""
     from lsp_server.actions import INSTRUCTION, Action
 
     snapshot, data = read(file)
-    action = Action(INSTRUCTION, "rewrite", _lines(snapshot.text, lines, file), instruction)
-    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    span = _lines(snapshot.text, lines, file)
+    action = Action(
+        INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_picture(image) if image else b""
+    )
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
 
 
 async def _carry_out(
-    action: Action, snapshot: Snapshot, model: str, device: str
+    action: Action, snapshot: Snapshot, choice: dict[str, str]
 ) -> tuple[Edit, ...] | Refusal:
     from lsp_server.actions import carry_out
     from lsp_server.syntax import Parses
 
-    settings = resolved(model=model, device=device, languages=(snapshot.language,))
+    settings = resolved(**choice, languages=(snapshot.language,))
     started = time.monotonic()
 
     def step(message: str, percentage: int | None) -> None:
@@ -129,6 +138,15 @@ def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
         {"text": edit.text, "range": range_of(snapshot, edit.span), "confidence": edit.confidence}
         for edit in edits
     ]
+
+
+def _picture(path: Path) -> bytes:
+    from lsp_server.pictures import PictureError, read_file
+
+    try:
+        return read_file(path)
+    except PictureError as error:
+        raise WrongUse(f"--image {path}: {error}") from None
 
 
 def _lines(text: str, lines: str, file: Path) -> Any:

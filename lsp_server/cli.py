@@ -18,10 +18,9 @@ import click
 from lsp_server import changes, commands
 from lsp_server.options import (
     WrongUse,
-    device_option,
+    choice_options,
     json_option,
     line_count,
-    model_option,
     patiently,
     range_of,
     read,
@@ -65,10 +64,9 @@ def serve(tcp: str | None, log_file: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, metavar="LINE:COL", help="The cursor: line and character, from 1.")
 @click.option("--deadline-ms", type=click.IntRange(min=1), help="Take the best the model has by then.")
-@model_option
-@device_option
+@choice_options
 @json_option
-def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: str, as_json: bool) -> None:
+def complete(file: Path, at: str, deadline_ms: int | None, as_json: bool, **choice: str) -> None:
     """Print what an editor would offer at a place in FILE."""
     from lsp_server.document import Refusal
     from lsp_server.pipeline import suggest
@@ -77,7 +75,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
     snapshot = read(file)[0]
     offset = _offset(snapshot.text, at, file)
     # Who asks wants to see the answer, however unsure.
-    settings = resolved(model=model, device=device, deadline_ms=deadline_ms, confidence_threshold=0.0)
+    settings = resolved(**choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
     outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
         if as_json:
@@ -98,6 +96,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
 main.add_command(changes.fill)
 main.add_command(changes.rewrite)
 main.add_command(commands.worker)
+main.add_command(commands.models)
 main.add_command(commands.bench)
 main.add_command(commands.doctor)
 main.add_command(commands.evaluate)

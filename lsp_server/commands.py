@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsp_server.options import device_option, json_option, model_option, resolved, with_worker
+from lsp_server.options import choice_options, json_option, resolved, with_worker
 
 if TYPE_CHECKING:
     from lsp_server.worker import Worker
@@ -29,49 +29,74 @@ def worker() -> None:
 
 
 @worker.command()
-@model_option
-@device_option
+@choice_options
 @json_option
-def status(model: str, device: str, as_json: bool) -> None:
+def status(as_json: bool, **choice: str) -> None:
     """Say how the worker is doing; starts none."""
-    answer = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.status()))
+    answer = asyncio.run(with_worker(resolved(**choice), lambda it: it.status()))
     _report(answer, as_json)
 
 
 @worker.command()
-@model_option
-@device_option
+@choice_options
 @json_option
-def start(model: str, device: str, as_json: bool) -> None:
+def start(as_json: bool, **choice: str) -> None:
     """Start the worker, if none runs, and wait until its model is loaded."""
-    answer = asyncio.run(with_worker(resolved(model=model, device=device), _start))
+    answer = asyncio.run(with_worker(resolved(**choice), _start))
     _report(answer, as_json)
 
 
 @worker.command()
-@model_option
-@device_option
+@choice_options
 @json_option
-def stop(model: str, device: str, as_json: bool) -> None:
+def stop(as_json: bool, **choice: str) -> None:
     """Stop the worker, for all its clients."""
-    stopped = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.stop()))
+    stopped = asyncio.run(with_worker(resolved(**choice), lambda it: it.stop()))
     if as_json:
         click.echo(json.dumps({"stopped": stopped}))
     else:
         click.echo("the worker has stopped" if stopped else "no worker was running")
 
 
-@click.command()
-@model_option
-@device_option
+@click.group()
+def models() -> None:
+    """Checkpoints: which are known and here, and fetching one."""
+
+
+@models.command("list")
 @json_option
-def doctor(model: str, device: str, as_json: bool) -> None:
+def list_models(as_json: bool) -> None:
+    """Known checkpoints with size, memory and licence, and which are on this machine."""
+    _models("list", *(["--json"] if as_json else []))
+
+
+@models.command()
+@click.argument("id")
+def download(id: str) -> None:
+    """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
+    _models("download", id)
+
+
+def _models(*arguments: str) -> None:
+    """In a process of its own: this one never loads what talks to the hub."""
+    process = subprocess.Popen([sys.executable, "-m", "model_runtime.models", *arguments], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
+
+
+@click.command()
+@choice_options
+@json_option
+def doctor(as_json: bool, **choice: str) -> None:
     """Look for what could be in the way, and say what to do about it."""
     from dataclasses import asdict
 
     from lsp_server.doctor.checkup import examine
 
-    settings = resolved(model=model, device=device)
+    settings = resolved(**choice)
     findings = asyncio.run(with_worker(settings, lambda it: examine(settings, it)))
     healthy = all(finding.level != "problem" for finding in findings)
     if as_json:

@@ -21,11 +21,20 @@ class WrongUse(click.ClickException):
     exit_code = 2
 
 
-model_option = click.option("--model", default="embedded", show_default=True, help="Name, id or folder.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, xpu or mps."
+_CHOICE = (  # of what the worker runs: option, default, help
+    ("--model", "embedded", "Name, id or folder."),
+    ("--device", "auto", "auto, cpu, cuda, cuda:N, xpu or mps."),
+    ("--dtype", "auto", "auto, float32, bfloat16 or float16."),
+    ("--quantization", "none", "none, int8, int4 or fp8."),
+    ("--adapter", "", "Folder of a LoRA adapter."),
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+def choice_options(command: Any) -> Any:
+    for option, default, text in reversed(_CHOICE):
+        command = click.option(option, default=default, show_default=bool(default), help=text)(command)
+    return command
 
 
 def resolved(**values: Any) -> Settings:
@@ -34,7 +43,11 @@ def resolved(**values: Any) -> Settings:
 
     from lsp_server.settings import resolve
 
-    settings, problems = resolve({name: values[name] for name in ("model", "device")})
+    chosen = {option.removeprefix("--") for option, _, _ in _CHOICE}
+    for name in ("model", "adapter"):
+        if values[name] and Path(values[name]).is_dir():  # as somebody in a shell means it
+            values[name] = str(Path(values[name]).absolute())
+    settings, problems = resolve({name: values[name] for name in chosen})
     if problems:
         raise WrongUse(problems[0].replace("infill.", "--", 1).partition("; using")[0])
     return replace(settings, **values)

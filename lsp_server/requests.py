@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import actions, next_edit, positions
+from lsp_server import actions, next_edit, pictures, positions
 from lsp_server.actions import Action, Diagnostic
 from lsp_server.completion import Selected, complete
 from lsp_server.document import Edit, Refusal, Snapshot, Span
@@ -165,6 +165,10 @@ async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) 
     if not data.get("range"):
         raise Declined("infill.rewrite needs a range: select what is to be rewritten")
     wanted = {**data, "kind": actions.INSTRUCTION, "message": str(data.get("instruction") or "")}
+    try:
+        wanted["image"] = pictures.from_client(data.get("image"))
+    except pictures.PictureError as error:
+        raise Declined(f"infill.rewrite: {error}") from None
     ls.apply("infill: rewrite", await _edit(ls, "Rewrite", wanted, token))
 
 
@@ -188,7 +192,8 @@ async def _edit(
     if refusal := session.refusal(snapshot):
         raise Declined(refusal.message)
     progress = ls.steps(title, token)
-    action = Action(kind, title, span, data.get("message", ""))
+    thinking, image = data.get("thinking") is True, data.get("image") or b""
+    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
     work = actions.carry_out(action, snapshot, session, session.settings, session.parses, progress.report)
     task = asyncio.ensure_future(work)
     progress.cancels(task)

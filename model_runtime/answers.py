@@ -79,9 +79,7 @@ class Answering:
             sources=frozenset({"denoiser", "draft"} if self._warm else {"denoiser"}),
         )
 
-    def _think(
-        self, prompt: list[int], end: int
-    ) -> Generator[Step, Literal["finish"] | None, list[int]]:
+    def _think(self, prompt: list[int], end: int) -> Generator[Step, Literal["finish"] | None, list[int]]:
         """The prompt with a thought that has ended."""
         thought = list(prompt)
         for _ in range(THOUGHT_CANVASES):

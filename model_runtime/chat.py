@@ -60,17 +60,15 @@ class Chat:
         head = text_of(request.canvas[:first])
         repeated = "".join(below.splitlines(keepends=True)[:REPEATED])
         fence = fence_for(request.prefix + head + after)
-        said = "".join(
-            (
-                f"Complete the {_name(request.language)}file at {MARK}. ",
-                "Answer with one code block that holds the missing text and a few of the lines that follow ",
-                "it, and nothing else.\n",
-                self._context(request, shown),
-                f"\n{fence}{request.language}\n{shown}{MARK}\n{below.rstrip()}\n{fence}\n",
-                _asked(request, fence),
-            )
+        said = (
+            f"Complete the {_name(request.language)}file at {MARK}. Answer with one code block that holds "
+            "the missing text and a few of the lines that follow it, and nothing else.\n",
+            self._context(request, shown),
+            f"\n{fence}{request.language}\n",
+            shown,
+            f"{MARK}\n{below.rstrip()}\n{fence}\n" + _asked(request, fence),
         )
-        prompt = [*self.dialogue.plain.prompt(self.tokens.encode(said.strip()))]
+        prompt = self.dialogue.plain.prompt(self._whole_lines(said))
         base = self.tokens.lay(replace_fields(request, prefix=""))
         opened = self.tokens.encode(f"{fence}{request.language}\n") + self.tokens.encode(opening)
         moved = base.prompt[len(self.tokens.profile.bos) :]  # of a head that is too long for the canvas
@@ -121,6 +119,19 @@ class Chat:
             most=GROWTH * len(old) + SLACK,
             thought_end=self.dialogue.thought_end if thinking else None,
         )
+
+    def _whole_lines(self, said: tuple[str, str, str, str, str]) -> list[int]:
+        """(instruction, other files, fence, lines shown, the rest) in ids: too long a prompt loses the other
+        files, then the oldest half of the lines, so that what is left rarely changes."""
+        begin, context, fence, shown, rest = said
+        while True:
+            ids = self.tokens.encode((begin + context + fence + shown + rest).strip())
+            if len(ids) <= self.tokens.profile.context or not (context or shown):
+                return ids[-self.tokens.profile.context :]
+            if not context:
+                lines = shown.splitlines(keepends=True)
+                shown = "".join(lines[-(len(lines) // 2) :]) if len(lines) > 1 else ""
+            context = ""
 
     def _limited(self, said: str) -> list[int]:
         ids = self.tokens.encode(said)

@@ -22,6 +22,8 @@ EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 PACKED_FILE, WHOLE_FILE = "model.int8.safetensors", "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MODEL_TYPE = "diffusion_gemma"
+# Of a repository, not fetched and not missed: pickles may run code, the others are for other programs.
+IGNORED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.onnx", "*.h5", "*.msgpack", "original/*"]
 MAX_HEADER = 100_000_000  # bytes; what the safetensors library accepts
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _ELEMENT_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "F4": 4}  # others: 8
@@ -72,7 +74,7 @@ def find(model: str) -> Path:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, local_files_only=True))
+        return Path(snapshot_download(model, local_files_only=True, ignore_patterns=IGNORED))
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         raise ModelError(
             f"{model} is not whole on this machine; run `infill-ls models download {model}`"
@@ -83,7 +85,9 @@ def examine(folder: Path, name: str) -> Checkpoint:
     """`name` is what the user calls it. Raises ModelError where it cannot be loaded as it is."""
     again = f"infill-ls models download {name}" if is_id(name) else "copy the model again"
     if not folder.is_dir():
-        raise ModelError(f"there is no folder {folder}; set infill.model to a folder or an id like owner/name")
+        raise ModelError(
+            f"there is no folder {folder}; set infill.model to a folder or an id like owner/name"
+        )
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise ModelError(f"no model at {folder}: {needed} is missing; {again}")

@@ -70,7 +70,7 @@ def load(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], generation:
         speaker: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever a damaged file does to its parser
         raise ModelError(f"the tokenizer in {folder} cannot be loaded: {one_line(error)}") from error
-    image_token = config.get("image_token_id")
+    image_token: int = config.get("image_token_id") or -1
 
     def turns(thinking: bool, image: bool) -> Turns:
         said: Any = [{"type": "image"}, {"type": "text", "text": _MARK}] if image else _MARK

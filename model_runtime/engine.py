@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
-from model_runtime import candidates, model, rank
+from model_runtime import candidates, rank
 from model_runtime.answers import Answering
 from model_runtime.chat import Chat
 from model_runtime.denoiser import (
@@ -87,7 +87,11 @@ class Engine:
                 f"the model {self.name} follows no instructions; infill.model can name one that does",
             )
         question = self.chat.ask(request, self.denoiser)
-        return (yield from Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed).run(question))
+        return (
+            yield from Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed).run(
+                question
+            )
+        )
 
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
@@ -197,9 +201,12 @@ def around(request: Infill) -> tuple[str, str]:
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
-    """Raises `faults.ModelError`."""
+    """On this machine. Raises `faults.ModelError`."""
+    from model_runtime import model  # only here: a remote denoiser does without transformers
+
     loaded = model.load(choice, on_progress)
-    engine = Engine(choice.model, loaded.denoiser, loaded.tokens, rank.load(loaded.folder), loaded.chat)
+    tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
+    engine = Engine(choice.model, loaded.denoiser, tokens, rank.load(loaded.folder), chat)
     on_progress(0.9)
     engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)

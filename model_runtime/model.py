@@ -6,7 +6,6 @@ Safetensors only, no remote code. Whether it fits is computed before anything is
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from model_runtime import adapters, checkpoint, dialogue, experts, fitting, int8, pictures, profiles
-from model_runtime.chat import Chat
+from model_runtime import adapters, checkpoint, experts, fitting, int8, pictures, prompts
 from model_runtime.checkpoint import Checkpoint
 from model_runtime.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.faults import ModelError, one_line
@@ -27,7 +24,6 @@ from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import Profile
 from model_runtime.protocol import Choice
-from model_runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +44,7 @@ LIBRARIES = {
 class Loaded:
     folder: Path
     denoiser: LocalDenoiser
-    tokens: Tokens
-    chat: Chat | None  # None for a model that follows no instructions
+    prompting: prompts.Prompting
 
 
 def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Loaded:
@@ -59,10 +54,10 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     if choice.adapter:
         adapters.check(Path(choice.adapter).expanduser())
     device = resolve_device(choice.device)
-    tokenizer = _tokenizer(folder)
-    profile, talk = _profile(found, tokenizer)
+    prompting = prompts.load(found)
+    profile = prompting.tokens.profile
     on_progress(0.05)
-    cache = (CHAT_CACHE_BYTES if talk else CACHE_BYTES) if device.type != "cpu" else CPU_CACHE_BYTES
+    cache = (CHAT_CACHE_BYTES if prompting.chat else CACHE_BYTES) if device.type != "cpu" else CPU_CACHE_BYTES
     dtype = _dtype(found, choice, device, profile, cache)
     if device.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
@@ -75,11 +70,10 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     experts.choose(model, device, choice.quantization)
     model.eval()
     gpu = device.type == "cuda"
-    tokens = Tokens(tokenizer, profile)
     denoiser = LocalDenoiser(
         model, profile, PrefixCache(cache), static=gpu, late=gpu, reader=pictures.reader(folder)
     )
-    return Loaded(folder, denoiser, tokens, Chat(tokens, talk) if talk else None)
+    return Loaded(folder, denoiser, prompting)
 
 
 def check_tied(model: Any) -> None:
@@ -108,37 +102,6 @@ def _unloaded(name: str) -> str:
 def _set(module: Any, name: str, parameter: Any) -> None:
     parent, _, own = name.rpartition(".")
     setattr(module.get_submodule(parent), own, parameter)
-
-
-def _tokenizer(folder: Path) -> Tokenizer:
-    try:
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library raises nothing more exact
-        raise ModelError(f"{folder / 'tokenizer.json'} is damaged: {one_line(error)}; copy it again") from None
-
-
-def _profile(found: Checkpoint, tokenizer: Tokenizer) -> tuple[Profile, dialogue.Dialogue | None]:
-    """How this checkpoint is prompted. Raises ModelError."""
-    if not dialogue.has_template(found.folder):
-        if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
-            raise ModelError(
-                f"the model in {found.folder} has no chat template, and no training of this project; "
-                "set infill.model to an instruction-tuned one, such as google/diffusiongemma-26B-A4B-it"
-            )
-        return profiles.EMBEDDED, None
-    talk = dialogue.load(found.folder, tokenizer, found.config, found.generation)
-    text = found.config.get("text_config") or {}
-    added = json.loads((found.folder / "tokenizer.json").read_bytes()).get("added_tokens") or []
-    unknown = range(tokenizer.get_vocab_size(), text.get("vocab_size", 0))  # rows without a token
-    profile = profiles.of_chat(
-        generation=found.generation,
-        canvas=found.config.get("canvas_length") or 256,
-        bos=text.get("bos_token_id", 2),
-        pad=text.get("pad_token_id", 0),
-        special=frozenset([*(token["id"] for token in added if token.get("special")), *unknown]),
-    )
-    tokenizer.encode_special_tokens = True  # what a document says is text, also where it looks like a mark
-    return profile, talk
 
 
 def _dtype(
@@ -178,7 +141,7 @@ def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: 
     if kind != "none":
         from model_runtime.quantize import PackedConfig  # only here: it takes half a second to load
 
-        own = PackedConfig(kind)
+        own = PackedConfig.of(kind)
     try:
         model: Any = DiffusionGemmaForBlockDiffusion.from_pretrained(
             None if found.packed else found.folder,
@@ -191,7 +154,9 @@ def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: 
             use_safetensors=True,
         )
     except torch.OutOfMemoryError:
-        raise ModelError(f"{device} ran out of memory while loading; set infill.quantization to int4") from None
+        raise ModelError(
+            f"{device} ran out of memory while loading; set infill.quantization to int4"
+        ) from None
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError) as error:
         raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
     return model.to(device) if found.packed else model

@@ -22,8 +22,8 @@ _FP8 = torch.float8_e4m3fn
 
 
 def pack(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """[..., out, in] -> (packed, scale): int8 or fp8 of the same shape with scale [..., out, 1], or two int4 a
-    byte [..., out, in / 2] with scale [..., out, in / group]."""
+    """[..., out, in] -> (packed, scale): int8 or fp8 of the same shape with scale [..., out, 1], or two
+    int4 a byte [..., out, in / 2] with scale [..., out, in / group]."""
     if kind == "int8":
         scale = row_scale(weight, 127.0)
         return (weight.float() / scale).round().to(torch.int8), scale
@@ -87,7 +87,8 @@ def _grouped_fp8(rows: Tensor, weight: Tensor, scale: Tensor, ends: Tensor) -> T
     """Rows are rounded to fp8 too, each with a scale of its own, and nothing is widened."""
     row_scales = row_scale(rows, torch.finfo(_FP8).max)
     small = (rows.float() / row_scales).to(_FP8)
-    return torch._scaled_grouped_mm(
+    multiply: Any = torch._scaled_grouped_mm  # pyright: ignore[reportPrivateImportUsage]
+    return multiply(
         small,
         weight.transpose(-2, -1),
         row_scales[:, 0],

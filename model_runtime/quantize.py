@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers.core_model_loading import ConversionOps
-from transformers.quantizers import HfQuantizer
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from model_runtime import packed
@@ -23,14 +22,20 @@ METHOD = "infill_packed"
 _ENCODER, _DECODER = "model.encoder.language_model.", "model.decoder."
 
 
-@register_quantization_config(METHOD)
 class PackedConfig(QuantizationConfigMixin):
+    kind: str
+
     def __init__(self, kind: str = "int8", **_: Any) -> None:
         self.quant_method: Any = METHOD
         self.kind = kind
 
+    @classmethod
+    def of(cls, kind: str) -> Any:
+        """Its base is a dataclass with other fields, as far as a type checker can see."""
+        made: Any = cls
+        return made(kind=kind)
 
-@register_quantizer(METHOD)
+
 class PackedQuantizer(HfQuantizer):
     def __init__(self, quantization_config: Any, **kwargs: Any) -> None:
         super().__init__(quantization_config, **kwargs)
@@ -47,11 +52,11 @@ class PackedQuantizer(HfQuantizer):
     def get_quantize_ops(self) -> ConversionOps:
         return _Pack(self)
 
-    def is_serializable(self, *_: Any, **__: Any) -> bool:
+    def is_serializable(self, *_: Any, **__: Any) -> Any:
         return False
 
     @property
-    def is_trainable(self) -> bool:
+    def is_trainable(self) -> Any:
         return False
 
     def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:
@@ -73,9 +78,14 @@ class _Pack(ConversionOps):
     def __init__(self, quantizer: PackedQuantizer) -> None:
         self._quantizer = quantizer
 
-    def convert(self, input_dict: dict[str, Any], full_layer_name: str = "", **_: Any) -> dict[str, Any]:
+    def convert(self, input_dict: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         ((name, value),) = input_dict.items()
+        full_layer_name: str = kwargs.get("full_layer_name", "")
         weight = value[0] if isinstance(value, list) else value
         small, scale = packed.pack(weight, self._quantizer.kind)
         self._quantizer.scales[full_layer_name or name] = scale
         return {name: nn.Parameter(small, requires_grad=False)}
+
+
+register_quantization_config(METHOD)(PackedConfig)
+register_quantizer(METHOD)(PackedQuantizer)

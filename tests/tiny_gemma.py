@@ -5,6 +5,7 @@ instead of 262,144; the ids of images lie at its end) and the sizes are toys.
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from pathlib import Path
@@ -77,7 +78,9 @@ def tokenizer() -> Tokenizer:
         ids.setdefault(character, next(free))
     merges = []
     for pair in learnt:
-        left, right = (part.replace("Ġ", "▁") for part in (pair.split(" ") if isinstance(pair, str) else pair))
+        left, right = (
+            part.replace("Ġ", "▁") for part in (pair.split(" ") if isinstance(pair, str) else pair)
+        )
         if left in ids and right in ids:
             ids.setdefault(left + right, next(free))
             merges.append((left, right))
@@ -87,7 +90,9 @@ def tokenizer() -> Tokenizer:
             ids[left + right] = THOUGHT if n == 6 else next(free)
         merges.append((left, right))
     ids |= {f"▁unused{i}": i for i in sorted(set(range(VOCABULARY)) - set(ids.values()))}
-    made = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    made = Tokenizer(
+        models.BPE(vocab=ids, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    )
     made.normalizer = normalizers.Replace(" ", "▁")
     made.pre_tokenizer = pre_tokenizers.Split("\n", "isolated")
     made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
@@ -161,10 +166,14 @@ def model() -> DiffusionGemmaForBlockDiffusion:
     return made.eval()
 
 
-def write(folder: Path, *, shard: str = "2MB") -> Path:
-    """The files of a release."""
+def write(folder: Path, *, shard: str = "2MB", ending: bool = False) -> Path:
+    """The files of a release. `ending`: its answers come to an end, as random weights' hardly do."""
     folder.mkdir(parents=True, exist_ok=True)
-    model().save_pretrained(folder, max_shard_size=shard)
+    made = copy.deepcopy(model()) if ending else model()
+    if ending:  # a long row of the tied table is likely in half of all directions
+        with torch.no_grad():
+            made.model.decoder.embed_tokens.weight[106] *= 3
+    made.save_pretrained(folder, max_shard_size=shard)
     tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "chat_template.jinja").write_text(TEMPLATE)
     names = {"bos": "<bos>", "eos": "<eos>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
