@@ -1,6 +1,8 @@
 """A LoRA adapter on a loaded model, in PEFT's format: checked, applied, merged where that is exact.
 
-The only importer of peft, training apart; safetensors only.
+Encoder and decoder share their weights but not their adapters, so that merging needs a copy of each weight:
+done for small models, the others keep the adapter beside the weights. The only importer of peft, training
+apart; safetensors only.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from torch import nn
 from model_runtime.faults import ModelError, one_line
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+OWN_FILE = "infill.json"  # beside them, if this project trained it: `filler`, the id that ends a hole
 
 
 def check(folder: Path) -> dict[str, Any]:
@@ -31,8 +34,17 @@ def check(folder: Path) -> dict[str, Any]:
     return config
 
 
+def filler(folder: Path) -> int | None:
+    """The id with which a model learnt from this adapter to end a hole, if it did."""
+    try:
+        found = json.loads((folder / OWN_FILE).read_bytes()).get("filler")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, int) else None
+
+
 def apply(model: Any, folder: Path, *, merge: bool) -> Any:
-    """The model with the adapter; merged into the weights unless those are quantised. Raises ModelError."""
+    """The model with the adapter, merged into copies of the weights if `merge`. Raises ModelError."""
     config = check(folder)
     try:
         from peft import PeftModel
@@ -54,7 +66,12 @@ def apply(model: Any, folder: Path, *, merge: bool) -> Any:
         adapted: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
     except (ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"the adapter in {folder} does not fit this model: {one_line(error)}") from error
-    return adapted.merge_and_unload() if merge else adapted.get_base_model()
+    if not merge:
+        return adapted.get_base_model()
+    for module in model.model.encoder.modules():
+        if isinstance(base := getattr(module, "base_layer", None), nn.Linear):
+            base.weight = nn.Parameter(base.weight.detach().clone(), requires_grad=False)
+    return adapted.merge_and_unload()
 
 
 def mismatch(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> str:

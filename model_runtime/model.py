@@ -51,10 +51,11 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     """Raises ModelError."""
     folder = checkpoint.find(choice.model)
     found = checkpoint.examine(folder, choice.model)
-    if choice.adapter:
-        adapters.check(Path(choice.adapter).expanduser())
+    adapter = Path(choice.adapter).expanduser() if choice.adapter else None
+    if adapter:
+        adapters.check(adapter)
     device = resolve_device(choice.device)
-    prompting = prompts.load(found)
+    prompting = prompts.load(found, adapters.filler(adapter) if adapter else None)
     profile = prompting.tokens.profile
     on_progress(0.05)
     cache = (CHAT_CACHE_BYTES if prompting.chat else CACHE_BYTES) if device.type != "cpu" else CPU_CACHE_BYTES
@@ -64,9 +65,10 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     model = _weights(found, device, dtype, choice.quantization)
     on_progress(0.8)
     check_tied(model)
-    if choice.adapter:
+    if adapter:
+        small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
         packed = choice.quantization != "none" or found.quantized
-        model = adapters.apply(model, Path(choice.adapter).expanduser(), merge=not packed)
+        model = adapters.apply(model, adapter, merge=small and not packed)
     experts.choose(model, device, choice.quantization)
     model.eval()
     gpu = device.type == "cuda"

@@ -7,7 +7,7 @@ follows instructions, by what its own files say. Knows ids and numbers, not text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_runtime.denoise import (
@@ -117,4 +117,14 @@ def of_chat(
         instructions=True,
         special=special,
         answer=answer,
+    )
+
+
+def with_filler(profile: Profile, filler: int) -> Profile:
+    """A model that was taught to end a hole with `filler`: one slot with slack, no lengths to try."""
+    return replace(
+        profile,
+        filler=filler,
+        length=FillerEnds(filler),
+        policy=replace(profile.policy, relevant=up_to_first(filler)),
     )

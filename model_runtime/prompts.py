@@ -22,8 +22,8 @@ class Prompting:
     chat: Chat | None  # None for a model that follows no instructions
 
 
-def load(found: Checkpoint) -> Prompting:
-    """Raises ModelError."""
+def load(found: Checkpoint, filler: int | None = None) -> Prompting:
+    """`filler`: the id with which an adapter taught a model to end a hole. Raises ModelError."""
     tokenizer = _tokenizer(found.folder)
     if not dialogue.has_template(found.folder):
         if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
@@ -43,6 +43,8 @@ def load(found: Checkpoint) -> Prompting:
         pad=text.get("pad_token_id", 0),
         special=frozenset([*(token["id"] for token in added if token.get("special")), *unknown]),
     )
+    if filler is not None:
+        profile = profiles.with_filler(profile, filler)
     tokenizer.encode_special_tokens = True  # what a document says is text, also where it looks like a mark
     tokens = Tokens(tokenizer, profile)
     return Prompting(tokens, Chat(tokens, talk))
