@@ -1,5 +1,6 @@
 """What torch can compute on here, and how much memory that has. As a program, `python -m
-model_runtime.devices`, it prints it as JSON, for `infill-ls doctor`.
+model_runtime.devices [MODEL]`, it prints it as JSON, for `infill-ls doctor`; with a model, also `model`: its
+`folder` and what it `needs` by quantisation in bf16, in bytes, or the `problem` with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
 `auto` means comes first. Whatever goes wrong is `error`.
@@ -81,6 +82,25 @@ def capability_problem(kind: str, device: torch.device) -> str | None:
     return None
 
 
+def model_report(name: str) -> dict[str, object]:
+    from model_runtime import checkpoint, fitting
+
+    try:
+        found = checkpoint.examine(checkpoint.find(name), name)
+        text = found.config.get("text_config") or {}
+        working = fitting.working_bytes(
+            text.get("vocab_size", 0), found.config.get("canvas_length") or 256, 0
+        )
+        needs = fitting.needs(found.weights(fitting.is_packed), working)
+    except ModelError as error:
+        return {"problem": str(error)}
+    bf16 = {kind: count for (dtype, kind), count in needs.items() if dtype == "bfloat16"}
+    return {"folder": str(found.folder), "needs": bf16}
+
+
 if __name__ == "__main__":
     threads.configure()
-    print(json.dumps(report()))
+    told = report()
+    if len(sys.argv) > 1:
+        told["model"] = model_report(sys.argv[1])
+    print(json.dumps(told))

@@ -37,6 +37,21 @@ def pack(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     return whole[..., 0::2] | (whole[..., 1::2] << 4), scale[..., 0]
 
 
+def pack_slowly(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """As `pack`, one matrix after another: experts of a layer are never all there in fp32."""
+    if weight.dim() < 3:
+        return pack(weight, kind)
+    parts = [pack(matrix, kind) for matrix in weight]
+    return torch.stack([small for small, _ in parts]), torch.stack([scale for _, scale in parts])
+
+
+def attach(module: nn.Module, name: str, scale: Tensor) -> None:
+    """Scales to where their matrix is used."""
+    module.register_buffer(name + SCALE, scale, persistent=False)
+    if isinstance(module, nn.Linear):
+        module.__class__ = PackedLinear
+
+
 def row_scale(weight: Tensor, most: float) -> Tensor:
     """fp32 [..., 1]: the largest magnitude of a row becomes `most`."""
     return weight.float().abs().amax(-1, keepdim=True).clamp_min(1e-12) / most
@@ -56,6 +71,8 @@ class PackedLinear(nn.Linear):
     weight_scale: Tensor
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.weight.dtype == _FP8 and multiplies_fp8(self.weight.device):
+            return _linear_fp8(input, self.weight, self.weight_scale)
         return F.linear(input, unpack(self.weight, self.weight_scale, input.dtype), self.bias)
 
 
@@ -81,6 +98,16 @@ def _grouped(module: Any, name: str, rows: Tensor, ends: Tensor) -> Tensor:
 
 def multiplies_fp8(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= SCALED_GROUPED
+
+
+def _linear_fp8(input: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+    """As `_grouped_fp8`, for one matrix without a bias, as all of this model's are."""
+    rows = input.flatten(0, -2)
+    row_scales = row_scale(rows, torch.finfo(_FP8).max)
+    small = (rows.float() / row_scales).to(_FP8)
+    multiply: Any = torch._scaled_mm  # pyright: ignore[reportPrivateImportUsage]
+    outer = multiply(small, weight.t(), row_scales, scale.t(), out_dtype=input.dtype, use_fast_accum=True)
+    return outer.unflatten(0, input.shape[:-1])
 
 
 def _grouped_fp8(rows: Tensor, weight: Tensor, scale: Tensor, ends: Tensor) -> Tensor:

@@ -68,9 +68,7 @@ class PackedQuantizer(HfQuantizer):
                     module = model.get_submodule(parent)
                 except AttributeError:  # self-conditioning: the encoder has none
                     continue
-                module.register_buffer(own + packed.SCALE, scale, persistent=False)
-                if isinstance(module, nn.Linear):
-                    module.__class__ = packed.PackedLinear
+                packed.attach(module, own, scale)
         return model
 
 
@@ -82,7 +80,7 @@ class _Pack(ConversionOps):
         ((name, value),) = input_dict.items()
         full_layer_name: str = kwargs.get("full_layer_name", "")
         weight = value[0] if isinstance(value, list) else value
-        small, scale = packed.pack(weight, self._quantizer.kind)
+        small, scale = packed.pack_slowly(weight, self._quantizer.kind)
         self._quantizer.scales[full_layer_name or name] = scale
         return {name: nn.Parameter(small, requires_grad=False)}
 

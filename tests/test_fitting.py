@@ -122,3 +122,6 @@ def test_fp8_groups_on_a_gpu_are_near_the_widened_ones() -> None:
     expected = torch.nn.functional.grouped_mm(rows, weight.bfloat16().transpose(-2, -1), offs=ends)
     ours = packed._grouped_fp8(rows, small, scale, ends)
     assert float((ours - expected).norm() / expected.norm()) < 0.05
+    one = packed._linear_fp8(rows, small[0], scale[0])
+    expected = rows @ weight[0].bfloat16().T
+    assert float((one - expected).norm() / expected.norm()) < 0.05

@@ -36,17 +36,25 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
     import psutil  # only here: it takes time to load
 
     folder = EMBEDDED if settings.model == "embedded" else Path(settings.model).expanduser()
-    if folder != EMBEDDED and not is_path(settings.model) and not folder.is_dir():
-        remedy = "download it and set infill.model to its folder"
-        yield problem("model", f"{settings.model} is not a folder on this machine", remedy)
+    large = folder != EMBEDDED
+    found_here = devices(settings.model if large else "")
+    told = found_here.get("model", {})
+    if large and not is_path(settings.model) and not folder.is_dir():
+        folder = Path(told.get("folder", ""))
+    if "folder" not in told and large and not is_path(settings.model) and not folder.parts:
+        remedy = f"run `infill-ls models download {settings.model}`, or set infill.model to a folder"
+        yield problem("model", f"{settings.model} is not whole on this machine", remedy)
         need = 0
     else:
         found = weights.check(folder)
         yield from found
         whole = all(finding.level == "ok" for finding in found)
         need = weights.memory_need(sorted(folder.glob("*.safetensors")), settings.device) if whole else 0
+    need = told.get("needs", {}).get(settings.quantization, need)
     yield machine.memory(psutil.virtual_memory().available, need)
-    yield machine.device(settings.device, devices(), need)
+    yield machine.device(settings.device, found_here, need)
+    if needs := told.get("needs"):
+        yield machine.fits(found_here.get("devices", {}), psutil.virtual_memory().available, needs)
     yield machine.grammars(languages.LANGUAGES)
     yield _socket(settings)
     yield machine.log(worker.log_path, _free(worker.log_path.parent))
@@ -71,9 +79,9 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
     return ok("worker", said)
 
 
-def devices() -> dict[str, Any]:
-    """What torch finds, asked in a process of its own: this one never loads it."""
-    command = [sys.executable, "-m", "model_runtime.devices"]
+def devices(model: str = "") -> dict[str, Any]:
+    """What torch finds, and what the model needs, asked in a process of its own: this one never loads it."""
+    command = [sys.executable, "-m", "model_runtime.devices", *([model] if model else [])]
     try:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEVICES_S)
     except subprocess.TimeoutExpired:
