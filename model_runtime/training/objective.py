@@ -89,12 +89,15 @@ class Objective:
         return self._causal[key]
 
     def causal_loss(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
+        scores = forward.logits(self.model, self.prefix(batch, kv)[:, :-1])
+        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten())
+
+    def prefix(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
+        """Encode the sequences; their hidden states [B, P, H]."""
         rows, length = batch.sequence.shape
         positions = torch.arange(length, device=batch.sequence.device)[None].expand(rows, -1)
         masks = self._masks(length, batch.sequence.device)
-        hidden = self.encode(self.model, batch.sequence, positions, masks, kv)
-        scores = forward.logits(self.model, hidden[:, :-1])
-        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten())
+        return self.encode(self.model, batch.sequence, positions, masks, kv)
 
     def canvas_loss(
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
