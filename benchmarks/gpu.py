@@ -42,6 +42,7 @@ PROBED, KEPT = 4, 2
 FULL_CANVAS, CANVAS_STEPS = 256, 16
 STEPS_S = {"none": 130.0, "fp8": 90.0}  # for the shapes as shipped: compiling takes most of it
 EAGER_S = 20.0
+ROUNDS = 7  # of one measurement, at most
 TOTAL_S = 440.0  # no part begins after that; one takes at most half a minute more
 
 
@@ -201,7 +202,7 @@ def generate(denoiser: LocalDenoiser) -> dict[str, Any]:
 def timed(run: Callable[[], Any], device: str, rounds: int = 7) -> dict[str, float]:
     """After one untimed run."""
     times = []
-    for number in range(rounds + 1):
+    for number in range(min(rounds, ROUNDS) + 1):
         machine.synchronize(device)
         started = time.perf_counter()
         run()
