@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from model_runtime.protocol import Choice, Infill, Slot
+from model_runtime.protocol import Alternative, Choice, Infill, Slot
 from model_runtime.scheduler import Order
 
 STEPS = 4
@@ -30,13 +30,16 @@ class Fill:
     prefill_ms: float = 0.0
     denoise_ms: float = 1000 * STEPS * STEP_S
     complete: bool = True
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset({"denoiser"})
+    alternatives: tuple[Alternative, ...] = ()
+    sources: tuple[str, ...] = ("denoiser",)
 
 
 class Engine:
     name = "stand-in"
     device = "cpu"
+
+    def servers(self) -> dict[str, str]:
+        return {}
 
     def idle(self) -> None:
         pass

@@ -18,7 +18,7 @@ from lsp_server.document import Refusal, Snapshot, Span
 from lsp_server.hole import Hole
 from lsp_server.lines import indentation
 from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
+from lsp_server.syntax import Parses, Syntax
 
 NAMED_TOKENS = 47  # of a hole that the user names: as many as the embedded model's slot has
 NAMED_LINES = 16
@@ -41,13 +41,17 @@ async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
     watch = Stopwatch(contender)
     started = time.perf_counter()
     at, parses = len(place.before), Parses()
+
+    def context(snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
+        return place.context
+
     if place.named:
         outcome = (await pipeline.fill(snapshot, [named_hole(place)], watch, settings, parses))[0]
     else:
-        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses)
+        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, context=context)
     unasked = watch.asked
     if not unasked and place.middle is not None:  # its best guess all the same
-        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, invoked=True)
+        outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, invoked=True, context=context)
     ms = (time.perf_counter() - started) * 1000 - watch.preparing_ms
     if isinstance(outcome, Refusal):
         return Answer("", snapshot.text, 0.0, watch.steps, ms, unasked, outcome.reason)

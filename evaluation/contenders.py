@@ -78,9 +78,9 @@ class Local:
             fill = self._ask(request)
         except Unfillable as error:
             return Refused(request.id, error.reason, str(error))
-        sources = tuple(sorted(fill.sources))
         times = 0.0, fill.prefill_ms, fill.denoise_ms
-        return Done(request.id, fill.texts, fill.confidence, fill.steps, *times, sources=sources)
+        more = {"alternatives": fill.alternatives, "sources": fill.sources}
+        return Done(request.id, fill.texts, fill.confidence, fill.steps, *times, **more)
 
 
 class Stopwatch:

@@ -35,6 +35,7 @@ class Place:
     language: str = "python"
     wanted: bool = True  # False: a suggestion here would be a nuisance
     test: str = ""  # program text that raises unless the text before it is right
+    context: tuple[str, ...] = ()  # of the project's other files, as the server would send it
 
     @property
     def named(self) -> bool:
@@ -84,7 +85,13 @@ def _place(record: dict[str, Any], name: str) -> Place:
         wanted = record.get("wanted", False)
         return Place(record["category"], where, before, after, None, record["language"], wanted)
     return Place(
-        record["kind"], where, before, after, _text(record["middle"]), record.get("language", "python")
+        record["kind"],
+        where,
+        before,
+        after,
+        _text(record["middle"]),
+        record.get("language", "python"),
+        context=tuple(_text(piece) for piece in record.get("context", ())),
     )
 
 

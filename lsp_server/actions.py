@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server import edit, pipeline, targets
+from lsp_server import proofread as proofreading
 from lsp_server.asked import Asked, OnStep
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.hole import Hole
 from lsp_server.pipeline import Filler
+from lsp_server.proofread import Doubt
 from lsp_server.rewrite import rewrite
 from lsp_server.settings import Settings
 from lsp_server.syntax import Parses, Syntax
@@ -23,7 +25,8 @@ FILL_ALL = "source.fillAll.infill"
 FIX = "quickfix.infill"
 INSTRUCTION = "refactor.rewrite.infill.instruction"
 DOCSTRING = "refactor.rewrite.infill.docstring"
-KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING)
+PROOFREAD = "refactor.rewrite.infill.proofread"
+KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
 
 _WORDS = {"selection": "the selection", "body": "this body"}
 DEADLINE_MS = 60_000  # for who has asked, sees the progress and can cancel
@@ -56,8 +59,12 @@ def offered(
     found = targets.to_fill(snapshot, syntax, span, settings)
     if isinstance(found, Hole):
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
-    if snapshot.text[span.start : span.end].strip() and settings.model != "embedded":
-        yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+    writes = settings.backend == "openai"  # may follow instructions, and cannot weigh what is written
+    if snapshot.text[span.start : span.end].strip():
+        if writes or settings.model != "embedded":
+            yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+        if not writes and isinstance(proofreading.words_of(snapshot, span), list):
+            yield Action(PROOFREAD, "Proofread the selection", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
         verb = "Write" if place.lead else "Refresh"
         yield Action(DOCSTRING, f"{verb} the docstring", span)
@@ -94,7 +101,7 @@ async def carry_out(
     if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
         return holes
     if action.kind == FIX:
-        asked.original = snapshot.text[holes[0].span.start : holes[0].span.end]
+        asked.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
 
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
@@ -109,6 +116,21 @@ async def carry_out(
     if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
         return Refusal("parse", "what the model wrote parses no better than what is there")
     return tuple(part for each in edits for part in edit.minimal(snapshot, each))
+
+
+async def proofread(
+    snapshot: Snapshot, span: Span, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+) -> list[Doubt] | Refusal:
+    """The words of a span that the model doubts."""
+    if refusal := settings.refusal(snapshot):
+        return refusal
+    settings = replace(settings, deadline_ms=DEADLINE_MS)
+
+    def progress(done: int, of: int) -> None:
+        on_step(f"{done} of {of} words", round(100 * done / of))
+
+    asked = Asked(worker, lambda message, percentage: None)
+    return await proofreading.proofread(snapshot, span, asked, settings, parses, progress)
 
 
 def _holes(

@@ -18,8 +18,9 @@ import click
 
 from lsp_server.options import (
     NOTE_AFTER_S,
+    Chosen,
     WrongUse,
-    choice_options,
+    chosen,
     json_option,
     line_count,
     patiently,
@@ -38,9 +39,9 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @apply_option
-@choice_options
+@chosen
 @json_option
-def fill(file: Path, write: bool, as_json: bool, **choice: str) -> None:
+def fill(file: Path, write: bool, choice: Chosen, as_json: bool) -> None:
     """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
     from lsp_server.actions import FILL_ALL, Action
     from lsp_server.document import Span
@@ -58,7 +59,7 @@ def fill(file: Path, write: bool, as_json: bool, **choice: str) -> None:
 @click.option("--think", is_flag=True, help="Let the model think before it answers.")
 @click.option("--image", type=click.Path(path_type=Path), help="A picture of what is wanted.")
 @apply_option
-@choice_options
+@chosen
 @json_option
 def rewrite(
     file: Path,
@@ -67,8 +68,8 @@ def rewrite(
     think: bool,
     image: Path | None,
     write: bool,
+    choice: Chosen,
     as_json: bool,
-    **choice: str,
 ) -> None:
     """Rewrite lines of FILE with an instruction, if the model follows any."""
     from lsp_server.actions import INSTRUCTION, Action
@@ -82,13 +83,11 @@ def rewrite(
     _report(file, snapshot, data, outcome, write, as_json)
 
 
-async def _carry_out(
-    action: Action, snapshot: Snapshot, choice: dict[str, str]
-) -> tuple[Edit, ...] | Refusal:
+async def _carry_out(action: Action, snapshot: Snapshot, choice: Chosen) -> tuple[Edit, ...] | Refusal:
     from lsp_server.actions import carry_out
     from lsp_server.syntax import Parses
 
-    settings = resolved(**choice, languages=(snapshot.language,))
+    settings = resolved(choice, languages=(snapshot.language,))
     started = time.monotonic()
 
     def step(message: str, percentage: int | None) -> None:

@@ -17,8 +17,9 @@ import click
 
 from lsp_server import changes, commands
 from lsp_server.options import (
+    Chosen,
     WrongUse,
-    choice_options,
+    chosen,
     json_option,
     line_count,
     patiently,
@@ -64,9 +65,9 @@ def serve(tcp: str | None, log_file: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, metavar="LINE:COL", help="The cursor: line and character, from 1.")
 @click.option("--deadline-ms", type=click.IntRange(min=1), help="Take the best the model has by then.")
-@choice_options
+@chosen
 @json_option
-def complete(file: Path, at: str, deadline_ms: int | None, as_json: bool, **choice: str) -> None:
+def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_json: bool) -> None:
     """Print what an editor would offer at a place in FILE."""
     from lsp_server.document import Refusal
     from lsp_server.pipeline import suggest
@@ -75,7 +76,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, as_json: bool, **choi
     snapshot = read(file)[0]
     offset = _offset(snapshot.text, at, file)
     # Who asks wants to see the answer, however unsure.
-    settings = resolved(**choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
+    settings = resolved(choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
     outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
         if as_json:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from msgspec.structs import replace as replace_fields
 
-from lsp_server import canvas, edit, hole, placeholder
+from lsp_server import canvas, edit, hole, mend, placeholder
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.hole import Hole
 from lsp_server.settings import Settings
@@ -77,9 +77,7 @@ async def alternatives(
     on_draft: OnDraft | None = None,
     context: Gather = nothing_else,
 ) -> list[Edit] | Refusal:
-    """At least one edit and at most `count` different ones, best first. All carry the best one's
-    confidence: the worker gives no other."""
-    started = time.perf_counter()
+    """At least one edit and at most `count` different ones, best first."""
     if refusal := settings.refusal(snapshot):
         return refusal
     syntax = parses.around(snapshot, offset) if offset is not None else None
@@ -93,21 +91,8 @@ async def alternatives(
         priority="invoked" if invoked else "automatic",
         context=context(snapshot, found.span.start, syntax),
     )
-    answer = await worker.fill(asked, on_draft)
-    if isinstance(answer, Refused):
-        return _refusal(answer)
-    if answer.confidence < settings.confidence_threshold:
-        return Refusal("confidence", f"{answer.confidence:.2f} is below infill.confidenceThreshold")
-    ms = (time.perf_counter() - started) * 1000
-    edits: list[Edit] = []
-    refusal = Refusal("empty", "the model had nothing to add here")
-    for (text,) in (answer.texts, *answer.alternatives)[:count]:
-        outcome = edit.validate(snapshot, syntax, found, text, answer, ms)
-        if isinstance(outcome, Edit) and all(outcome.text != each.text for each in edits):
-            edits.append(outcome)
-        elif isinstance(outcome, Refusal) and text == answer.texts[0]:
-            refusal = outcome
-    return edits or refusal
+    threshold = settings.confidence_threshold
+    return await _put(asked, snapshot, syntax, found, worker, on_draft, count=count, threshold=threshold)
 
 
 async def fill(
@@ -144,21 +129,107 @@ async def _fill(
     around: Callable[[Hole], Syntax | None],
 ) -> list[Edit | Refusal]:
     """The holes of one canvas; one by one if they do not fit the model's."""
+    if len(holes) == 1:
+        (one,) = holes
+        outcome = await _put(_request(snapshot, holes, settings), snapshot, around(one), one, worker)
+        return [outcome if isinstance(outcome, Refusal) else outcome[0]]
     started = time.perf_counter()
-    answer = await worker.fill(_request(snapshot, holes, settings))
-    if isinstance(answer, Refused):
-        if answer.reason in _ALONE and len(holes) > 1:
+    answer = await ask(snapshot, holes, worker, settings)
+    if isinstance(answer, Refusal):
+        if answer.reason in _ALONE:
             return [
                 outcome
                 for each in holes
                 for outcome in await _fill(snapshot, [each], worker, settings, around)
             ]
-        return [_refusal(answer)] * len(holes)
+        return [answer] * len(holes)
     ms = (time.perf_counter() - started) * 1000
     return [
         edit.validate(snapshot, around(each), each, text, answer, ms)
         for each, text in zip(holes, answer.texts, strict=True)
     ]
+
+
+async def _put(
+    request: Infill,
+    snapshot: Snapshot,
+    syntax: Syntax | None,
+    hole: Hole,
+    worker: Filler,
+    on_draft: OnDraft | None = None,
+    *,
+    count: int = 1,
+    threshold: float = 0.0,
+) -> list[Edit] | Refusal:
+    """What may be offered for one hole: at least one edit, at most `count`, best first. Where nothing that
+    comes back parses, the worker is asked once more, for what the parser stumbles over in it."""
+    started = time.perf_counter()
+    answer = await worker.fill(request, on_draft)
+    if isinstance(answer, Refused):
+        return _refusal(answer)
+    if answer.confidence < threshold:
+        return _unsure(answer)
+    ms = (time.perf_counter() - started) * 1000
+    outcome = _validated(snapshot, syntax, hole, answer, ms, count, threshold)
+    if not isinstance(outcome, Refusal) or outcome.reason != "parse" or syntax is None:
+        return outcome
+    left_ms = None if request.deadline_ms is None else round(request.deadline_ms - ms)
+    again = mend.of(answer.texts[0], snapshot.text, hole, syntax)
+    if again is None or (left_ms is not None and left_ms < ms):
+        return outcome
+    request = replace_fields(
+        request, canvas=again.canvas(request.canvas), candidates=1, deadline_ms=left_ms, original=""
+    )
+    mended = await worker.fill(request)
+    if isinstance(mended, Refused):
+        return outcome
+    text = again.before + mended.texts[0] + again.after
+    mended = replace_fields(
+        mended, texts=(text,), confidence=min(answer.confidence, mended.confidence), alternatives=()
+    )
+    if mended.confidence < threshold:
+        return _unsure(mended)
+    ms = (time.perf_counter() - started) * 1000
+    return _validated(snapshot, syntax, hole, mended, ms, count, threshold)
+
+
+def _validated(
+    snapshot: Snapshot,
+    syntax: Syntax | None,
+    hole: Hole,
+    answer: Done,
+    ms: float,
+    count: int,
+    threshold: float,
+) -> list[Edit] | Refusal:
+    """What may be offered of an answer for one hole, best first: at least one edit, at most `count`, all
+    different; or what is against the best."""
+    edits: dict[str, Edit] = {}
+    refusal = None
+    for each in _fills(answer):
+        if each.confidence < threshold or len(edits) == count:
+            break
+        outcome = edit.validate(snapshot, syntax, hole, each.texts[0], each, ms)
+        if isinstance(outcome, Edit):
+            edits.setdefault(outcome.text, outcome)
+        else:
+            refusal = refusal or outcome
+    return list(edits.values()) or refusal or Refusal("empty", "the model had nothing to add here")
+
+
+def _fills(answer: Done) -> Iterator[Done]:
+    """An answer's best fill, then its others."""
+    yield answer
+    for each in answer.alternatives:
+        yield replace_fields(answer, texts=each.texts, confidence=each.confidence, sources=each.sources)
+
+
+async def ask(
+    snapshot: Snapshot, holes: Sequence[Hole], worker: Filler, settings: Settings
+) -> Done | Refusal:
+    """What the worker has for the holes of one canvas, not yet looked at."""
+    answer = await worker.fill(_request(snapshot, holes, settings))
+    return _refusal(answer) if isinstance(answer, Refused) else answer
 
 
 def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
@@ -183,6 +254,10 @@ def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> I
         language=snapshot.language,
         deadline_ms=settings.deadline_ms,
     )
+
+
+def _unsure(answer: Done) -> Refusal:
+    return Refusal("confidence", f"{answer.confidence:.2f} is below infill.confidenceThreshold")
 
 
 def _refusal(answer: Refused) -> Refusal:

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import actions, next_edit, pictures, positions
+from lsp_server import actions, diagnostics, next_edit, pictures, positions
 from lsp_server.actions import Action, Diagnostic
+from lsp_server.asked import OnStep
 from lsp_server.completion import Selected, complete
 from lsp_server.document import Edit, Refusal, Snapshot, Span
+from lsp_server.proofread import Doubt
 from lsp_server.session import Session
 from model_runtime.protocol import Draft
 
@@ -24,6 +26,11 @@ log = logging.getLogger(__name__)
 DRAFT = "infill/draft"
 SHORT_LINES = 2_000  # of a document that is searched for holes when no source action was asked for
 MOST_DIAGNOSTICS = 4  # that one request for actions is answered for
+
+# Actions that are commands: the client asks for the instruction, or sees marks instead of an edit.
+_COMMANDS = {actions.INSTRUCTION: "infill.rewrite", actions.PROOFREAD: "infill.proofread"}
+
+_Result = TypeVar("_Result")
 
 
 class Progress(Protocol):
@@ -123,23 +130,25 @@ def code_actions(ls: Client, params: types.CodeActionParams) -> list[types.CodeA
         return []
     if session.refusal(snapshot := place[0]):
         return []
-    shown = context.diagnostics[:MOST_DIAGNOSTICS]
+    marked = [each for each in context.diagnostics if diagnostics.ours(each)]
+    shown = [each for each in context.diagnostics if not diagnostics.ours(each)][:MOST_DIAGNOSTICS]
     spans = (span_of(snapshot, each.range, session) for each in shown)
-    diagnostics = [
+    faults = [
         Diagnostic(at or Span(0, 0), each.message if at else "")
         for at, each in zip(spans, shown, strict=True)
     ]
-    found = list(actions.offered(snapshot, span, diagnostics, session.settings, session.parses))
+    found = list(actions.offered(snapshot, span, faults, session.settings, session.parses))
     asked_for = any(kind.split(".")[0] == "source" for kind in map(_text, context.only or ()))
     invoked = context.trigger_kind is not types.CodeActionTriggerKind.Automatic and not context.only
     short = session.line_count(uri) <= SHORT_LINES
     if (asked_for or (invoked and short)) and (whole := session.whole(uri)):
         found += filter(None, [actions.fills_all(whole, session.settings)])
-    return [
-        _code_action(ls, action, snapshot, shown)
-        for action in found
-        if not context.only or any(_within(action.kind, _text(kind)) for kind in context.only)
+    made = [
+        *(_replacement(ls, snapshot, each, text) for each in marked if (text := diagnostics.better(each))),
+        *(_code_action(ls, action, snapshot, shown) for action in found),
     ]
+    only = [_text(kind) for kind in context.only or ()]
+    return [each for each in made if not only or any(_within(_text(each.kind or ""), kind) for kind in only)]
 
 
 async def resolve(ls: Client, action: types.CodeAction) -> types.CodeAction:
@@ -150,16 +159,16 @@ async def resolve(ls: Client, action: types.CodeAction) -> types.CodeAction:
     return action
 
 
-async def fill(ls: Client, argument: Any, token: types.ProgressToken | None) -> None:
+async def fill(ls: Client, argument: Any, token: types.ProgressToken | None) -> types.WorkspaceEdit | None:
     """The command `infill.fill`: a range's hole, or all of the document's."""
     data = _checked(argument)
     kind = data.get("kind") or (actions.FILL if data.get("range") else actions.FILL_ALL)
     if kind not in actions.KINDS:
         raise Declined(f"there is no action {kind!r}")
-    ls.apply("infill: fill", await _edit(ls, "Fill", {**data, "kind": kind}, token))
+    return _given(ls, "infill: fill", data, await _edit(ls, "Fill", {**data, "kind": kind}, token))
 
 
-async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) -> None:
+async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) -> types.WorkspaceEdit | None:
     """The command `infill.rewrite`."""
     data = _checked(argument)
     if not data.get("range"):
@@ -169,16 +178,55 @@ async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) 
         wanted["image"] = pictures.from_client(data.get("image"))
     except pictures.PictureError as error:
         raise Declined(f"infill.rewrite: {error}") from None
-    ls.apply("infill: rewrite", await _edit(ls, "Rewrite", wanted, token))
+    return _given(ls, "infill: rewrite", data, await _edit(ls, "Rewrite", wanted, token))
+
+
+def _given(
+    ls: Client, label: str, data: dict[str, Any], edit: types.WorkspaceEdit
+) -> types.WorkspaceEdit | None:
+    """Have the client make the edit, unless it asked for it as the answer, to look at it first."""
+    if data.get("apply") is False:
+        return edit
+    ls.apply(label, edit)
+    return None
+
+
+async def proofread(ls: Client, argument: Any, token: types.ProgressToken | None) -> dict[str, int]:
+    """The command `infill.proofread`: marks the words in doubt."""
+    session, data = ls.session, _checked(argument)
+    snapshot, span = _located(session, data, whole=False)
+
+    def work(on_step: OnStep) -> Coroutine[Any, Any, list[Doubt] | Refusal]:
+        return actions.proofread(snapshot, span, session, session.settings, session.parses, on_step)
+
+    doubts = await _worked(ls, "Proofread", snapshot, token, work)
+    diagnostics.mark(session, snapshot, span, doubts)
+    return {"found": len(doubts)}
 
 
 async def _edit(
     ls: Client, title: str, data: dict[str, Any], token: types.ProgressToken | None
 ) -> types.WorkspaceEdit:
     """Carry an action out. `data` is `{uri, kind, range?, version?, message?}`, as `_code_action` made it."""
-    session, uri, kind = ls.session, data["uri"], data["kind"]
+    session, kind = ls.session, data["kind"]
+    snapshot, span = _located(session, data, whole=kind == actions.FILL_ALL)
+    thinking, image = data.get("thinking") is True, data.get("image") or b""
+    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
+
+    def work(on_step: OnStep) -> Coroutine[Any, Any, tuple[Edit, ...] | Refusal]:
+        return actions.carry_out(action, snapshot, session, session.settings, session.parses, on_step)
+
+    outcome = await _worked(ls, title, snapshot, token, work)
+    if not all(inside(session, snapshot, edit) for edit in outcome):
+        raise Declined("the change would reach beyond the cell")
+    return _workspace_edit(ls, snapshot, outcome)
+
+
+def _located(session: Session, data: dict[str, Any], *, whole: bool) -> tuple[Snapshot, Span]:
+    """The document and the range in it that a request is about. Raises Declined."""
+    uri = data["uri"]
     snapshot, span = session.whole(uri), Span(0, 0)
-    if kind != actions.FILL_ALL and snapshot:
+    if not whole and snapshot:
         at = _range(data.get("range"))
         snapshot = session.snapshot(uri, at.start.line)
         found = span_of(snapshot, at, session) if snapshot else None
@@ -191,11 +239,20 @@ async def _edit(
         raise _moved_on()
     if refusal := session.refusal(snapshot):
         raise Declined(refusal.message)
+    return snapshot, span
+
+
+async def _worked(
+    ls: Client,
+    title: str,
+    snapshot: Snapshot,
+    token: types.ProgressToken | None,
+    work: Callable[[OnStep], Coroutine[Any, Any, _Result | Refusal]],
+) -> _Result:
+    """The result of some work on a snapshot, with progress and cancel. Raises Declined, also where the
+    document has moved on."""
     progress = ls.steps(title, token)
-    thinking, image = data.get("thinking") is True, data.get("image") or b""
-    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
-    work = actions.carry_out(action, snapshot, session, session.settings, session.parses, progress.report)
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(work(progress.report))
     progress.cancels(task)
     try:
         outcome = await task
@@ -207,13 +264,11 @@ async def _edit(
     finally:
         progress.end()
     if isinstance(outcome, Refusal):
-        log.info("nothing for %s in %s: %s (%s)", kind, uri, outcome.message, outcome.reason)
+        log.info("nothing from %s in %s: %s (%s)", title, snapshot.uri, outcome.message, outcome.reason)
         raise Declined(outcome.message)
-    if not session.is_current(snapshot):
+    if not ls.session.is_current(snapshot):
         raise _moved_on()
-    if not all(inside(session, snapshot, edit) for edit in outcome):
-        raise Declined("the change would reach beyond the cell")
-    return _workspace_edit(ls, snapshot, outcome)
+    return outcome
 
 
 def _code_action(
@@ -226,9 +281,9 @@ def _code_action(
     if action.diagnostic >= 0:
         made.diagnostics = [diagnostics[action.diagnostic]]
         data["message"] = action.message
-    if action.kind == actions.INSTRUCTION:  # the client asks for the instruction
+    if command := _COMMANDS.get(action.kind):
         argument = {"uri": snapshot.uri, "range": where}
-        made.command = types.Command(action.title, "infill.rewrite", arguments=[argument])
+        made.command = types.Command(action.title, command, arguments=[argument])
     elif ls.resolves_edits:
         made.data = data
     else:
@@ -236,12 +291,22 @@ def _code_action(
     return made
 
 
+def _replacement(ls: Client, snapshot: Snapshot, doubted: types.Diagnostic, text: str) -> types.CodeAction:
+    """What proofreading would put in a word's place."""
+    edit = _text_edits(ls, snapshot, [types.TextEdit(doubted.range, text)])
+    return types.CodeAction(f"Replace by `{text}`", kind=actions.FIX, diagnostics=[doubted], edit=edit)
+
+
 def _workspace_edit(ls: Client, snapshot: Snapshot, edits: Sequence[Edit]) -> types.WorkspaceEdit:
     made = [types.TextEdit(range_of(snapshot, edit.span, ls.session), edit.text) for edit in edits]
+    return _text_edits(ls, snapshot, made)
+
+
+def _text_edits(ls: Client, snapshot: Snapshot, made: Sequence[types.TextEdit]) -> types.WorkspaceEdit:
     if not ls.versioned_edits:
-        return types.WorkspaceEdit(changes={snapshot.uri: made})
+        return types.WorkspaceEdit(changes={snapshot.uri: list(made)})
     document = types.OptionalVersionedTextDocumentIdentifier(snapshot.uri, snapshot.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, made)])
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(made))])
 
 
 def range_of(snapshot: Snapshot, span: Span, session: Session) -> types.Range:

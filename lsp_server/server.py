@@ -20,6 +20,7 @@ from pygls.lsp.server import LanguageServer
 from lsp_server import framing, logs, messages, package_version, requests
 from lsp_server.actions import KINDS
 from lsp_server.activity import Activity
+from lsp_server.diagnostics import publisher
 from lsp_server.document import Refusal
 from lsp_server.languages import watched_globs
 from lsp_server.notices import Notices
@@ -45,6 +46,7 @@ class InfillServer(LanguageServer):
         self.resolves_edits = self.versioned_edits = self.shows_progress = False
         self._told: list[str] = []
         self.notices = Notices()
+        session.marks.on_change = publisher(session.marks, self.text_document_publish_diagnostics)
         super().__init__(
             "infill-ls",
             package_version(),
@@ -242,17 +244,22 @@ async def restart_worker(ls: InfillServer, arguments: list[Any], token: Any) -> 
     await ls.session.restart_worker()
 
 
-async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> None:
-    await requests.fill(ls, next(iter(arguments), None), token)
+async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
+    return await requests.fill(ls, next(iter(arguments), None), token)
 
 
-async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> None:
-    await requests.rewrite(ls, next(iter(arguments), None), token)
+async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
+    return await requests.rewrite(ls, next(iter(arguments), None), token)
+
+
+async def proofread(ls: InfillServer, arguments: list[Any], token: Any) -> dict[str, int]:
+    return await requests.proofread(ls, next(iter(arguments), None), token)
 
 
 COMMANDS = {
     "infill.accepted": accepted,
     "infill.fill": fill,
+    "infill.proofread": proofread,
     "infill.restartWorker": restart_worker,
     "infill.rewrite": rewrite,
     "infill.status": status,

@@ -22,6 +22,7 @@ from lsp_server.context import Context
 from lsp_server.document import Edit, Refusal, Snapshot
 from lsp_server.exclude import Rules, path_of
 from lsp_server.following import Following
+from lsp_server.marks import Marks
 from lsp_server.next_edit import History, Rename
 from lsp_server.notebook import Notebook
 from lsp_server.pace import Pace
@@ -64,6 +65,7 @@ class Session:
         self.following = Following(self._documents.get)
         self.context = Context(self.following)
         self._offers: dict[str, Offer] = {}
+        self.marks = Marks()
         self._histories: dict[str, History] = {}
         self._pace = Pace()
         self._background: set[asyncio.Task[None]] = set()
@@ -159,6 +161,7 @@ class Session:
                 history = History()
                 document.replace_all(new)
             self.following.edited(uri, replaced[0][0] if replaced else None)
+            self.marks.edited(uri, replaced, new, self.encoding)
         self._histories[uri] = history
         document.version = version
         self.displace(uri)
@@ -167,6 +170,7 @@ class Session:
         for kept in (self._documents, self._offers, self._histories):
             kept.pop(uri, None)
         self.following.closed(uri)
+        self.marks.forget(uri)
         self.parses.forget(uri)
         self.displace(uri)
 

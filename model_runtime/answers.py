@@ -13,13 +13,17 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from model_runtime.chat import Question, first_of, without_fence
+from model_runtime.denoise import Policy
 from model_runtime.denoiser import Branch, Denoiser, OutOfMemory, Proposal, Row
 from model_runtime.faults import Unfillable
 from model_runtime.fills import Fill, Filling, Step
 from model_runtime.tokens import Tokens
+
+_Result = TypeVar("_Result")
+Part = Generator[Step | None, Literal["finish"] | None, _Result]  # of a Filling
 
 THOUGHT_CANVASES = 8  # after so many a thought is ended
 
@@ -76,10 +80,10 @@ class Answering:
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            sources=frozenset({"denoiser", "draft"} if self._warm else {"denoiser"}),
+            sources=("denoiser", "original") if self._warm else ("denoiser",),
         )
 
-    def _think(self, prompt: list[int], end: int) -> Generator[Step, Literal["finish"] | None, list[int]]:
+    def _think(self, prompt: list[int], end: int) -> Part[list[int]]:
         """The prompt with a thought that has ended."""
         thought = list(prompt)
         for _ in range(THOUGHT_CANVASES):
@@ -94,9 +98,7 @@ class Answering:
         ids = [*question.old, *question.closing]
         return ids if question.old and len(ids) <= self._tokens.profile.canvas else None
 
-    def _canvas(
-        self, prompt: list[int], draft: list[int] | None, before: Sequence[int]
-    ) -> Generator[Step, Literal["finish"] | None, _Canvas]:
+    def _canvas(self, prompt: list[int], draft: list[int] | None, before: Sequence[int]) -> Part[_Canvas]:
         profile = self._tokens.profile
         policy = profile.answer or profile.policy
         free = [False] * profile.canvas
@@ -105,16 +107,17 @@ class Answering:
             padded = [*draft, *[profile.end] * (profile.canvas - len(draft))]
             rows.append(Row(padded, free, draft=True, free=True))
         earlier, finished = self._steps, False
-        running = self._denoised(prompt, rows, policy)
-        for proposal in running:
-            self._steps = earlier + proposal.step
-            command = yield Step(self._steps, partial(self._so_far, before, proposal))
-            finished = proposal.finished or proposal.step == policy.max_steps
-            if finished or command == "finish":
+        running, proposal = self._denoised(prompt, rows, policy), None
+        for news in running:
+            proposal = news or proposal
+            if news:
+                self._steps = earlier + news.step
+                finished = news.finished or news.step == policy.max_steps
+            command = yield news and Step(self._steps, partial(self._so_far, before, news))
+            if proposal and (finished or command == "finish"):
                 running.close()
                 break
-        else:
-            raise AssertionError("a denoiser that proposes nothing")
+        assert proposal, "a denoiser proposes something"
         best = proposal.read().ids
         ended = [ids[: first_of(ids, self._ends) + 1] for ids in best]
         scores = self._denoiser.score(prompt, [], [Branch(ids) for ids in ended])
@@ -125,8 +128,8 @@ class Answering:
         return _Canvas(best[chosen], means[chosen], finished)
 
     def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], policy
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
+        self, prompt: list[int], rows: Sequence[Row], policy: Policy
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """Without the warm start where memory is short."""
         try:
             yield from self._denoiser.denoise(prompt, rows, policy, self._seed)

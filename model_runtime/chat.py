@@ -66,7 +66,7 @@ class Chat:
             self._context(request, shown),
             f"\n{fence}{request.language}\n",
             shown,
-            f"{MARK}\n{below.rstrip()}\n{fence}\n" + _asked(request, fence),
+            f"{MARK}\n{below.rstrip()}\n{fence}\n{request.task}",
         )
         prompt = self.dialogue.plain.prompt(self._whole_lines(said))
         base = self.tokens.lay(replace_fields(request, prefix=""))
@@ -177,14 +177,6 @@ def without_fence(text: str, fence: str) -> tuple[str, bool]:
     """(the text up to a closing fence, whether there was one)."""
     match = re.search(rf"^ {{0,3}}{fence}`*[ \t]*$", text, re.MULTILINE)
     return (text[: match.start()], True) if match else (text, False)
-
-
-def _asked(request: Infill, fence: str) -> str:
-    """What else is said of the hole."""
-    said = f"{request.task}\n" if request.task else ""
-    if request.original:
-        said += f"What stood there:\n{fence}\n{request.original}\n{fence}\n"
-    return said
 
 
 def _name(language: str) -> str:

@@ -83,8 +83,9 @@ class Denoiser(Protocol):
 
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
-        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long.
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
+        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long. None where
+        nothing is new but the wait is long: the caller may want to stop.
 
         Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError,
         OutOfMemory where the batch is too large."""

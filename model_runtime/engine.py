@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
-from model_runtime import candidates, rank
+from model_runtime import candidates, doubt, rank
 from model_runtime.answers import Answering
 from model_runtime.chat import Chat
 from model_runtime.denoiser import (
@@ -26,11 +26,12 @@ from model_runtime.denoiser import (
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
 from model_runtime.fills import Fill, Filling, Step
-from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
 AFTER = 4  # suffix tokens that a candidate is judged by
+ALTERNATIVES = 4  # fills that are told beside the best
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
@@ -74,6 +75,10 @@ class Engine:
             except StopIteration as stop:
                 return stop.value
 
+    def servers(self) -> dict[str, str]:
+        """It computes here."""
+        return {}
+
     def idle(self) -> None:
         """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
         if self._behind is not None:
@@ -87,11 +92,8 @@ class Engine:
                 f"the model {self.name} follows no instructions; infill.model can name one that does",
             )
         question = self.chat.ask(request, self.denoiser)
-        return (
-            yield from Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed).run(
-                question
-            )
-        )
+        answering = Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed)
+        return (yield from answering.run(question))
 
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
@@ -101,30 +103,35 @@ class Engine:
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         steps = self._denoised(layout.prompt, rows, request.seed)
-        proposal = next(steps)
+        news, proposal, complete = next(steps), None, False
         while True:
-            command = yield Step(proposal.step, partial(self._draft_texts, layout, proposal))
-            complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
-            if complete or command == "finish":
-                break
-            proposal = steps.send(self._keep(proposal, sizes))
+            proposal = news or proposal
+            command = yield news and Step(news.step, partial(self._draft_texts, layout, news))
+            if proposal:
+                complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
+                if complete or command == "finish":
+                    break
+            news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
-        texts, confidence, sources = self.judged(layout, proposal.read(), drafts)
-        self._remember(request, texts[0])
+        if request.original:
+            best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
+        else:
+            best, *others = self.judged(layout, proposal.read(), drafts)
+            self._remember(request, best.texts)
         return Fill(
-            texts=texts[0],
-            confidence=confidence,
+            texts=best.texts,
+            confidence=best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            alternatives=tuple(texts[1 : request.candidates]),
-            sources=sources,
+            alternatives=tuple(others[:ALTERNATIVES]),
+            sources=best.sources,
         )
 
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], seed: int
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
         while True:
             try:
@@ -169,20 +176,30 @@ class Engine:
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
-    def judged(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft]
-    ) -> tuple[list[tuple[str, ...]], float, frozenset[str]]:
-        """All fills, best first; the best one's confidence, and where it came from."""
+    def judged(self, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Alternative]:
+        """All fills, best first; with several holes there is one."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
-            return [candidates.texts(self.tokens, layout, guess.ids[0])], chance, frozenset({"denoiser"})
+            return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
         found = candidates.gather(self.tokens, layout, guess, drafts)
         branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
         scores = self.denoiser.score(layout.prompt, layout.head, branches)
         if self.on_scored:
             self.on_scored(found, scores)
-        ranked = rank.rank(found, scores, self.calibration)
-        return [(r.text,) for r in ranked], ranked[0].confidence, ranked[0].sources
+        return _alternatives(rank.rank(found, scores, self.calibration))
+
+    def _doubted(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str
+    ) -> list[Alternative]:
+        """As `judged`, with what stands there among the fills."""
+        if not layout.single:
+            raise LayoutError("what stands in several holes at once cannot be judged")
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        others = [each for each in found if each.text.strip() not in ("", original.strip())]
+        written = Candidate(original, self.tokens.encode(original), sources={"original"})
+        branches = [Branch(each.ids, layout.suffix[: doubt.AFTER]) for each in (written, *others)]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        return _alternatives(doubt.weigh(written, others, scores))
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:
         if request.document and len(texts) == 1:
@@ -198,6 +215,10 @@ def around(request: Infill) -> tuple[str, str]:
     head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))
     tail = "".join(p.text for p in request.canvas[fixed[-1] + 1 :] if isinstance(p, Fixed))
     return request.prefix + head, tail
+
+
+def _alternatives(ranked: Sequence[rank.Ranked]) -> list[Alternative]:
+    return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in ranked]
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
+from model_runtime.protocol import Alternative
+
 
 @dataclass(frozen=True)
 class Step:
@@ -23,9 +25,10 @@ class Fill:
     prefill_ms: float
     denoise_ms: float
     complete: bool
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    sources: frozenset[str] = frozenset()  # "denoiser", "draft"
+    alternatives: tuple[Alternative, ...] = ()  # best first
+    sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
 
 
-# Yields after every step; sending "finish" returns the best so far, closing abandons it.
-Filling = Generator[Step, Literal["finish"] | None, Fill]
+# Yields after every step, and None while a step takes long; sending "finish" returns the best so far, closing
+# abandons it.
+Filling = Generator[Step | None, Literal["finish"] | None, Fill]

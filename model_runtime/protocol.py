@@ -85,9 +85,10 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     deadline_ms: int | None = None  # from receipt; at the deadline the best so far is returned
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
-    candidates: int = 1  # how many different fills to look for; the best is the answer
+    candidates: int = 1  # how many different fills to denoise; with drafts there are more to choose from
     instruction: str = ""  # what is to become of `original`; refused where the model follows none
-    original: str = ""  # the text that the hole replaces
+    # The text that the hole replaces. Without an instruction it is a fill like any other: proofreading.
+    original: str = ""
     task: str = ""  # what the hole is for, in words; left unread by a model that follows no instructions
     thinking: bool = False  # the model may think before it carries out an instruction
     image: bytes = b""  # a file that shows what an instruction is about
@@ -122,6 +123,14 @@ class Draft(msgspec.Struct, frozen=True, tag="draft"):
     texts: tuple[str, ...]
 
 
+class Alternative(msgspec.Struct, frozen=True):
+    """Another fill of the same slots."""
+
+    texts: tuple[str, ...]
+    confidence: float
+    sources: tuple[str, ...] = ()
+
+
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """One text per slot, in canvas order."""
 
@@ -133,8 +142,10 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     prefill_ms: float
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
-    alternatives: tuple[tuple[str, ...], ...] = ()  # other fills, best first
-    sources: tuple[str, ...] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer)
+    alternatives: tuple[Alternative, ...] = ()  # best first
+    sources: tuple[
+        str, ...
+    ] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer), "original"
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -175,6 +186,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     accepted: int = 0
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
+    servers: dict[str, str] = {}  # that the worker asks: address -> how it is
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from model_runtime.faults import Unfillable, log_bug, one_line
-from model_runtime.protocol import Done, Draft, Infill, Priority, ProtocolError, Reason, Refused
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Priority, ProtocolError, Reason, Refused
 from model_runtime.tally import Tally, Times
 from model_runtime.turns import Turns
 
@@ -57,15 +57,16 @@ class Fill(Protocol):
     @property
     def complete(self) -> bool: ...
     @property
-    def alternatives(self) -> tuple[tuple[str, ...], ...]: ...
+    def alternatives(self) -> tuple[Alternative, ...]: ...
     @property
-    def sources(self) -> frozenset[str]: ...
+    def sources(self) -> tuple[str, ...]: ...
 
 
 class Engine(Protocol):
-    """Fills one request at a time; closing the generator frees all that the fill holds."""
+    """Fills one request at a time; closing the generator frees all that the fill holds. It yields None
+    where a step takes long, as one on a server does."""
 
-    def fill(self, request: Infill, /) -> Generator[Step, Order, Fill]: ...
+    def fill(self, request: Infill, /) -> Generator[Step | None, Order, Fill]: ...
 
     def idle(self) -> None:
         """Called when there is nothing to do; a request that comes meanwhile waits."""
@@ -261,8 +262,8 @@ class Scheduler:
                 prefill_ms=fill.prefill_ms,
                 denoise_ms=fill.denoise_ms,
                 complete=fill.complete,
-                alternatives=tuple(fill.alternatives),
-                sources=tuple(sorted(fill.sources)),
+                alternatives=fill.alternatives,
+                sources=fill.sources,
             )
         except Unfillable as error:
             answer = Refused(request.infill.id, error.reason, one_line(error))
@@ -294,9 +295,10 @@ class Scheduler:
     def _let_pass(self, engine: Engine, rewrite: _Request) -> None:
         """Between two steps of a rewrite: at most one completion, so that the rewrite goes on, too."""
         if not self._late(rewrite) and (request := self._next(passing=rewrite)):
+            began = self._clock()
             self._serve(engine, request)
             now = self._clock()
-            rewrite.paused += now - rewrite.stepped
+            rewrite.paused += now - began
             rewrite.stepped = now
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
@@ -307,12 +309,14 @@ class Scheduler:
         finally:
             self._entered = None
 
-    def _advance(self, request: _Request, step: Step) -> bool:
+    def _advance(self, request: _Request, step: Step | None) -> bool:
         """Account for a step and stream it if asked to; False when the request was answered."""
-        texts = self._call(step.texts) if request.infill.drafts else None
+        texts = self._call(step.texts) if step and request.infill.drafts else None
         with self._changed:
             if not self._is_open(request):
                 return False
+            if step is None:
+                return True
             request.steps += 1
             request.stepped = self._clock()
             if texts is not None:
@@ -356,7 +360,7 @@ class Scheduler:
         return self._open.get(request.key) is request
 
 
-def _close(steps: Generator[Step, Order, Fill]) -> None:
+def _close(steps: Generator[Step | None, Order, Fill]) -> None:
     try:
         steps.close()
     except Exception as error:

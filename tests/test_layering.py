@@ -109,6 +109,7 @@ RULES = [
             "lsp_server.sync",
             "lsp_server.messages",
             "lsp_server.requests",
+            "lsp_server.diagnostics",
             "lsp_server.progress",
         ],
     ),
@@ -147,6 +148,12 @@ RULES = [
         ],
     ),
     ("adapters", list(PACKAGES), ["peft"], ["model_runtime.adapters", "model_runtime.training"]),
+    (
+        "one package speaks HTTP",
+        list(PACKAGES),
+        ["httpx2", "httpx", "requests", "urllib.request", "http.client", "aiohttp"],
+        ["model_runtime.remote"],
+    ),
     (
         "plots are for training and benchmarks",
         list(PACKAGES),
@@ -213,6 +220,7 @@ def test_imports_have_one_direction() -> None:
         "model_runtime.protocol",
         "model_runtime.scheduler",
         "model_runtime.serve",
+        "model_runtime.remote.loading",
     ],
 )
 def test_importing_loads_no_tensors(module: str) -> None:

@@ -11,7 +11,7 @@ from lsp_server.hole import placeholders
 from lsp_server.pipeline import alternatives, fill, suggest
 from lsp_server.settings import Settings
 from lsp_server.syntax import Parses
-from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot
+from model_runtime.protocol import Alternative, Done, Draft, Fixed, Infill, Refused, Slot
 
 
 class OneAnswer:
@@ -108,7 +108,9 @@ class Slots:
 
 
 def replace_texts(answer: Done, texts: tuple[str, ...], *others: str) -> Done:
-    return msgspec.structs.replace(answer, texts=texts, alternatives=tuple((other,) for other in others))
+    return msgspec.structs.replace(
+        answer, texts=texts, alternatives=tuple(Alternative((other,), 0.5) for other in others)
+    )
 
 
 async def test_alternatives() -> None:
@@ -124,6 +126,36 @@ async def test_alternatives_where_the_best_does_not_parse() -> None:
     edits = await alternatives(SNAPSHOT, 11, worker, Settings(), Parses())
     assert isinstance(edits, list)
     assert [edit.text for edit in edits] == ["3"]
+
+
+class OneAfterTheOther(OneAnswer):
+    def __init__(self, *answers: Done | Refused) -> None:
+        self.answers, self.requests = iter(answers), []
+
+    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
+        self.requests.append(request)
+        return next(self.answers)
+
+
+MENDED: list[tuple[Done | Refused, str, int]] = [
+    (done("1 +", 0.45), "x = 1 + 2", 2),  # what the second request brings is put between what was kept
+    (done("= =", 0.9), "parse", 2),
+    (done("2", 0.3), "confidence", 2),
+    (Refused(1, "deadline", "out of time"), "parse", 2),
+]
+
+
+@pytest.mark.parametrize(("second", "expected", "asked"), MENDED)
+async def test_what_does_not_parse_is_denoised_once_more(
+    second: Done | Refused, expected: str, asked: int
+) -> None:
+    worker = OneAfterTheOther(done("x = = 2", 0.5), second)
+    outcome = await suggest(SNAPSHOT, 11, worker, Settings(), Parses())
+    assert len(worker.requests) == asked
+    if isinstance(outcome, Refusal):
+        assert outcome.reason == expected
+        return
+    assert (outcome.text, outcome.confidence) == (expected, 0.45)
 
 
 async def test_unasked_there_is_silence() -> None:

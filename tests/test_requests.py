@@ -19,7 +19,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from lsp_server.session import Session
-from model_runtime.protocol import Done, Draft, Infill, Refused, Slot, Status
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status
 
 from .test_server import TIMEOUT, Editor, FakeWorker, check_empty, editor
 
@@ -48,13 +48,16 @@ class Recorder(FakeWorker):
             return Refused(0, "instruction", "the model fake follows no instructions")
         if on_draft:
             on_draft(Draft(0, 1, ("fi",)))
+        if request.original:  # proofreading
+            return Done(0, (request.original.replace("wrong", "right"),), 0.9, 1, 0, 0, 0)
         above = request.prefix.rpartition("# fill: ")[2] if "# fill: " in request.prefix else "filled\n"
         if "# crash" in request.prefix:
             raise RuntimeError("a bug")
         await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         slots = sum(isinstance(piece, Slot) for piece in request.canvas)
         texts = [(text,) * slots for text in (above.partition("\n")[0], "filled", "other", "spare")]
-        return Done(0, texts[0], 0.9, 3, 0, 0, 0, alternatives=tuple(texts[1 : request.candidates]))
+        others = tuple(Alternative(each, 0.8) for each in texts[1 : request.candidates])
+        return Done(0, texts[0], 0.9, 3, 0, 0, 0, alternatives=others)
 
     async def status(self) -> Status:
         last = msgspec.json.encode(self.requests[-1]).decode() if self.requests else ""
@@ -341,6 +344,9 @@ DIAGNOSTIC = lsp.Diagnostic(lsp.Range(lsp.Position(1, 4), lsp.Position(1, 7)), "
 ACTIONS: list[tuple[Any, ...]] = [
     ("def f():\n    pass\n", (1, 6), None, {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
     ("a = 1\nb = 2\n", (0, 4), (0, 5), {}, "refactor.rewrite.infill.fill", "a = filled\nb = 2\n"),
+    # Cursors on "pass" that are a block, as in Helix, or the whole line, as in Vim.
+    ("def f():\n    pass\n", (1, 5), (1, 6), {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
+    ("def f():\n    pass\n", (1, 0), (2, 0), {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
     (
         "def f():\n    pass\n\n\ndef g():\n    ...\n",
         (3, 0),
@@ -490,12 +496,33 @@ async def test_the_fill_command_applies_its_edit() -> None:
         assert applied(text, edits[1].edit) == "filled".join(text.rsplit("pass", 1))
 
 
+async def test_an_edit_to_look_at_first_is_the_answer() -> None:
+    async with editor(COMMAND, **ABLE) as it:
+        edits: list[Any] = []
+        it.client.feature(lsp.WORKSPACE_APPLY_EDIT)(
+            lambda params: edits.append(params) or lsp.ApplyWorkspaceEditResult(applied=True)
+        )
+        text = "def f():\n    pass\n"
+        it.open(text)
+        for more in ({}, {"range": [[1, 4], [1, 4]], "kind": "refactor.rewrite.infill.fill"}):
+            answer = await command(it, "infill.fill", {"uri": URI, "apply": False, **more})
+            edit = it.client.protocol._converter.structure(answer, lsp.WorkspaceEdit)
+            assert applied(text, edit) == text.replace("pass", "filled")
+        asked = {"uri": URI, "range": [[0, 0], [1, 8]], "instruction": "shorter", "apply": False}
+        with pytest.raises(JsonRpcException, match="follows no"):
+            await command(it, "infill.rewrite", asked)
+        assert await it.execute("infill.status")  # by now an edit to be made would have come
+        assert edits == []
+
+
 IN_VAIN: list[tuple[Any, ...]] = [
     ("infill.fill", None, "uri"),
     ("infill.fill", {"uri": "file:///gone.py"}, "not open"),
     ("infill.fill", {"uri": URI, "range": "here"}, "range"),
     ("infill.fill", {"uri": URI, "kind": "magic"}, "magic"),
     ("infill.rewrite", {"uri": URI}, "select"),
+    ("infill.proofread", {"uri": URI}, "range"),
+    ("infill.proofread", {"uri": URI, "range": [[0, 1], [0, 2]]}, "select"),
     ("infill.rewrite", {"uri": URI, "range": [[0, 0], [0, 5]]}, "instruction"),
     ("infill.rewrite", {"uri": URI, "range": [[0, 0], [0, 5]], "instruction": "shorter"}, "follows no"),
     ("infill.nonsense", {}, "no command"),
@@ -533,6 +560,33 @@ async def test_clients_that_resolve_nothing_get_commands() -> None:
         await eventually(lambda: edits)
         (change,) = edits[0].changes[URI]
         assert change.new_text == "filled"
+
+
+async def test_proofreading_marks_words_until_they_are_touched() -> None:
+    async with editor(COMMAND, **ABLE) as it:
+        published = listen(it, lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+        it.open("é = wrong(1)\nb = also_wrong\nc = wrong\n")
+        (made,) = await commands_at(it, (0, 0), (1, 14), "refactor.rewrite.infill.proofread")
+        assert await command(it, made["command"], made["arguments"][0]) == {"found": 2}
+        await eventually(lambda: published)
+        first, second = published[-1].diagnostics
+        assert (first.source, first.code) == ("infill-ls", "proofread")
+        assert spot(first) == (0, 4, 9)
+        assert "`wrong` is unlikely here: perhaps `right`?" in first.message
+        (action,) = await actions_at(it, (1, 5), only=["quickfix"], diagnostics=[second])
+        (change,) = action.edit.document_changes[0].edits
+        assert (change.new_text, change.range) == ("also_right", second.range)
+        typed(it, 2, 0, 0, "# new line\n\n")  # moves both
+        await eventually(
+            lambda: [spot(each) for each in published[-1].diagnostics] == [(2, 4, 9), (3, 4, 14)]
+        )
+        typed(it, 3, 2, 9, "", deleted=1)  # inside the first
+        await eventually(lambda: [spot(each) for each in published[-1].diagnostics] == [(3, 4, 14)])
+
+
+def spot(diagnostic: Any) -> tuple[int, int, int]:
+    at = diagnostic.range
+    return at.start.line, at.start.character, at.end.character
 
 
 async def test_an_instruction_is_asked_for_by_the_client() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from model_runtime import forward, model
 from model_runtime.protocol import Choice
-from model_runtime.training import batches, corpus, export, fim, holes, loop, muon, objective
+from model_runtime.training import batches, corpus, export, fim, held_out, holes, loop, muon, objective
 from model_runtime.training.vocabulary import BOS, EOS, GAP, MIDDLE, PAD, PREFIX, SUFFIX
 from tests import tiny
 
@@ -115,7 +115,9 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     documents = [corpus.Document(name, "MIT", "a.py", tiny.SOURCE) for name in ("flask", "rich")]
     both = documents, documents
     only = ("shipped", "denoiser-1")
-    export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), tmp_path / "out", both, 1, "a test", only)
+    cut = list(held_out.holes(documents, 1))
+    out = tmp_path / "out"
+    export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), out, both, (cut, cut), "a test", only)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| denoiser alone, 1 step " in card
     assert "| brackets, 1 holes " in card

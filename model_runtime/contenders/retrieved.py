@@ -12,9 +12,9 @@ from model_runtime.protocol import Infill
 
 
 def copied(request: Infill) -> Fill:
-    """The copy baseline: the continuation of the most similar text in the buffer, no model at all."""
+    """The copy baseline: the continuation of the most similar text, no model at all."""
     started = time.perf_counter()
-    text = next((draft.text for draft in retrieve(*around(request))), "")
+    text = next((draft.text for draft in retrieve(*around(request), elsewhere=request.context)), "")
     return Fill((text,), 1.0, 0, 0.0, (time.perf_counter() - started) * 1000, True)
 
 
@@ -28,7 +28,7 @@ class DraftsAlone:
         started = time.perf_counter()
         engine = self._engine
         layout = laid(engine.tokens, request)
-        drafts = retrieve(*around(request))[: engine.tokens.profile.drafts]
-        texts, confidence, sources = engine.judged(layout, Guess([], []), drafts)
+        drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
+        best, *others = engine.judged(layout, Guess([], []), drafts)
         ms = (time.perf_counter() - started) * 1000
-        return Fill(texts[0], confidence, 0, 0.0, ms, True, sources=sources)
+        return Fill(best.texts, best.confidence, 0, 0.0, ms, True, tuple(others), best.sources)

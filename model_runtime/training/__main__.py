@@ -61,9 +61,9 @@ class Ids:
 def prepare(folder: Path, sites: list[Path], stdlibs: list[Path]) -> None:
     """Write the corpus and tokenizer.json unless they are there."""
     if not (folder / CORPUS).exists():
-        train, held_out = corpus.collect(corpus.projects(sites, stdlibs))
-        corpus.save(folder / CORPUS, train, held_out)
-        print(f"corpus: {len(train)} files to learn from, {len(held_out)} held out")
+        train, unseen = corpus.collect(corpus.projects(sites, stdlibs))
+        corpus.save(folder / CORPUS, train, unseen)
+        print(f"corpus: {len(train)} files to learn from, {len(unseen)} held out")
     if not (folder / "tokenizer.json").exists():
         train, _ = corpus.load(folder / CORPUS)
         sample = random.Random(0).sample(train, min(TOKENIZER_SAMPLE, len(train)))
@@ -99,6 +99,13 @@ def main() -> None:
     parser.add_argument("--stdlib", type=Path, action="append", help="standard library to learn from")
     parser.add_argument("--export", type=Path, help="write the model folder here, score it, and stop")
     parser.add_argument("--holes", type=int, default=100, help="of each kind, to calibrate and score with")
+    parser.add_argument(
+        "--test-holes",
+        type=Path,
+        nargs=2,
+        metavar=("DEV", "TEST"),
+        help="files of holes instead, from benchmarks/held_out.py: they know the projects' other files",
+    )
     parser.add_argument("--hardware", default="a CPU", help="for the model card")
     own = parser.add_argument_group("an adapter for code of your own (needs infill-ls[lora])")
     own.add_argument(
@@ -130,13 +137,18 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(data / "tokenizer.json"))
     if options.export:
         branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
-        from model_runtime.training import export
+        from model_runtime.training import calibrate, export, held_out
 
         if rival:
             export.export_weights(branch, tokenizer, options.export)
             return
         both = corpus.load(data / CORPUS)
-        export.export(branch, tokenizer, options.export, both, options.holes, options.hardware)
+        files, parts = options.test_holes or (None, None), calibrate.split(both[1])
+        dev, test = (
+            held_out.read(file) if file else list(held_out.holes(part, options.holes))
+            for file, part in zip(files, parts, strict=True)
+        )
+        export.export(branch, tokenizer, options.export, both, (dev, test), options.hardware)
         return
 
     trunk = options.folder / "checkpoint.pt"
@@ -153,10 +165,10 @@ def main() -> None:
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
-    train, held_out = corpus.load(data / CORPUS)
+    train, unseen = corpus.load(data / CORPUS)
     make = FimMaker if rival else BatchMaker
     maker = make(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
-    check = make(tokenized(held_out, tokenizer), Ids(tokenizer), plan.seed + 1)
+    check = make(tokenized(unseen, tokenizer), Ids(tokenizer), plan.seed + 1)
     batches = [
         loop.to_device(check.draw(i, plan.rows, plan.canvases, plan.width), trainer.device) for i in range(4)
     ]

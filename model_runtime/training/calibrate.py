@@ -6,7 +6,7 @@ text. Dev and test holes come from different held-out projects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from model_runtime.denoiser import BranchScore
 from model_runtime.engine import Engine
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.rank import Calibration, Candidate
-from model_runtime.training import held_out
 from model_runtime.training.corpus import Document
-from model_runtime.training.holes import CUTTERS, HoleCut, Kind
+from model_runtime.training.held_out import HeldHole
+from model_runtime.training.holes import Kind
 
 DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
 SLOT: dict[Kind, int] = {"end-of-line": 24, "whole-line": 32, "lines": 47, "brackets": 16, "span": 16}
@@ -42,31 +42,31 @@ def split(documents: Sequence[Document]) -> tuple[list[Document], list[Document]
     return dev, [d for d in documents if d.project not in DEV]
 
 
-def fit(engine: Engine, documents: Sequence[Document], count: int, seed: int = 1000) -> Calibration:
+def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
     rows: list[dict[str, float]] = []
     labels: list[float] = []
-    current: HoleCut | None = None
+    middle = ""
 
     def note(candidates: list[Candidate], scores: list[BranchScore]) -> None:
-        assert current is not None
         for candidate, score in zip(candidates, scores, strict=True):
             rows.append(rank.features(candidate, score))
-            labels.append(float(candidate.text.rstrip() == current.middle.rstrip()))
+            labels.append(float(candidate.text.rstrip() == middle.rstrip()))
 
     engine.on_scored = note
-    for kind in CUTTERS:
-        for text, current in held_out.sample(documents, kind, count, seed):
-            engine.run(request(text, current))
+    for hole in holes:
+        middle = hole.middle
+        engine.run(request(hole))
     engine.on_scored = None
     return Calibration(_regression(rows, labels))
 
 
-def request(text: str, cut: HoleCut) -> Infill:
-    lines = text.split("\n")
-    suffix = "\n".join([cut.tail, *lines[cut.next_line : cut.next_line + SUFFIX_LINES]]) + "\n"
-    prefix = "".join(line + "\n" for line in lines[: cut.line])[-PREFIX_CHARACTERS:]
-    canvas = (Fixed(cut.head), Slot(SLOT[cut.kind]), Fixed(suffix))
-    return Infill(id=0, document="", prefix=prefix, canvas=canvas)
+def request(hole: HeldHole) -> Infill:
+    suffix = "".join(hole.after.splitlines(keepends=True)[: SUFFIX_LINES + 1])
+    start = hole.before.rfind("\n") + 1
+    prefix, head = hole.before[:start][-PREFIX_CHARACTERS:], hole.before[start:]
+    pieces = (Fixed(head), Slot(SLOT[hole.kind]), Fixed(suffix))
+    canvas = tuple(piece for piece in pieces if piece != Fixed(""))
+    return Infill(id=0, document="", prefix=prefix, canvas=canvas, context=hole.context)
 
 
 def _regression(rows: Sequence[dict[str, float]], labels: Sequence[float]) -> dict[str, float]:

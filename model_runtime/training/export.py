@@ -23,6 +23,7 @@ from model_runtime.training import calibrate, held_out
 from model_runtime.training.calibrate import Outcome
 from model_runtime.training.corpus import Document
 from model_runtime.training.geometry import fresh_model
+from model_runtime.training.held_out import HeldHole
 
 ROOT = Path(__file__).resolve().parent.parent.parent  # from where `-m evaluation` is found in a checkout
 HOLES, SCORES = "held-out.jsonl", "scores.json"  # in the run's folder
@@ -50,20 +51,21 @@ def export(
     tokenizer: Tokenizer,
     out: Path,
     corpus: tuple[Sequence[Document], Sequence[Document]],
-    holes: int,
+    holes: tuple[Sequence[HeldHole], Sequence[HeldHole]],
     hardware: str,
     only: Sequence[str] = (),
 ) -> None:
-    """`holes` of each kind for the calibration, and as many for the scores; `only` these contenders."""
+    """`holes` are those for the calibration and those for the scores; `only` these contenders."""
     record = export_weights(checkpoint, tokenizer, out)
     learned, unseen = corpus
-    dev, test = calibrate.split(unseen)
+    _, test = calibrate.split(unseen)
+    fitted, scored = holes
     loaded = engine.load_engine(Choice(model=str(out), device="cpu"))
-    print(f"calibrating on {holes} holes of each kind")
-    loaded.calibration = calibrate.fit(loaded, dev, holes)
+    print(f"calibrating on {len(fitted)} holes")
+    loaded.calibration = calibrate.fit(loaded, fitted)
     calibrate.save(loaded.calibration, out)
-    print(f"scoring on {holes} holes of each kind", flush=True)
-    held_out.write(checkpoint.parent / HOLES, held_out.holes(test, holes))
+    print(f"scoring on {len(scored)} holes", flush=True)
+    held_out.write(checkpoint.parent / HOLES, scored)
     found = evaluated(out, checkpoint.parent / HOLES, checkpoint.parent / SCORES, only)
     outcomes = [Outcome(confidence, right) for confidence, right in found["claims"]]
     if outcomes:
@@ -121,7 +123,8 @@ files were dropped, as were files that mention HumanEval or MBPP.
 ## How good it is
 
 Holes cut from held-out projects ({projects}), the calibration being fitted on others ({dev_projects}). Every
-answer went through the server's pipeline, as an automatic request where its rules allow one; "as shipped"
+answer went through the server's pipeline, as an automatic request where its rules allow one, with what an
+editor's server had read of the project's other files; "as shipped"
 came from the real worker. Shares have their 95% interval. "Shown" is from a confidence of
 {scores["threshold"]} on. "Copy" takes the continuation of the most similar text in the buffer, without a
 model; the denoiser alone has no drafts. Times are warm (the text before the hole is encoded) and include the

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import gzip
 import io
-import itertools
 import json
 import random
 import warnings
@@ -33,12 +32,7 @@ class HeldHole:
     before: str
     middle: str
     after: str
-
-
-def sample(documents: Sequence[Document], kind: Kind, count: int, seed: int) -> Iterator[tuple[str, HoleCut]]:
-    """(file text, hole) pairs; repeatable for a seed."""
-    for _, text, cut in itertools.islice(_sampled(documents, kind, seed), count):
-        yield text, cut
+    context: tuple[str, ...] = ()  # pieces of the project's other files, as the server would send them
 
 
 def _sampled(documents: Sequence[Document], kind: Kind, seed: int) -> Iterator[tuple[Document, str, HoleCut]]:
@@ -118,6 +112,14 @@ def parsed(text: str) -> ast.Module | None:
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def read(path: Path) -> list[HeldHole]:
+    """What `write` has written of holes."""
+    data = path.read_bytes()
+    lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines()
+    records = (json.loads(line) for line in lines)
+    return [HeldHole(**{**record, "context": tuple(record.get("context", ()))}) for record in records]
 
 
 def write(path: Path, records: Iterable[object]) -> int:

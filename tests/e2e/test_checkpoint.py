@@ -125,7 +125,7 @@ async def test_a_model_that_cannot_be_loaded_is_one_line(
 async def test_a_fix_and_a_rewrite_through_the_worker(folder: Path) -> None:
     worker = Worker(Choice(model=str(folder), device="cpu", quantization="int8"))
     try:
-        fixed = await worker.fill(replace(HOLE, task="Fix: no z", original="y = z", priority="rewrite"))
+        fixed = await worker.fill(replace(HOLE, task="Fix: no z in y = z", priority="rewrite"))
         assert isinstance(fixed, Done)
         asked = replace(HOLE, instruction="shorter", original="y = z\n" * 5, priority="rewrite")
         rewritten = await worker.fill(asked)
