@@ -43,7 +43,7 @@ def _download(id: str) -> int:
     folder = download.fetch(offer)
     large = sum(offer.sizes[name] for name in offer.sums)
     with tqdm(total=large, unit="B", unit_scale=True, desc="checking", disable=None) as bar:
-        download.check(offer, folder, lambda count: bar.update(count) and None)
+        download.check(offer, folder, bar.update)
     print(folder)
     say(f"ready: set infill.model to {offer.id}")
     return 0

@@ -122,7 +122,7 @@ def _large(offer: Offer, name: str, cache: Path) -> None:
         raise ModelError(f"{offer.id} is being downloaded already; wait for that") from None
 
 
-def check(offer: Offer, folder: Path, on_bytes: Callable[[int], None]) -> None:
+def check(offer: Offer, folder: Path, on_bytes: Callable[[int], object]) -> None:
     """Checksums, and that the files make a model. What is damaged is removed. Raises ModelError."""
     for name, wanted in offer.sums.items():
         digest = hashlib.sha256()

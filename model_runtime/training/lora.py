@@ -102,6 +102,8 @@ def with_filler(prompting: Prompting) -> Prompting:
     if prompting.tokens.profile.filler is not None:
         return prompting
     filler = prompting.tokens.tokenizer.token_to_id(CHAT_FILLER)
+    if filler is None:
+        sys.exit(f"the tokenizer has no {CHAT_FILLER} to end a hole with: it is not DiffusionGemma's")
     profile = profiles.with_filler(prompting.tokens.profile, filler)
     tokens = Tokens(prompting.tokens.tokenizer, profile)
     chat = prompting.chat
@@ -135,7 +137,7 @@ class Asked:
             cut = cut_hole(lines, self._random.randrange(len(lines)), self._random)
             if cut is None:
                 continue
-            request = calibrate.request(text, cut)
+            request = calibrate.request(held_out.whole(document, text, cut))
             try:
                 layout = _laid(self._prompting, request, document.path)
             except LayoutError:
@@ -221,15 +223,28 @@ def score(
     denoiser = LocalDenoiser(model, profile, NoCache())
     engine = Engine("", denoiser, tokens, rank.UNCALIBRATED, Chat(tokens, chat.dialogue) if chat else None)
     right = asked = 0
-    for kind in CUTTERS:
-        for text, cut in held_out.sample(documents, kind, holes, seed=2):
-            try:
-                found = engine.run(calibrate.request(text, cut)).texts[0]
-            except Unfillable:
-                found = ""
-            right += found.strip() == cut.middle.strip()
-            asked += 1
+    for hole in _holes(documents, holes):
+        try:
+            found = engine.run(calibrate.request(hole)).texts[0]
+        except Unfillable:
+            found = ""
+        right += found.strip() == hole.middle.strip()
+        asked += 1
     return Score(round(total, 4), round(right / max(1, asked), 4), asked)
+
+
+def _holes(documents: Sequence[Document], count: int) -> Iterator[held_out.HeldHole]:
+    """`count` of each kind, repeatable; in any language, so that nothing is parsed."""
+    for kind in CUTTERS:
+        rng, found = random.Random(kind), 0
+        while found < count:
+            document = rng.choice(documents)
+            text = document.text.removesuffix("\n")
+            lines = text.split("\n")
+            cut = cut_hole(lines, rng.randrange(len(lines)), rng, kind)
+            if cut and len(cut.middle) < held_out.LONGEST:
+                yield held_out.whole(document, text, cut)
+                found += 1
 
 
 def told(when: str, found: Score) -> str:
