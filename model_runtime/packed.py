@@ -80,8 +80,10 @@ def experts(self: Any, hidden: Tensor, index: Tensor, weights: Tensor) -> Tensor
     """The experts that rows [T, H] are routed to, [T, k] each, on packed weights -> [T, H]. One grouped
     product, no synchronisation with the host."""
     count, used = self.gate_up_proj.shape[0], index.shape[1]
-    order = index.flatten().argsort(stable=True)
-    ends = torch.bincount(index.flatten(), minlength=count).cumsum(0).to(torch.int32)
+    chosen = index.flatten()
+    order = chosen.argsort(stable=True)
+    numbers = torch.arange(count, device=chosen.device)  # not bincount, which waits for the device
+    ends = (chosen[None, :] <= numbers[:, None]).sum(1).to(torch.int32)
     rows = hidden[order // used]
     gate, up = _grouped(self, "gate_up_proj", rows, ends).chunk(2, dim=-1)
     outer = _grouped(self, "down_proj", self.act_fn(gate) * up, ends)
