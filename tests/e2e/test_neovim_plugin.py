@@ -174,7 +174,7 @@ def test_status_and_restart(opened: Neovim, workers: Callable[[], list[object]])
     opened.nvim.command("Infill status")
     opened.wait("status", lambda: "model embedded on" in opened.messages(), 30)
     assert re.search(r"worker \d+: (loading|ready)", opened.messages())
-    assert len(workers()) == 1
+    opened.wait("the end of the worker before", lambda: len(workers()) == 1)
 
 
 def test_log(opened: Neovim) -> None:
