@@ -13,6 +13,7 @@ from model_runtime import adapters, engine, model
 from model_runtime.denoiser import Branch
 from model_runtime.faults import ModelError
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.training import asked as training_asked
 from model_runtime.training import lora, own_code
 from tests import tiny, tiny_gemma
 
@@ -34,7 +35,9 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learnt(name: str, code: Path, out: Path, steps: int, patch: pytest.MonkeyPatch) -> dict:
     """Small steps: this is about the way, not about how far one gets."""
-    for setting, value in {"CANVASES": 2, "LENGTH": 96, "GROUP": 1, "CHECKED": 4, "WARM_UP": 2}.items():
+    for setting, value in {"CANVASES": 2, "LENGTH": 96}.items():
+        patch.setattr(training_asked, setting, value)
+    for setting, value in {"GROUP": 1, "CHECKED": 4, "WARM_UP": 2}.items():
         patch.setattr(lora, setting, value)
     asked = {"adapter": out, "code": code, "model": name, "device": "cpu", "quantization": "none", "rank": 4}
     lora.learn(argparse.Namespace(**asked, minutes=10, steps=steps, holes=1))

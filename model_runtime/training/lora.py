@@ -15,12 +15,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, islice
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import torch
-from msgspec.structs import replace as replace_fields
 from torch import nn
 
 from model_runtime import adapters, forward, profiles, rank
@@ -31,10 +29,11 @@ from model_runtime.local import LocalDenoiser
 from model_runtime.model import load
 from model_runtime.prefix_cache import NoCache
 from model_runtime.prompts import Prompting
-from model_runtime.protocol import Choice, Infill
-from model_runtime.tokens import Layout, LayoutError, Tokens
+from model_runtime.protocol import Choice
+from model_runtime.tokens import Tokens
 from model_runtime.training import calibrate, held_out, own_code
-from model_runtime.training.batches import Batch, BatchMaker, tokenize
+from model_runtime.training.asked import drawn
+from model_runtime.training.batches import Batch
 from model_runtime.training.corpus import Document
 from model_runtime.training.holes import CUTTERS, cut_hole
 from model_runtime.training.objective import Objective
@@ -45,9 +44,7 @@ TARGETS = (
     r".*(encoder\.language_model|decoder)\.layers\.\d+\."
     r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 )
-SLACK = (8, 12, 16, 24, 32, 48)  # tokens of a hole, its filler included
 GROUP = 2  # batches a step
-CANVASES, WIDTH, LENGTH = 8, 96, 320  # of a batch for the embedded model: canvases on one sequence
 RATE = 2e-3
 WARM_UP = 10  # steps
 CHAT_FILLER = "<mask>"  # a token of Gemma's that nothing else uses
@@ -108,73 +105,6 @@ def with_filler(prompting: Prompting) -> Prompting:
     tokens = Tokens(prompting.tokens.tokenizer, profile)
     chat = prompting.chat
     return Prompting(tokens, Chat(tokens, chat.dialogue) if chat else None)
-
-
-def drawn(prompting: Prompting, documents: Sequence[Document], seed: int) -> Iterator[Batch]:
-    """Batches of holes in these documents, for ever; the same for a seed."""
-    if prompting.chat:
-        yield from Asked(prompting, documents, seed)
-        return
-    maker = BatchMaker([tokenize(d.text, prompting.tokens) for d in documents], prompting.tokens, seed)
-    for step in count():
-        yield maker.draw(step, 1, CANVASES, WIDTH, LENGTH)
-
-
-class Asked:
-    """Holes as the engine asks for them, one a batch: each has a prompt of its own."""
-
-    def __init__(self, prompting: Prompting, documents: Sequence[Document], seed: int) -> None:
-        self._prompting = prompting
-        self._documents = [d for d in documents if d.text.strip()]
-        self._random = random.Random(seed)
-
-    def __iter__(self) -> Iterator[Batch]:
-        weights = [len(document.text) for document in self._documents]
-        while True:
-            (document,) = self._random.choices(self._documents, weights)
-            text = document.text.removesuffix("\n")
-            lines = text.split("\n")
-            cut = cut_hole(lines, self._random.randrange(len(lines)), self._random)
-            if cut is None:
-                continue
-            request = calibrate.request(held_out.whole(document, text, cut))
-            try:
-                layout = _laid(self._prompting, request, document.path)
-            except LayoutError:
-                continue
-            if batch := self._batch(layout, cut.middle):
-                yield batch
-
-    def _batch(self, layout: Layout, middle: str) -> Batch | None:
-        tokens = self._prompting.tokens
-        ids = tokens.encode(middle)
-        sizes = [size for size in SLACK if len(ids) < size <= layout.slots[0] + 1]
-        filler = tokens.profile.filler
-        if not sizes or filler is None:
-            return None
-        slot = self._random.choice(sizes)
-        content = [*ids, *[filler] * (slot - len(ids))]
-        row = layout.row([content], layout.fixed_width([slot]))
-        hole = [not pinned for pinned in row.pinned]
-        start = hole.index(True)
-        after = [start + len(ids) < at < start + slot for at in range(len(hole))]
-        return Batch(
-            torch.tensor([layout.prompt]),
-            torch.tensor([list(row.ids)]),
-            torch.tensor([hole]),
-            torch.tensor([after]),
-            torch.tensor([[len(layout.prompt)]]),
-            len(hole),
-        )
-
-
-def _laid(prompting: Prompting, request: Infill, path: str) -> Layout:
-    """As the engine does it. The requests of `calibrate` say no language, and a chat is told one."""
-    if prompting.chat is None:
-        return prompting.tokens.lay(request)
-    suffix = Path(path).suffix
-    language = {".py": "python"}.get(suffix, suffix[1:])
-    return prompting.chat.lay(replace_fields(request, language=language))
 
 
 def train_adapter(
