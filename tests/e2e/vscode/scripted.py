@@ -2,7 +2,7 @@
 steps, follow an instruction, write long lines. `python -m tests.e2e.vscode.scripted` serves over standard
 input and output.
 
-A line with `# problem` gets a diagnostic, as another tool's server would publish it. The file that
+The word `wrong` gets a diagnostic, as another tool's server would publish it. The file that
 `SCRIPTED_WIRE` names grows by one character for each request to the worker.
 """
 
@@ -45,7 +45,7 @@ class Scripted(FakeWorker):
 
 
 class Watched(Session):
-    """Has a diagnostic published for each line that wants one."""
+    """Has a diagnostic published for each line that has `wrong` in it."""
 
     publish: Callable[[lsp.PublishDiagnosticsParams], None]
 
