@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from model_runtime import candidates, doubt, model, profiles, rank
+from model_runtime import candidates, doubt, frame, model, profiles, rank
+from model_runtime.denoise import Policy
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -25,21 +26,23 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot
+from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot, Token
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
 AFTER = 4  # suffix tokens that a candidate is judged by
 ALTERNATIVES = 4  # fills that are told beside the best
+MOST_STEPS = 64  # that a request may ask for
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
 @dataclass(frozen=True)
 class Step:
-    """After one denoise step; `texts` decodes the draft only when somebody wants it."""
+    """After one denoise step; `texts` and `tokens` decode the draft only when somebody wants it."""
 
     step: int
     texts: Callable[[], tuple[str, ...]]
+    tokens: Callable[[], tuple[Token, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,16 @@ class Engine:
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
-        steps = self._denoised(layout.prompt, rows, request.seed)
+        policy = _policy(self.tokens.profile.policy, request.steps)
+        steps = self._denoised(layout.prompt, rows, policy, request.seed)
         proposal = next(steps)
         while True:
-            command = yield Step(proposal.step, partial(self._draft_texts, layout, proposal))
-            complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
+            command = yield Step(
+                proposal.step,
+                texts=partial(self._draft_texts, layout, proposal),
+                tokens=partial(frame.pieces, self.tokens, rows[proposal.rows[0]], proposal),
+            )
+            complete = proposal.finished or proposal.step == policy.max_steps
             if complete or command == "finish":
                 break
             proposal = steps.send(self._keep(proposal, sizes))
@@ -131,12 +139,12 @@ class Engine:
         )
 
     def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], seed: int
+        self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
         while True:
             try:
-                return (yield from self.denoiser.denoise(prompt, rows, self.tokens.profile.policy, seed))
+                return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
             except OutOfMemory:
                 if len(rows) == 1:
                     raise
@@ -208,6 +216,15 @@ class Engine:
             self._previous.move_to_end(request.document)
             while len(self._previous) > REMEMBERED:
                 self._previous.popitem(last=False)
+
+
+def _policy(own: Policy, steps: int | None) -> Policy:
+    """The model's own, with as many steps as were asked for."""
+    if steps is None:
+        return own
+    if steps < 1:
+        raise LayoutError("a fill takes at least one step")
+    return replace(own, max_steps=min(steps, MOST_STEPS))
 
 
 def around(request: Infill) -> tuple[str, str]:

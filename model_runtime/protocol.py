@@ -91,6 +91,8 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     original: str = ""
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
+    tokens: bool = False  # each Draft says what is on the canvas, too
+    steps: int | None = None  # at most so many, instead of as many as the model is best with
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -112,12 +114,22 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Ask the worker to finish: pending requests are refused with `stopping`."""
 
 
+class Token(msgspec.Struct, frozen=True):
+    """A piece of the canvas in one step: known text, or one position of a slot."""
+
+    text: str  # what the model would write there; empty where the slot ends
+    before: str  # what the step found there
+    state: Literal["pinned", "accepted", "noise"]  # noise: the next step finds another random token there
+    logprob: float  # of `text`, in nats
+
+
 class Draft(msgspec.Struct, frozen=True, tag="draft"):
     """The slots' text after `step` denoise steps, as far as it has resolved."""
 
     id: int
     step: int
     texts: tuple[str, ...]
+    tokens: tuple[Token, ...] = ()  # the whole canvas, if asked for and if the denoiser tells
 
 
 class Alternative(msgspec.Struct, frozen=True):
