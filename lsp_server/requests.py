@@ -161,22 +161,32 @@ async def resolve(ls: Client, action: types.CodeAction) -> types.CodeAction:
     return action
 
 
-async def fill(ls: Client, argument: Any, token: types.ProgressToken | None) -> None:
+async def fill(ls: Client, argument: Any, token: types.ProgressToken | None) -> types.WorkspaceEdit | None:
     """The command `infill.fill`: a range's hole, or all of the document's."""
     data = _checked(argument)
     kind = data.get("kind") or (actions.FILL if data.get("range") else actions.FILL_ALL)
     if kind not in actions.KINDS:
         raise Declined(f"there is no action {kind!r}")
-    ls.apply("infill: fill", await _edit(ls, "Fill", {**data, "kind": kind}, token))
+    return _given(ls, "infill: fill", data, await _edit(ls, "Fill", {**data, "kind": kind}, token))
 
 
-async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) -> None:
+async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) -> types.WorkspaceEdit | None:
     """The command `infill.rewrite`."""
     data = _checked(argument)
     if not data.get("range"):
         raise Declined("infill.rewrite needs a range: select what is to be rewritten")
     wanted = {**data, "kind": actions.INSTRUCTION, "message": str(data.get("instruction") or "")}
-    ls.apply("infill: rewrite", await _edit(ls, "Rewrite", wanted, token))
+    return _given(ls, "infill: rewrite", data, await _edit(ls, "Rewrite", wanted, token))
+
+
+def _given(
+    ls: Client, label: str, data: dict[str, Any], edit: types.WorkspaceEdit
+) -> types.WorkspaceEdit | None:
+    """Have the client make the edit, unless it asked for it as the answer, to look at it first."""
+    if data.get("apply") is False:
+        return edit
+    ls.apply(label, edit)
+    return None
 
 
 async def proofread(ls: Client, argument: Any, token: types.ProgressToken | None) -> dict[str, int]:

@@ -6,8 +6,8 @@ Looks at nodes but knows no tree-sitter beyond them; offsets go in and spans com
 from __future__ import annotations
 
 from lsp_server.document import Span
-from lsp_server.names import BY_LANGUAGE
-from lsp_server.syntax import Syntax
+from lsp_server.names import BY_LANGUAGE, Names, Place
+from lsp_server.syntax import Node, Syntax
 
 
 def statement(syntax: Syntax, span: Span) -> Span | None:
@@ -56,9 +56,13 @@ def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
         node = pending.pop()
         for index, child in enumerate(node.children):
             pending.append(child)
+            if child.type in names.shorthands and child.text == wanted:
+                return ()
             if child.type != bound.type or child.text not in (wanted, bound.text):
                 continue
-            place = node.type, node.field_name_for_child(index)
+            place = _place(node, index, names)
+            if place in names.unclear:
+                return ()
             if place in names.binders and node is not scope:
                 if child != bound:
                     return ()
@@ -67,3 +71,12 @@ def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
                 uses.append(child)
     after = max(body.start_byte, bound.end_byte)
     return tuple(syntax.span_of(use) for use in uses if use.start_byte >= after) if bound_here else ()
+
+
+def _place(parent: Node, index: int, names: Names) -> Place:
+    """Where a node's child stands; in a list of names, where the list stands."""
+    around = parent.parent
+    if parent.type in names.lists and around:
+        at = next(i for i, child in enumerate(around.children) if child == parent)
+        return around.type, around.field_name_for_child(at)
+    return parent.type, parent.field_name_for_child(index)

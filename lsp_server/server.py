@@ -253,12 +253,12 @@ async def restart_worker(ls: InfillServer, arguments: list[Any], token: Any) -> 
     await ls.session.restart_worker()
 
 
-async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> None:
-    await requests.fill(ls, next(iter(arguments), None), token)
+async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
+    return await requests.fill(ls, next(iter(arguments), None), token)
 
 
-async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> None:
-    await requests.rewrite(ls, next(iter(arguments), None), token)
+async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
+    return await requests.rewrite(ls, next(iter(arguments), None), token)
 
 
 async def proofread(ls: InfillServer, arguments: list[Any], token: Any) -> dict[str, int]:

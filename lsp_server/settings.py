@@ -70,28 +70,61 @@ def resolve(raw: Any) -> tuple[Settings, list[str]]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in raw.items():
-        if name not in _CHECKS:
+        if name not in SETTINGS:
             problems.append(f"infill.{name}: there is no such setting")
         elif value is not None:
-            field, (accepts, wanted) = _FIELDS[name], _CHECKS[name]
-            if accepts(value):
+            field, check = _FIELDS[name], SETTINGS[name].check
+            if check.accepts(value):
                 values[field] = tuple(value) if isinstance(value, list) else value
             else:
                 default = getattr(_DEFAULTS, field)
-                problems.append(f"infill.{name}: {_show(value)} is not {wanted}; using {_show(default)}")
+                problems.append(
+                    f"infill.{name}: {_show(value)} is not {check.wanted}; using {_show(default)}"
+                )
     return Settings(**values), problems
 
 
-def _number(low: float, high: float, kind: type | tuple[type, ...] = int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Which values a setting takes: as a test, in words, and as the JSON schema of a manifest."""
+
+    accepts: Callable[[Any], bool]
+    wanted: str
+    schema: dict[str, Any]
 
 
-def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: value in words), " or ".join(words)
+@dataclass(frozen=True, slots=True)
+class Setting:
+    check: Check
+    description: str  # one line of Markdown; docs/settings.md and the manifests of clients are made of it
+    personal: bool = False  # a client must never take it from a workspace: see `consent`
 
 
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+def _number(low: float, high: float, unit: str = "", whole: bool = True) -> Check:
+    kind = int if whole else (int, float)
+    return Check(
+        lambda value: isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high,
+        f"a {'whole ' if whole else ''}number {f'of {unit} ' if unit else ''}from {low} to {high}",
+        {"type": "integer" if whole else "number", "minimum": low, "maximum": high},
+    )
+
+
+def _one_of(*words: str) -> Check:
+    return Check(lambda value: value in words, " or ".join(words), {"type": "string", "enum": list(words)})
+
+
+def _text(accepts: Callable[[str], Any], wanted: str, **schema: Any) -> Check:
+    return Check(
+        lambda value: isinstance(value, str) and bool(accepts(value)), wanted, {"type": "string", **schema}
+    )
+
+
+def _list_of(what: str) -> Check:
+    return Check(
+        lambda value: isinstance(value, list) and all(isinstance(name, str) and name for name in value),
+        f"a list of {what}",
+        {"type": "array", "items": {"type": "string", "minLength": 1}},
+    )
 
 
 def _show(value: Any) -> str:
@@ -99,24 +132,60 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "model": (lambda value: isinstance(value, str) and bool(value.strip()), "a model name or folder"),
-    "device": (
-        lambda value: isinstance(value, str) and bool(_DEVICE.fullmatch(value)),
-        "one of auto, cpu, cuda, cuda:N, xpu, mps",
+SETTINGS: dict[str, Setting] = {
+    "model": Setting(
+        _text(str.strip, "a model name or folder"),
+        "the model that comes with the package, or a folder with a DiffusionGemma checkpoint",
+        personal=True,
     ),
-    "dtype": _one_of("auto"),
-    "quantization": _one_of("none"),
-    "adapter": (lambda value: value == "", "empty (there are no adapters yet)"),
-    "backend": _one_of("local"),
-    "backendUrl": (lambda value: value == "", "empty (there is no remote backend yet)"),
-    "maxHoleTokens": (_number(1, 256), "a whole number from 1 to 256"),
-    "deadlineMs": (_number(1, 600_000), "a whole number of milliseconds from 1 to 600000"),
-    "confidenceThreshold": (_number(0, 1, (int, float)), "a number from 0 to 1"),
-    "languages": (_names, "a list of language ids"),
-    "exclude": (_names, "a list of globs"),
-    "idleUnloadMinutes": (_number(0, 10_000, (int, float)), "a number of minutes from 0 to 10000"),
-    "logLevel": _one_of("error", "warning", "info", "debug", "trace"),
+    "device": Setting(
+        _text(
+            _DEVICE.fullmatch, "one of auto, cpu, cuda, cuda:N, xpu, mps", pattern=f"^({_DEVICE.pattern})$"
+        ),
+        "`auto`, `cpu`, `cuda`, `cuda:N`, `xpu`, `mps`",
+    ),
+    "dtype": Setting(_one_of("auto"), "reserved: only `auto` so far"),
+    "quantization": Setting(_one_of("none"), "reserved: only `none` so far"),
+    "adapter": Setting(
+        _text(lambda value: not value, "empty (there are no adapters yet)", maxLength=0),
+        "reserved: only empty so far",
+        personal=True,
+    ),
+    "backend": Setting(_one_of("local"), "reserved: only `local` so far", personal=True),
+    "backendUrl": Setting(
+        _text(lambda value: not value, "empty (there is no remote backend yet)", maxLength=0),
+        "reserved: only empty so far",
+        personal=True,
+    ),
+    "maxHoleTokens": Setting(_number(1, 256), "most tokens of one suggestion; a hole's own limit is lower"),
+    "deadlineMs": Setting(_number(1, 600_000, "milliseconds"), "after this long the best so far is taken"),
+    "confidenceThreshold": Setting(
+        _number(0, 1, whole=False),
+        "what is less sure than this is not shown by itself; asked for explicitly, everything is",
+    ),
+    "languages": Setting(
+        _list_of("language ids"), "LSP language ids that get suggestions; the embedded model knows no other"
+    ),
+    "exclude": Setting(
+        _list_of("globs"),
+        "globs over the whole path; files that match get no suggestions and are never read for others, "
+        "`*` crosses folders",
+    ),
+    "idleUnloadMinutes": Setting(
+        _number(0, 10_000, "minutes", whole=False),
+        "the model leaves memory when nobody has asked for this long, and the worker after twice that; "
+        "0: never",
+    ),
+    "logLevel": Setting(
+        _one_of("error", "warning", "info", "debug", "trace"),
+        "`error`, `warning`, `info`, `debug`, `trace`; only `trace` writes text of yours into the log",
+    ),
 }
 _DEFAULTS = Settings()
 _FIELDS = {re.sub(r"_(\w)", lambda m: m[1].upper(), field.name): field.name for field in fields(Settings)}
+
+
+def default_of(name: str) -> Any:
+    """A setting's default, as JSON has it."""
+    value = getattr(_DEFAULTS, _FIELDS[name])
+    return list(value) if isinstance(value, tuple) else value

@@ -20,6 +20,8 @@ from lsp_server import region
 from lsp_server.document import Snapshot, Span
 from lsp_server.languages import Language, by_id
 
+Node = tree_sitter.Node
+
 log = logging.getLogger(__name__)
 
 _IMPORTS = ("import", "use_declaration", "using_directive", "include", "require")  # in names of nodes

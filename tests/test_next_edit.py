@@ -29,8 +29,8 @@ def other(count):
 class Typing:
     """A document edited as an editor does, character by character."""
 
-    def __init__(self, text: str) -> None:
-        self.document = Buffer(URI, 1, "python", text)
+    def __init__(self, text: str, language: str = "python") -> None:
+        self.document = Buffer(URI, 1, language, text)
         self.history = History()
 
     def change(self, start: Position, end: Position, new: str) -> None:
@@ -99,6 +99,41 @@ def test_quiet_where_it_is_not_certain(text: str, line: int, column: int, old: s
     it = Typing(text)
     it.retype(line, column, old, new)
     assert it.next_edits() == []
+
+
+# Language, text, place of the name, old and new name, places of the uses.
+LANGUAGES: list[tuple[str, str, tuple[int, int], str, str, list[tuple[int, int]]]] = [
+    ("javascript", "function f(n) {\n  return g(n).n + n;\n}\n", (0, 11), "n", "m", [(1, 11), (1, 18)]),
+    ("javascript", "const f = (n) => {\n  o = {n: n};\n};\n", (0, 11), "n", "m", [(1, 10)]),
+    ("javascript", "function f() {\n  const n = 1;\n  k(() => n);\n}\n", (1, 8), "n", "m", [(2, 10)]),
+    ("javascript", "function f(n) {\n  return {n};\n}\n", (0, 11), "n", "m", []),  # the property would change
+    ("javascript", "function f(n) {\n  const {n} = x;\n  return n;\n}\n", (0, 11), "n", "m", []),
+    ("javascript", "function f(n) {\n  k(n => n);\n}\n", (0, 11), "n", "m", []),  # bound again
+    ("javascript", "class A {\n  f(n) {\n    this.n = n;\n  }\n}\n", (1, 4), "n", "m", [(2, 13)]),
+    ("typescript", "function f(n: number, k?: n) {\n  return n;\n}\n", (0, 11), "n", "m", [(1, 9)]),
+    ("typescriptreact", "function F(n: T) {\n  return <A b={n} />;\n}\n", (0, 11), "n", "m", [(1, 15)]),
+    ("go", "func f(n int) int {\n\tx := n + s.n\n\treturn n\n}\n", (0, 7), "n", "m", [(1, 6), (2, 8)]),
+    ("go", "func f() {\n\tn, k := g()\n\th(n, k)\n}\n", (1, 1), "n", "m", [(2, 3)]),
+    ("go", "func f(n int) {\n\tn := 1\n\tg(n)\n}\n", (0, 7), "n", "m", []),
+    ("go", "func f(n int) T {\n\treturn T{n: n}\n}\n", (0, 7), "n", "m", []),  # a field, or the name
+    ("rust", "fn f(n: u8) -> u8 {\n    g(n, a.n)\n}\n", (0, 5), "n", "m", [(1, 6)]),
+    ("rust", "fn f() {\n    let mut n = 1;\n    n += 1;\n}\n", (1, 12), "n", "m", [(2, 4)]),
+    ("rust", "fn f(n: u8) -> T {\n    T { n }\n}\n", (0, 5), "n", "m", []),
+    ("rust", "fn f(n: u8) {\n    let n = n + 1;\n    g(n);\n}\n", (0, 5), "n", "m", []),
+    ("java", "class A { int f(int n) {\n  return n + n() + this.n;\n} }\n", (0, 20), "n", "m", [(1, 9)]),
+    ("java", "class A { void f() {\n  int n = 1;\n  g(x -> n);\n} }\n", (1, 6), "n", "m", [(2, 9)]),
+    ("java", "class A { void f(int n) {\n  g(n -> n);\n} }\n", (0, 21), "n", "m", []),
+    ("ruby", "def f(n)\n  n\nend\n", (0, 6), "n", "m", []),  # no entry
+]
+
+
+@pytest.mark.parametrize(("language", "text", "at", "old", "new", "uses"), LANGUAGES)
+def test_other_languages(
+    language: str, text: str, at: tuple[int, int], old: str, new: str, uses: list[tuple[int, int]]
+) -> None:
+    it = Typing(text, language)
+    it.retype(*at, old, new)
+    assert it.next_edits() == [(*use, new) for use in uses]
 
 
 def test_augmented_assignment_is_a_use() -> None:

@@ -493,6 +493,25 @@ async def test_the_fill_command_applies_its_edit() -> None:
         assert applied(text, edits[1].edit) == "filled".join(text.rsplit("pass", 1))
 
 
+async def test_an_edit_to_look_at_first_is_the_answer() -> None:
+    async with editor(COMMAND, **ABLE) as it:
+        edits: list[Any] = []
+        it.client.feature(lsp.WORKSPACE_APPLY_EDIT)(
+            lambda params: edits.append(params) or lsp.ApplyWorkspaceEditResult(applied=True)
+        )
+        text = "def f():\n    pass\n"
+        it.open(text)
+        for more in ({}, {"range": [[1, 4], [1, 4]], "kind": "refactor.rewrite.infill.fill"}):
+            answer = await command(it, "infill.fill", {"uri": URI, "apply": False, **more})
+            edit = it.client.protocol._converter.structure(answer, lsp.WorkspaceEdit)
+            assert applied(text, edit) == text.replace("pass", "filled")
+        asked = {"uri": URI, "range": [[0, 0], [1, 8]], "instruction": "shorter", "apply": False}
+        with pytest.raises(JsonRpcException, match="follows no"):
+            await command(it, "infill.rewrite", asked)
+        assert await it.execute("infill.status")  # by now an edit to be made would have come
+        assert edits == []
+
+
 IN_VAIN: list[tuple[Any, ...]] = [
     ("infill.fill", None, "uri"),
     ("infill.fill", {"uri": "file:///gone.py"}, "not open"),

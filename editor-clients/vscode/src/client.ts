@@ -1,0 +1,150 @@
+/** The language client: how it is set up, and what it answers and is told beyond the standard. */
+
+import { randomUUID } from 'node:crypto';
+import * as vscode from 'vscode';
+import {
+  type CancellationToken,
+  CodeActionResolveRequest,
+  ExecuteCommandRequest,
+  LanguageClient,
+  type LanguageClientOptions,
+  LSPErrorCodes,
+  type Range,
+  ResponseError,
+  type StaticFeature,
+  WorkDoneProgress,
+  type WorkDoneProgressReport,
+} from 'vscode-languageclient/node';
+import type { Launch } from './discovery';
+import { DRAFT, type Draft, STATUS, type Status } from './protocol';
+import { languageIds, sent } from './settings';
+
+export interface Listener {
+  status(status: Status): void;
+  draft(draft: Draft): void;
+  /** An inline completion has been answered. */
+  answered(): void;
+  /** The server wants a rewrite and leaves it to the client to ask for the instruction. */
+  rewrite(argument: { uri: string; range: vscode.Range }): void;
+}
+
+/** Not started yet. `folder` is where the server runs, `restricted` what only a trusted workspace may set. */
+export function create(
+  launch: Launch,
+  folder: string,
+  log: vscode.LogOutputChannel,
+  restricted: ReadonlySet<string>,
+  drafts: boolean,
+  listener: Listener,
+): LanguageClient {
+  const settings = () => vscode.workspace.getConfiguration('infill');
+  const languages = languageIds(settings().get('languages'));
+  const options: LanguageClientOptions = {
+    documentSelector: [
+      ...languages.flatMap((language) => [
+        { scheme: 'file', language },
+        { scheme: 'untitled', language },
+      ]),
+      ...languages.map((language) => ({ notebook: '*', language })),
+    ],
+    // Where what is sent comes from is settings.ts's business: it may be vouched for.
+    initializationOptions: { trusted: true },
+    outputChannel: log,
+    // What comes of an action is said by this client, not by a failed request.
+    middleware: {
+      workspace: {
+        configuration: (params, token, next) =>
+          params.items.map((item) =>
+            item.section === 'infill'
+              ? sent((name) => settings().inspect(name), vscode.workspace.isTrusted, restricted)
+              : (next({ items: [item] }, token) as unknown[])[0],
+          ),
+      },
+      provideInlineCompletionItems: async (document, position, context, token, next) => {
+        try {
+          return await next(document, position, context, token);
+        } finally {
+          if (!token.isCancellationRequested) listener.answered();
+        }
+      },
+      resolveCodeAction: async (action, token) => {
+        const asked = client.code2ProtocolConverter.asCodeActionSync(action);
+        const told = await tell(() => client.sendRequest(CodeActionResolveRequest.type, asked, token));
+        return told ? client.protocol2CodeConverter.asCodeAction(told, token) : action;
+      },
+      executeCommand: async (command, args, next) => {
+        const argument = (args as unknown[])[0] as { uri: string; range: Range; instruction?: string } | undefined;
+        if (command === 'infill.rewrite' && argument && !argument.instruction) {
+          listener.rewrite({ uri: argument.uri, range: client.protocol2CodeConverter.asRange(argument.range) });
+          return undefined;
+        }
+        return tell(() => Promise.resolve(next(command, args) as unknown));
+      },
+    },
+  };
+  const server = { command: launch.command, args: launch.args, options: { cwd: folder } };
+  const client = new LanguageClient('infill', 'infill-ls', server, options);
+  client.registerFeature(declares({ infill: { drafts, status: true } }));
+  client.onNotification(STATUS, (status: Status) => {
+    listener.status(status);
+  });
+  client.onNotification(DRAFT, (draft: Draft) => {
+    listener.draft(draft);
+  });
+  return client;
+}
+
+/** A command's answer, while its progress is shown with a button that cancels; undefined if it came to nothing. */
+export function command<T>(
+  client: LanguageClient,
+  name: string,
+  argument: unknown,
+  title: string,
+): Promise<T | undefined> {
+  const shown = { location: vscode.ProgressLocation.Notification, title: `Infill: ${title}`, cancellable: true };
+  return tell(async () =>
+    vscode.window.withProgress(shown, async (progress, token: CancellationToken) => {
+      const workDoneToken = randomUUID();
+      const listening = client.onProgress(WorkDoneProgress.type, workDoneToken, (step) => {
+        const { message } = step as WorkDoneProgressReport;
+        if (message) progress.report({ message });
+      });
+      try {
+        const params = { command: name, arguments: [argument], workDoneToken };
+        return (await client.sendRequest(ExecuteCommandRequest.type, params, token)) as T;
+      } finally {
+        listening.dispose();
+      }
+    }),
+  );
+}
+
+/** The work's outcome; its failure is shown in the server's own words, and then it is undefined. */
+async function tell<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (fault) {
+    const cancelled = fault instanceof ResponseError && fault.code === LSPErrorCodes.RequestCancelled;
+    if (!cancelled && !(fault instanceof vscode.CancellationError)) {
+      void warn(fault instanceof Error ? fault.message : String(fault));
+    }
+    return undefined;
+  }
+}
+
+/** With a button, as VS Code cuts a message without one to a line. */
+async function warn(message: string): Promise<void> {
+  const answer = await vscode.window.showWarningMessage(`infill-ls: ${message}`, 'Show Log');
+  if (answer) await vscode.commands.executeCommand('infill.showLog');
+}
+
+function declares(experimental: object): StaticFeature {
+  return {
+    fillClientCapabilities: (capabilities) => {
+      capabilities.experimental = { ...(capabilities.experimental as object | undefined), ...experimental };
+    },
+    initialize: () => undefined,
+    getState: () => ({ kind: 'static' }),
+    clear: () => undefined,
+  };
+}

@@ -1,0 +1,364 @@
+"""A real VS Code, in a browser, with the packaged extension: type, see the ghost text, accept it, ..."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from .conftest import ROOT, Place
+from .vscode.workbench import Unavailable, Workbench, eventually
+
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
+
+REAL, SCRIPTED = "lsp_server", "tests.e2e.vscode.scripted"
+
+# What stands in the last line with MARK in it, ghost text included, frame by frame and each state once.
+RECORD = """
+window.seen = [];
+window.recording = true;
+(function frame() {
+  if (!window.recording) return;
+  const lines = [...document.querySelectorAll('.monaco-editor .view-line')].map((each) => each.textContent);
+  const line = lines.filter((each) => each.includes('MARK')).at(-1)?.replaceAll('\\u00a0', ' ');
+  if (window.seen.at(-1) !== line) window.seen.push(line);
+  requestAnimationFrame(frame);
+})();
+"""
+# Every text that a decoration puts behind something.
+DRAFTS = """
+window.drafts = new Set();
+new MutationObserver(() => {
+  for (const each of document.querySelectorAll('.monaco-editor .view-line [class*="ced-"]')) {
+    const text = getComputedStyle(each, '::after').content;
+    if (text && text !== 'none' && text !== 'normal') window.drafts.add(text.replaceAll('\\u00a0', ' '));
+  }
+}).observe(document.body, { subtree: true, childList: true, attributes: true });
+"""
+
+
+def program(folder: Path, module: str) -> str:
+    """An `infill-ls` of this checkout, whose server is that module."""
+    path = folder / module
+    environment = f"PYTHONPATH={ROOT} SCRIPTED_WIRE={folder / 'wire'}"
+    path.write_text(f'#!/bin/sh\nexec env {environment} {sys.executable} -m {module} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, Any]) -> Iterator[Workbench]:
+    work = tmp_path_factory.mktemp("vscode")
+    mine = {f"infill.{name}": value for name, value in settings.items()}
+    try:
+        made = Workbench(work / "workbench", mine, {"infill.serverPath": program(work, REAL)})
+    except Unavailable as missing:
+        if os.environ.get("INFILL_LS_REQUIRE_EDITOR") == "1":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    try:
+        # What a workspace may not choose; were it taken, nothing below would work.
+        theirs = {"infill.serverPath": "/theirs", "infill.model": "/theirs/model"}
+        made.write(".vscode/settings.json", json.dumps(theirs))
+        made.open_window(made.write("first.py", "value = 1\n"))
+        made.wait_for_status("infill")
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def screenshot(request: pytest.FixtureRequest, bench: Workbench) -> Iterator[None]:
+    yield
+    bench.screenshot(request.node.name)
+    bench.dismiss()
+
+
+@pytest.fixture
+def typed(place: Place) -> str:
+    """What is typed in the tests: the last characters before the place."""
+    return place.text[place.offset - 4 : place.offset]
+
+
+@pytest.fixture
+def initial(place: Place, typed: str) -> str:
+    return place.text[: place.offset - len(typed)] + place.text[place.offset :]
+
+
+@pytest.fixture
+def shown(bench: Workbench, place: Place, typed: str, initial: str) -> tuple[Path, str]:
+    """The example with what is typed, and the ghost text at the place."""
+    path = bench.open("inventory.py", initial)
+    bench.go_to(place.line, place.column - len(typed))
+    bench.do("type", typed, 30)
+    return path, ghost_at(bench)
+
+
+def ghost_at(bench: Workbench, seconds: float = 90) -> str:
+    """What is offered at the cursor; the worker may still load the model, so that it is asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return bench.wait_for_ghost(8)
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+            bench.do("press", "Escape", "Alt+\\")
+
+
+def with_text(place: Place, text: str) -> str:
+    return place.text[: place.offset] + text + place.text[place.offset :]
+
+
+def servers() -> list[psutil.Process]:
+    """The language servers that belong to this run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            here = process.environ().get("INFILL_LS_RUNTIME_DIR") == os.environ["INFILL_LS_RUNTIME_DIR"]
+            if here and process.cmdline()[-3:] == ["-m", REAL, "serve"]:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_type_see_accept_undo(
+    bench: Workbench, place: Place, typed: str, initial: str, shown: tuple[Path, str]
+) -> None:
+    path, ghost = shown
+    bench.screenshot("ghost")
+    assert ghost.strip()
+    bench.expect(path, place.text)  # ghost text is not in the file
+    assert bench.ghost == ghost
+    bench.do("press", "Tab")
+    bench.expect(path, with_text(place, ghost))
+    assert bench.ghost == ""
+    bench.do("press", "Control+z")
+    bench.expect(path, place.text)
+    bench.do("press", *["Control+z"] * len(typed))
+    bench.expect(path, initial)
+
+
+def test_the_status_bar_tells_the_time_it_took(bench: Workbench, shown: tuple[Path, str]) -> None:
+    assert bench.wait_for_status(r"infill \d+(\.\d)? (ms|s)")
+    bench.do("press", "Escape", "Control+k", "Alt+s")
+    bench.do("wait", "/Modelembedded on cpu/.test(document.querySelector('.quick-input-list')?.textContent)")
+    bench.screenshot("status_list")
+    bench.do("press", "Escape")
+
+
+def test_alternatives(bench: Workbench, place: Place, shown: tuple[Path, str]) -> None:
+    path, _ = shown
+    bench.do("press", "Escape")
+    eventually("dismissed suggestion", lambda: not bench.ghost)
+    bench.do("press", "Alt+\\")
+    found = [bench.wait_for_ghost(20)]
+    for _ in range(2):
+        bench.do("press", "Alt+]")
+        eventually("another suggestion", lambda: bench.ghost not in ("", found[-1]))
+        found.append(bench.ghost)
+    assert len(set(found)) >= 2
+    bench.do("press", "Tab")
+    bench.expect(path, with_text(place, found[-1]))
+
+
+@pytest.mark.parametrize("rest", ["kept", "dismissed"])
+def test_a_part_of_it(bench: Workbench, rest: str) -> None:
+    line = "first_total = compute(alpha, beta, gamma)"
+    path = bench.open(f"{rest}.py", f"{line}\n\n\nfirst_total = comp\n")
+    bench.go_to(3, 18)
+    bench.do("type", "u", 30)
+    ghost = ghost_at(bench)
+    taken = ""
+    for _ in range(2):
+        before = bench.ghost
+        bench.do("press", "Control+ArrowRight")
+        eventually("the rest", lambda before=before: 0 < len(bench.ghost) < len(before))
+        assert ghost.endswith(bench.ghost)
+        taken = ghost.removesuffix(bench.ghost)
+    bench.expect(path, f"{line}\n\n\nfirst_total = compu{taken}\n")
+    if rest == "kept":
+        bench.do("press", "Control+Alt+l")  # the rest of the line
+        bench.expect(path, f"{line}\n\n\nfirst_total = compu{ghost}\n")
+    else:
+        bench.do("press", "Escape")
+        eventually("nothing left over", lambda: not bench.ghost)
+        bench.do("type", "# x")
+        bench.expect(path, f"{line}\n\n\nfirst_total = compu{taken}# x\n")
+
+
+def test_the_light_bulb_fills_a_body(bench: Workbench) -> None:
+    text = "def twice(value):\n    pass\n\n\ndef thrice(value):\n    return 3 * value\n"
+    path = bench.open("body.py", text)
+    bench.go_to(1, 6)
+    bench.do("press", "Control+.")
+    bench.do("click", '.action-widget .monaco-list-row:has-text("Fill this body")')
+    changed = "document.querySelectorAll('.monaco-editor .view-line')[1].textContent.trim() !== 'pass'"
+    bench.do("wait", changed, 60_000)
+    head, rest = text.split("    pass\n")
+    filled = bench.do("evaluate", "document.querySelectorAll('.monaco-editor .view-line')[1].textContent")
+    bench.expect(path, f"{head}{filled.replace(chr(0xA0), ' ')}\n{rest}")
+    bench.do("press", "Control+z")
+    bench.expect(path, text)
+
+
+def ask_for_rewrite(bench: Workbench, line: int) -> None:
+    """Of two lines; the box for the instruction is open afterwards."""
+    bench.go_to(line, 0)
+    bench.do("press", "Shift+ArrowDown", "Shift+ArrowDown", "Control+k", "Alt+r")
+    title = "document.querySelector('.quick-input-title')?.textContent"
+    bench.do("wait", f"{title} === 'Rewrite the selection'")
+
+
+def test_a_rewrite_that_the_model_cannot_do(bench: Workbench, place: Place) -> None:
+    path = bench.open("refused.py", place.text)
+    for instructions in (0, 1):
+        ask_for_rewrite(bench, place.line - 3)
+        rows = "document.querySelectorAll('.quick-input-list .monaco-list-row').length"
+        bench.do("wait", f"{rows} === {instructions}")
+        if not instructions:
+            bench.do("type", "use a property")
+        bench.screenshot("instruction")  # the second time it is at hand
+        bench.do("press", "Enter")
+        bench.wait_for_notice("follows no instructions")
+    assert not bench.dirty
+    bench.expect(path, place.text)
+
+
+def test_a_killed_worker_costs_one_suggestion(
+    bench: Workbench, place: Place, typed: str, initial: str, only_worker: Callable[[], psutil.Process]
+) -> None:
+    path = bench.open("killed.py", initial)
+    bench.go_to(place.line, place.column - len(typed))
+    worker = only_worker()
+    worker.suspend()
+    bench.do("type", typed[:-1], 30)
+    time.sleep(0.5)
+    worker.kill()
+    bench.do("type", typed[-1])
+    bench.do("press", "Alt+\\")
+    assert ghost_at(bench).strip()
+    assert only_worker().pid != worker.pid
+    assert bench.notices == []
+    bench.expect(path, place.text)
+
+
+def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[], psutil.Process]) -> None:
+    worker = only_worker()
+    bench.open_window(
+        bench.write("second.py", "def count_all(values):\n    return len(values)\n\n\ncount_all(\n")
+    )
+    try:
+        bench.wait_for_status("infill")
+        eventually("a second server", lambda: len(servers()) == 2, 30)
+        bench.go_to(4, 10)
+        bench.do("type", "v")
+        assert ghost_at(bench)
+        assert only_worker().pid == worker.pid
+    finally:
+        bench.do("closeWindow")
+
+
+def scripted(bench: Workbench, **settings: Any) -> None:
+    """From now on the server whose worker does as scripted."""
+    path = program(bench.work.parent, SCRIPTED)
+    bench.set(settings, {"infill.serverPath": path})
+    eventually("the other server", lambda: not servers(), 30)
+    bench.wait_for_status("infill")
+
+
+def test_a_server_that_is_not_there(bench: Workbench) -> None:
+    bench.set(machine={"infill.serverPath": "/gone/infill-ls"})
+    bench.wait_for_notice("infill.serverPath: /gone/infill-ls is no program")
+    eventually("no server", lambda: not servers(), 30)
+
+
+def test_typing_what_the_ghost_text_says(bench: Workbench) -> None:
+    """A hundred characters: the line looks the same in every frame, and the worker is not asked."""
+    scripted(bench)
+    path = bench.open("long.py", "# long\nMARK = \n")
+    bench.go_to(1, 7)
+    bench.do("type", "n")
+    ghost = ghost_at(bench)
+    assert len(ghost) > 100
+    wire = bench.work.parent / "wire"
+    requests = wire.read_text()
+    bench.do("evaluate", RECORD)
+    bench.do("type", ghost[:100], 25)
+    eventually("the rest", lambda: bench.ghost == ghost[100:])
+    assert bench.do("evaluate", "(window.recording = false, window.seen)") == [f"MARK = n{ghost}"]
+    assert wire.read_text() == requests
+    bench.do("press", "Tab")
+    bench.expect(path, f"# long\nMARK = n{ghost}\n")
+
+
+def test_a_block_resolves_before_it_is_offered(bench: Workbench) -> None:
+    scripted(bench)
+    path = bench.open("drafts.py", "total = \n")
+    bench.do("evaluate", DRAFTS)
+    bench.go_to(0, 8)
+    bench.do("type", "c")
+    bench.do("wait", "[...window.drafts].some((each) => each.includes('count +'))")
+    bench.screenshot("draft")
+    assert bench.wait_for_ghost() == "count + offset"
+    drafts = bench.do("evaluate", "[...window.drafts]")
+    assert len(drafts) >= 3, drafts
+    bench.expect(path, "total = c\n")
+
+
+@pytest.mark.parametrize("decision", ["apply", "discard", "close"])
+def test_a_rewrite_is_shown_before_it_is_made(bench: Workbench, decision: str) -> None:
+    scripted(bench)
+    text = "def f(total):\n    return total\n\n\ntotal = f(1)\n"
+    path = bench.open(f"{decision}.py", text)
+    ask_for_rewrite(bench, 0)
+    bench.do("type", "call it amount")
+    bench.do("press", "Enter")
+    bench.do("wait", "document.querySelector('.monaco-diff-editor .modified .view-line') !== null")
+    bench.wait_for_line("return amount")
+    bench.screenshot(f"preview_{decision}")
+    assert path.read_text() == text
+    if decision == "apply":
+        bench.do("press", "Control+Enter")
+    elif decision == "discard":
+        bench.do("click", '.editor-actions [aria-label^="Discard Change"]')
+    else:
+        bench.do("press", "Control+F4")
+    bench.do("wait", "document.querySelector('.monaco-diff-editor') === null")
+    wanted = text.replace("total", "amount", 2) if decision == "apply" else text
+    eventually("the decision", lambda: bench.dirty == (decision == "apply"))
+    bench.expect(path, wanted)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text", "at", "expected"),
+    [
+        ("h", "def f(count, offset):\n    pass\n", (1, 4), "def f(count, offset):\n    count + offset\n"),
+        (
+            "a",
+            "def f(count, offset):\n    pass\n\n\ndef g(count, offset):\n    ...\n",
+            (0, 0),
+            "def f(count, offset):\n    count + offset\n\n\ndef g(count, offset):\n    count + offset\n",
+        ),
+        ("x", "a = 1\nb = oh no  # problem\n", (1, 2), "a = 1\ncount + offset\n"),
+        ("d", "def f(a):\n    return a\n", (1, 4), 'def f(a):\n    """count + offset"""\n    return a\n'),
+    ],
+    ids=["fill hole", "fill all", "fix", "docstring"],
+)
+def test_what_a_key_does(bench: Workbench, keys: str, text: str, at: tuple[int, int], expected: str) -> None:
+    scripted(bench)
+    path = bench.open(f"key_{keys}.py", text)
+    bench.go_to(*at)
+    if "# problem" in text:
+        bench.do("wait", "document.querySelector('.squiggly-error') !== null")
+    bench.do("press", "Control+k", f"Alt+{keys}")
+    eventually("a change", lambda: bench.dirty)
+    bench.expect(path, expected)

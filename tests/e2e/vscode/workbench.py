@@ -1,0 +1,257 @@
+"""A real VS Code workbench as Python sees it: keys in, what is drawn and what is saved out.
+
+`driver.mjs` is the process that holds the browser; nothing here knows of the server under test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+CLIENT = ROOT / "editor-clients" / "vscode"
+VSIX = CLIENT / "infill-ls.vsix"
+DRIVER = Path(__file__).with_name("driver.mjs")
+
+GHOST = """[...document.querySelectorAll('.ghost-text-decoration, .ghost-text')]
+  .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('')"""
+STATUS = "document.querySelector('[id=\"infill-ls.infill-ls.infill.status\"]')"
+NOTICES = "[...document.querySelectorAll('.notification-list-item-message')].map((each) => each.textContent)"
+LINES = """[...document.querySelectorAll('.monaco-editor .view-line')]
+  .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('\\n')"""
+
+
+class Unavailable(Exception):
+    """Why there is no VS Code to test in, and what to do about it."""
+
+
+class Workbench:
+    def __init__(
+        self, work: Path, settings: dict[str, Any], machine: dict[str, Any], trust: bool = False
+    ) -> None:
+        """`machine` holds settings that only the machine's user can make, `settings` the others."""
+        prefix, chromium = find()
+        self.work, self.folder = work, work / "project"
+        for name in ("project/.vscode", "data/User", "data/Machine", "extensions"):
+            (work / name).mkdir(parents=True)
+        (work / "config.yaml").write_text("")
+        _unpack(work / "extensions")
+        self.settings: dict[str, Any] = {
+            "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+            "workbench.startupEditor": "none",
+            "workbench.tips.enabled": False,
+            "workbench.secondarySideBar.defaultVisibility": "hidden",
+            "chat.disableAIFeatures": True,
+            "telemetry.telemetryLevel": "off",
+            "extensions.autoUpdate": False,
+            "extensions.autoCheckUpdates": False,
+            "files.hotExit": "off",
+            "files.autoSave": "off",
+            **settings,
+        }
+        self.machine = machine
+        self._write_settings()
+        keys = [{"key": "ctrl+alt+l", "command": "editor.action.inlineSuggest.acceptNextLine"}]
+        (work / "data/User/keybindings.json").write_text(json.dumps(keys))
+        (work / "driver.json").write_text(
+            json.dumps(
+                {
+                    "codeServer": str(prefix / "cs/node_modules/code-server/out/node/entry.js"),
+                    "playwright": str(prefix / "pw"),
+                    "chromium": chromium,
+                    "work": str(work),
+                    "port": _free_port(),
+                }
+            )
+        )
+        self._asked = 0
+        self._process = subprocess.Popen(
+            [str(prefix / "node24"), str(DRIVER), str(work / "driver.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._read() == {"ready": True}
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def do(self, name: str, *args: Any) -> Any:
+        assert self._process.stdin
+        self._asked += 1
+        self._process.stdin.write(json.dumps({"id": self._asked, "do": name, "args": args}) + "\n")
+        self._process.stdin.flush()
+        answer = self._read()
+        assert answer["id"] == self._asked
+        if "error" in answer:
+            shot = self.work / f"failed-{self._asked}.png"
+            if name != "screenshot":
+                self.do("screenshot", str(shot))
+            raise AssertionError(f"{name} {args}: {answer['error'].splitlines()[0]}; see {shot}")
+        return answer["result"]
+
+    def _read(self) -> Any:
+        assert self._process.stdout
+        if not (line := self._process.stdout.readline()):
+            log = self.work / "code-server.log"
+            raise AssertionError(f"the driver has ended\n{log.read_text()[-2000:] if log.exists() else ''}")
+        return json.loads(line)
+
+    # What a user does
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_bytes(text.encode())
+        return path
+
+    def open_window(self, file: Path | None = None) -> None:
+        self.do("window", str(self.folder), str(file) if file else None)
+        if file:
+            self.do("wait", "document.querySelector('.monaco-editor .view-line') !== null", 60_000)
+            self.do("click", ".monaco-editor .view-lines")
+
+    def open(self, name: str, text: str) -> Path:
+        """A file of that text in the editor, as the only one."""
+        path = self.write(name, text)
+        self.do("press", "Escape", "Control+k", "Control+w")
+        self.do("press", "Control+p")
+        self.do("wait", "document.querySelector('.quick-input-widget input') !== null")
+        self.do("type", str(path))
+        label = f".quick-input-list .monaco-list-row[aria-label*={json.dumps(name)}]"
+        self.do("wait", f"document.querySelector({json.dumps(label)}) !== null")
+        self.do("press", "Enter")
+        tab = f".tab.active[data-resource-name={json.dumps(name)}]"
+        self.do("wait", f"document.querySelector({json.dumps(tab)}) !== null")
+        self.do("wait", "document.querySelector('.monaco-editor .view-line') !== null")
+        self.do("click", ".monaco-editor .view-lines")
+        return path
+
+    def go_to(self, line: int, column: int) -> None:
+        """Put the cursor at a 0-based place."""
+        self.do("press", "Control+g")
+        self.do("type", f"{line + 1}:{column + 1}")
+        self.do("press", "Enter")
+        self.do("wait", f"document.body.textContent.includes('Ln {line + 1}, Col {column + 1}')")
+
+    def command(self, title: str) -> None:
+        self.do("press", "F1")
+        self.do("wait", "document.querySelector('.quick-input-widget input')?.value === '>'")
+        self.do("type", title)
+        self.do(
+            "wait",
+            f"document.querySelector('.quick-input-list .focused')?.ariaLabel.includes({json.dumps(title)})",
+        )
+        self.do("press", "Enter")
+
+    def expect(self, path: Path, text: str) -> None:
+        """The buffer is exactly that, as the editor saves it."""
+        end = time.monotonic() + 10
+        while True:
+            self.do("press", "Control+s")
+            self.do("wait", "document.querySelector('.tab.active.dirty') === null")
+            if (found := path.read_bytes().decode()) == text or time.monotonic() > end:
+                assert found == text
+                return
+
+    @property
+    def dirty(self) -> bool:
+        return self.do("evaluate", "document.querySelector('.tab.active.dirty') !== null")
+
+    def set(self, settings: dict[str, Any] | None = None, machine: dict[str, Any] | None = None) -> None:
+        """Change settings; VS Code notices."""
+        self.settings |= settings or {}
+        self.machine |= machine or {}
+        self._write_settings()
+
+    def dismiss(self) -> None:
+        """Close what has popped up."""
+        self.command("Notifications: Clear All Notifications")
+
+    # What a user sees
+
+    @property
+    def ghost(self) -> str:
+        return self.do("evaluate", GHOST)
+
+    @property
+    def status(self) -> str:
+        return self.do("evaluate", f"{STATUS}?.textContent.trim() ?? ''")
+
+    @property
+    def notices(self) -> list[str]:
+        return self.do("evaluate", NOTICES)
+
+    def wait_for_ghost(self, seconds: float = 60) -> str:
+        return self.do("wait", GHOST, seconds * 1000)
+
+    def wait_for_notice(self, words: str, seconds: float = 20) -> None:
+        self.do("wait", f"{NOTICES}.some((each) => each.includes({json.dumps(words)}))", seconds * 1000)
+
+    def wait_for_status(self, pattern: str, seconds: float = 20) -> str:
+        return self.do("wait", f"{STATUS}?.textContent.match(/{pattern}/)?.[0]", seconds * 1000)
+
+    def wait_for_line(self, words: str, seconds: float = 20) -> None:
+        self.do("wait", f"({LINES}).includes({json.dumps(words)})", seconds * 1000)
+
+    def screenshot(self, name: str) -> None:
+        folder = Path(os.environ.get("INFILL_LS_SCREENSHOTS") or self.work)
+        self.do("screenshot", str(folder / f"{name}.png"))
+
+    def _write_settings(self) -> None:
+        for name, settings in (("User", self.settings), ("Machine", self.machine)):
+            (self.work / "data" / name / "settings.json").write_text(json.dumps(settings, indent=2))
+
+
+def eventually(what: str, condition: Any, seconds: float = 15) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"no {what} after {seconds} s"
+        time.sleep(0.05)
+    return result
+
+
+def find() -> tuple[Path, str]:
+    """code-server's folder and the browser. Raises Unavailable."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infill-ls" / "code-server"
+    prefix = Path(os.environ.get("INFILL_LS_CODE_SERVER") or cache)
+    if not (prefix / "versions").exists():
+        raise Unavailable(f"no VS Code: run .ci/get_code_server.sh {prefix}")
+    browsers = [os.environ.get("INFILL_LS_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser"))]
+    if not (chromium := next(filter(None, browsers), None)):
+        raise Unavailable("no browser: apt-get install chromium, or set INFILL_LS_CHROMIUM")
+    if not VSIX.exists():
+        raise Unavailable(
+            "no extension: run `npm ci --ignore-scripts && npm run package` in editor-clients/vscode"
+        )
+    sources = [CLIENT / "package.json", *(CLIENT / "src").iterdir()]
+    if VSIX.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        raise Unavailable(
+            f"{VSIX.name} is older than its sources: run `npm run package` in editor-clients/vscode"
+        )
+    return prefix, chromium
+
+
+def _unpack(folder: Path) -> None:
+    """The packaged extension, where VS Code looks for extensions."""
+    with zipfile.ZipFile(VSIX) as packed:
+        packed.extractall(folder / "packed")
+    (folder / "packed" / "extension").rename(folder / "infill-ls.infill-ls-0.1.0")
+    shutil.rmtree(folder / "packed")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
