@@ -34,7 +34,10 @@ export class CanvasView {
   }
 
   add(draft: Draft): void {
-    if (draft.step === 1) this.drafts = [];
+    if (draft.step === 1) {
+      this.drafts = [];
+      this.outcome.textContent = 'Denoising…';
+    }
     this.drafts.push(draft);
     this.frames = frames(this.drafts);
     this.slider.max = String(Math.max(0, this.frames.length - 1));
@@ -94,7 +97,7 @@ export class CanvasView {
 
 function drawn(piece: Piece): HTMLElement {
   const span = document.createElement('span');
-  span.className = `piece ${piece.kind}`;
+  span.className = `piece ${piece.kind}${piece.text ? '' : ' end'}`;
   span.textContent = visible(piece.text, piece.kind);
   if (piece.kind === 'pinned') return span;
   span.style.setProperty('--chance', piece.chance.toFixed(3));

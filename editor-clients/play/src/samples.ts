@@ -16,7 +16,7 @@ export interface Sample {
 
 export const SAMPLES: readonly Sample[] = [
   { name: 'inventory.py', language: 'python', text: inventory, after: '        self.quantity =' },
-  { name: 'stack.py', language: 'python', text: stack, after: '        return self.entries[<fill>]' },
+  { name: 'stack.py', language: 'python', text: stack, after: '        ...' },
   { name: 'cart.js', language: 'javascript', text: cart, after: '    const line = this.lines.find(' },
   { name: 'route.ts', language: 'typescript', text: route, after: '  for (let i = 1; i <' },
   { name: 'ring.rs', language: 'rust', text: ring, after: '        self.start = (self.start + 1) %' },
