@@ -39,6 +39,9 @@ class Engine:
     name = "stand-in"
     device = "cpu"
 
+    def servers(self) -> dict[str, str]:
+        return {}
+
     def idle(self) -> None:
         pass
 

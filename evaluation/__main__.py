@@ -28,6 +28,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="JSON lines, .gz or not")
     parser.add_argument("--model", default="embedded", help="embedded or a folder")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--backend", help="local, vllm or openai")
+    parser.add_argument("--backend-url", metavar="URL,...", help="where the backend's servers are")
     parser.add_argument("--limit", type=_count, metavar="N", help="at most N places of each kind")
     parser.add_argument("--seed", type=int, default=0, help="which places --limit draws")
     parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
@@ -66,9 +68,11 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     from model_runtime.bench import machine
     from model_runtime.faults import ModelError
 
-    settings, problems = resolve({"model": args.model, "device": args.device})
+    chosen = {"model": args.model, "device": args.device}
+    settings, problems = resolve(chosen | {"backend": args.backend, "backendUrl": args.backend_url})
     if problems:
-        say(problems[0].replace("infill.", "--", 1).partition("; using")[0])
+        problem = problems[0].replace("infill.backendUrl", "--backend-url").replace("infill.", "--")
+        say(problem.partition("; using")[0])
         return 2
     threshold = settings.confidence_threshold if args.threshold is None else args.threshold
     try:

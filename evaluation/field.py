@@ -25,12 +25,16 @@ def enter(
     from model_runtime.protocol import Choice
 
     known = [SHIPPED, *field.FIELD, field.FIM]
-    wanted = list(dict.fromkeys(only or [name for name in known if name != field.FIM or rival]))
+    remote = settings.backend != "local"
+    here = [name for name in known if name != field.FIM or rival] if not remote else [SHIPPED, "copy"]
+    wanted = list(dict.fromkeys(only or here))
     for name in wanted:
         if name not in known:
             raise Unknown(f"there is no contender {name!r}; there are {', '.join(known)}")
     if field.FIM in wanted and not rival:
         raise Unknown("the contender 'fim' is a model of its own: name its folder with --fim")
+    if remote and (parts := [name for name in wanted if name not in (SHIPPED, "copy", field.FIM)]):
+        raise Unknown(f"{parts[0]!r} is a part of a model on this machine; leave out --backend to measure it")
     contenders: dict[str, Contender] = {}
     labels: dict[str, str] = {}
     local = [name for name in wanted if name in field.FIELD and name != "copy"]

@@ -57,10 +57,11 @@ def offered(
     found = targets.to_fill(snapshot, syntax, span, settings)
     if isinstance(found, Hole):
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
+    writes = settings.backend == "openai"  # may follow instructions, and cannot weigh what is written
     if snapshot.text[span.start : span.end].strip():
-        if settings.model != "embedded":
+        if writes or settings.model != "embedded":
             yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
-        if isinstance(proofreading.words_of(snapshot, span), list):
+        if not writes and isinstance(proofreading.words_of(snapshot, span), list):
             yield Action(PROOFREAD, "Proofread the selection", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
         verb = "Write" if place.lead else "Refresh"

@@ -18,11 +18,11 @@ import click
 
 from lsp_server.options import (
     NOTE_AFTER_S,
+    Chosen,
     WrongUse,
-    device_option,
+    chosen,
     json_option,
     line_count,
-    model_option,
     patiently,
     range_of,
     read,
@@ -39,17 +39,16 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @apply_option
-@model_option
-@device_option
+@chosen
 @json_option
-def fill(file: Path, write: bool, model: str, device: str, as_json: bool) -> None:
+def fill(file: Path, write: bool, choice: Chosen, as_json: bool) -> None:
     """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
     from lsp_server.actions import FILL_ALL, Action
     from lsp_server.document import Span
 
     snapshot, data = read(file)
     action = Action(FILL_ALL, "fill", Span(0, 0))
-    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
 
 
@@ -58,28 +57,23 @@ def fill(file: Path, write: bool, model: str, device: str, as_json: bool) -> Non
 @click.option("--lines", required=True, metavar="A-B", help="First and last line, from 1.")
 @click.option("--instruction", required=True, metavar="TEXT", help="What is to be changed, in words.")
 @apply_option
-@model_option
-@device_option
+@chosen
 @json_option
-def rewrite(
-    file: Path, lines: str, instruction: str, write: bool, model: str, device: str, as_json: bool
-) -> None:
+def rewrite(file: Path, lines: str, instruction: str, write: bool, choice: Chosen, as_json: bool) -> None:
     """Rewrite lines of FILE with an instruction, if the model follows any."""
     from lsp_server.actions import INSTRUCTION, Action
 
     snapshot, data = read(file)
     action = Action(INSTRUCTION, "rewrite", _lines(snapshot.text, lines, file), instruction)
-    outcome = asyncio.run(_carry_out(action, snapshot, model, device))
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
 
 
-async def _carry_out(
-    action: Action, snapshot: Snapshot, model: str, device: str
-) -> tuple[Edit, ...] | Refusal:
+async def _carry_out(action: Action, snapshot: Snapshot, choice: Chosen) -> tuple[Edit, ...] | Refusal:
     from lsp_server.actions import carry_out
     from lsp_server.syntax import Parses
 
-    settings = resolved(model=model, device=device, languages=(snapshot.language,))
+    settings = resolved(choice, languages=(snapshot.language,))
     started = time.monotonic()
 
     def step(message: str, percentage: int | None) -> None:

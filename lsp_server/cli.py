@@ -17,11 +17,11 @@ import click
 
 from lsp_server import changes, commands
 from lsp_server.options import (
+    Chosen,
     WrongUse,
-    device_option,
+    chosen,
     json_option,
     line_count,
-    model_option,
     patiently,
     range_of,
     read,
@@ -66,10 +66,9 @@ def serve(tcp: str | None, log_file: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, metavar="LINE:COL", help="The cursor: line and character, from 1.")
 @click.option("--deadline-ms", type=click.IntRange(min=1), help="Take the best the model has by then.")
-@model_option
-@device_option
+@chosen
 @json_option
-def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: str, as_json: bool) -> None:
+def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_json: bool) -> None:
     """Print what an editor would offer at a place in FILE."""
     from lsp_server.document import Refusal
     from lsp_server.pipeline import suggest
@@ -78,7 +77,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, model: str, device: s
     snapshot = read(file)[0]
     offset = _offset(snapshot.text, at, file)
     # Who asks wants to see the answer, however unsure.
-    settings = resolved(model=model, device=device, deadline_ms=deadline_ms, confidence_threshold=0.0)
+    settings = resolved(choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
     outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
         if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsp_server.options import device_option, json_option, model_option, resolved, with_worker
+from lsp_server.options import Chosen, chosen, json_option, resolved, with_worker
 
 if TYPE_CHECKING:
     from lsp_server.worker import Worker
@@ -29,32 +29,29 @@ def worker() -> None:
 
 
 @worker.command()
-@model_option
-@device_option
+@chosen
 @json_option
-def status(model: str, device: str, as_json: bool) -> None:
+def status(choice: Chosen, as_json: bool) -> None:
     """Say how the worker is doing; starts none."""
-    answer = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.status()))
+    answer = asyncio.run(with_worker(resolved(choice), lambda it: it.status()))
     _report(answer, as_json)
 
 
 @worker.command()
-@model_option
-@device_option
+@chosen
 @json_option
-def start(model: str, device: str, as_json: bool) -> None:
+def start(choice: Chosen, as_json: bool) -> None:
     """Start the worker, if none runs, and wait until its model is loaded."""
-    answer = asyncio.run(with_worker(resolved(model=model, device=device), _start))
+    answer = asyncio.run(with_worker(resolved(choice), _start))
     _report(answer, as_json)
 
 
 @worker.command()
-@model_option
-@device_option
+@chosen
 @json_option
-def stop(model: str, device: str, as_json: bool) -> None:
+def stop(choice: Chosen, as_json: bool) -> None:
     """Stop the worker, for all its clients."""
-    stopped = asyncio.run(with_worker(resolved(model=model, device=device), lambda it: it.stop()))
+    stopped = asyncio.run(with_worker(resolved(choice), lambda it: it.stop()))
     if as_json:
         click.echo(json.dumps({"stopped": stopped}))
     else:
@@ -62,16 +59,15 @@ def stop(model: str, device: str, as_json: bool) -> None:
 
 
 @click.command()
-@model_option
-@device_option
+@chosen
 @json_option
-def doctor(model: str, device: str, as_json: bool) -> None:
+def doctor(choice: Chosen, as_json: bool) -> None:
     """Look for what could be in the way, and say what to do about it."""
     from dataclasses import asdict
 
     from lsp_server.doctor.checkup import examine
 
-    settings = resolved(model=model, device=device)
+    settings = resolved(choice)
     findings = asyncio.run(with_worker(settings, lambda it: examine(settings, it)))
     healthy = all(finding.level != "problem" for finding in findings)
     if as_json:
@@ -109,6 +105,8 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.argument("data", nargs=-1, required=True, metavar="DATA...")
 @click.option("--model", help="embedded (the default) or a folder.")
 @click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--backend", help="local (the default), vllm or openai.")
+@click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are.")
 @click.option("--limit", metavar="N", help="At most N places of each kind.")
 @click.option("--seed", metavar="N", help="Which places --limit draws.")
 @click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
@@ -119,10 +117,10 @@ def bench(quick: bool, **options: str | None) -> None:
 def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
     """Measure how good the suggestions are on DATA: files of holes whose text is known."""
     command = [sys.executable, "-m", "evaluation", *(f"--only={name}" for name in only)]
-    for name in ("model", "device", "limit", "seed", "threshold"):
+    for name in ("model", "device", "backend", "backend_url", "limit", "seed", "threshold"):
         if (value := options[name]) is not None:
             is_path = name == "model" and value.startswith((".", "~"))
-            command.append(f"--{name}={_absolute(value) if is_path else value}")
+            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
     for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
         if (value := options[name]) is not None:
             command.append(f"--{option}={_absolute(value)}")
@@ -183,6 +181,8 @@ def _lines(status: Status) -> Iterator[str]:
         f"{status.clients} clients, {status.queued} queued, {status.requests} requests, "
         f"{status.served} served" + (f", refused: {refused}" if refused else "")
     )
+    for url, state in status.servers.items():
+        yield f"{url}: {state.removeprefix(url + ' ')}"
     if status.shown:
         yield f"{status.shown} suggestions shown, {status.accepted} accepted"
     if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:

@@ -38,7 +38,8 @@ def consented(settings: Settings, folders: Sequence[Path], trusted: bool) -> tup
         f"so the workspace itself may have set it; using the default. {_REMEDY[0].upper()}{_REMEDY[1:]}"
         for name, why in refused.items()
     ]
-    return replace(settings, **{name: getattr(_DEFAULTS, name) for name in refused}), problems
+    reset = [*refused, "backend"] if "backend_url" in refused else refused
+    return replace(settings, **{name: getattr(_DEFAULTS, name) for name in reset}), problems
 
 
 def is_path(model: str) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +24,48 @@ class WrongUse(click.ClickException):
     exit_code = 2
 
 
-model_option = click.option("--model", default="embedded", show_default=True, help="Name, id or folder.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, xpu or mps."
-)
+Chosen = Mapping[str, str | None]  # settings' names -> what the user gave
+
+# What the worker runs: the settings' names, and the options that choose them.
+_CHOICE = {
+    "model": click.option("--model", help="Name, id or folder; embedded if not given."),
+    "device": click.option("--device", help="auto (the default), cpu, cuda, cuda:N, xpu or mps."),
+    "backend": click.option("--backend", help="local (the default), vllm or openai."),
+    "backendUrl": click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are."),
+}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
-def resolved(**values: Any) -> Settings:
-    """The defaults with the options given; the options that a Settings check covers go through it."""
+def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what the worker runs; the command gets them together, as `choice`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **options: Any) -> Any:
+        choice = {name: options.pop(_as_argument(name)) for name in _CHOICE}
+        return command(*args, choice=choice, **options)
+
+    for option in reversed(_CHOICE.values()):
+        gathered = option(gathered)
+    return gathered
+
+
+def resolved(choice: Chosen, **values: Any) -> Settings:
+    """The defaults with the options given; what was chosen goes through the settings' checks."""
     from dataclasses import replace
 
     from lsp_server.settings import resolve
 
-    settings, problems = resolve({name: values[name] for name in ("model", "device")})
+    settings, problems = resolve(choice)
     if problems:
-        raise WrongUse(problems[0].replace("infill.", "--", 1).partition("; using")[0])
+        problem = problems[0].partition("; using")[0]
+        for name in sorted(choice, key=len, reverse=True):
+            problem = problem.replace(f"infill.{name}", f"--{_as_argument(name).replace('_', '-')}")
+        raise WrongUse(problem)
     return replace(settings, **values)
+
+
+def _as_argument(setting: str) -> str:
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", setting)
 
 
 async def with_worker(settings: Settings, use: Any) -> Any:

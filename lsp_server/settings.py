@@ -16,6 +16,8 @@ from lsp_server.exclude import by_name, path_of
 from lsp_server.languages import canonical
 from model_runtime.protocol import Choice
 
+_ADDRESS = r" *https?://[^\s/@?#,]+(/[^\s@?#,]*)? *"
+_ADDRESSES = re.compile(rf"({_ADDRESS}(,{_ADDRESS})*)?")  # without what would be shown, or sent elsewhere
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
@@ -28,8 +30,8 @@ class Settings:
     dtype: str = "auto"
     quantization: str = "none"
     adapter: str = ""  # a folder
-    backend: str = "local"
-    backend_url: str = ""
+    backend: str = "local"  # or a server's kind: vllm, openai
+    backend_url: str = ""  # addresses, comma separated
     max_hole_tokens: int = 64
     deadline_ms: int | None = 1500  # from the worker's receipt of a request; None: no limit
     confidence_threshold: float = 0.4  # not offered below it; from the embedded model's calibration
@@ -151,10 +153,20 @@ SETTINGS: dict[str, Setting] = {
         "reserved: only empty so far",
         personal=True,
     ),
-    "backend": Setting(_one_of("local"), "reserved: only `local` so far", personal=True),
+    "backend": Setting(
+        _one_of("local", "vllm", "openai"),
+        "who computes: `local` this machine, `vllm` a vLLM server that denoises, `openai` any "
+        "OpenAI-compatible server; docs/remote.md has more",
+        personal=True,
+    ),
     "backendUrl": Setting(
-        _text(lambda value: not value, "empty (there is no remote backend yet)", maxLength=0),
-        "reserved: only empty so far",
+        _text(
+            _ADDRESSES.fullmatch,
+            "empty or addresses like https://gpu.example.com:8000, comma separated and without a password",
+            pattern=f"^({_ADDRESSES.pattern})$",
+        ),
+        "the server's address, or several, comma separated, such as `https://gpu.example.com:8000`; the key "
+        "is in the environment variable `INFILL_LS_API_KEY`",
         personal=True,
     ),
     "maxHoleTokens": Setting(_number(1, 256), "most tokens of one suggestion; a hole's own limit is lower"),

@@ -12,12 +12,11 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
 from lsp_server.document import Refusal, Snapshot
-from model_runtime.protocol import Draft
+from model_runtime.protocol import MOST_STEPS, Draft
 
 DRAFT = "infill/draft"
 REFUSED = "infill/refused"
 COMPLETION = "infill/inlineCompletion"
-MOST_STEPS = 64
 
 
 def draft_params(

@@ -37,7 +37,7 @@ def main() -> int:
         "--idle-minutes", type=float, default=10, help="unload the model then, leave later; 0: stay for ever"
     )
     parser.add_argument("--stuck-seconds", type=float, default=serve.STUCK_S, help="give up on one step then")
-    parser.add_argument("--engine", default="model_runtime.engine:load_engine", help="module:function")
+    parser.add_argument("--engine", default="model_runtime.backends:load_engine", help="module:function")
     parser.add_argument(
         "--loopback", action="store_true", default=endpoint.LOOPBACK, help="TCP and a token, no socket file"
     )

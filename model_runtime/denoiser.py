@@ -17,12 +17,14 @@ from model_runtime.denoise import Policy
 class Row:
     """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides, starting from
     random tokens, or from `ids` where the row is a draft to be mended. `starts` limits what the first
-    hole position may become (token healing)."""
+    hole position may become (token healing). A `free` row may hold any token, also those that are no
+    text: it says itself where it ends."""
 
     ids: Sequence[int]
     pinned: Sequence[bool]
     draft: bool = False
     starts: frozenset[int] | None = None
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,9 @@ class Denoiser(Protocol):
 
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
-        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long.
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
+        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long. None where
+        nothing is new but the wait is long: the caller may want to stop.
 
         Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError,
         OutOfMemory where the batch is too large."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from model_runtime import candidates, doubt, frame, model, profiles, rank
+from model_runtime import candidates, doubt, frame, profiles, rank
 from model_runtime.denoise import Policy
 from model_runtime.denoiser import (
     Branch,
@@ -26,13 +26,12 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot, Token
+from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot, Token
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
 AFTER = 4  # suffix tokens that a candidate is judged by
 ALTERNATIVES = 4  # fills that are told beside the best
-MOST_STEPS = 64  # that a request may ask for
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
@@ -70,8 +69,9 @@ class Engine:
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
-    def fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
-        """Yields after every step; sending "finish" returns the best so far, closing abandons it.
+    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+        """Yields after every step, and None while a step takes long; sending "finish" returns the best so
+        far, closing abandons it.
 
         Raises Unfillable."""
         if request.instruction and not self.tokens.profile.instructions:
@@ -95,13 +95,17 @@ class Engine:
             except StopIteration as stop:
                 return stop.value
 
+    def servers(self) -> dict[str, str]:
+        """It computes here."""
+        return {}
+
     def idle(self) -> None:
         """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
         if self._behind is not None:
             prompt, self._behind = self._behind, None
             self.denoiser.prefill(prompt)
 
-    def _fill(self, request: Infill) -> Generator[Step, Literal["finish"] | None, Fill]:
+    def _fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
         started = time.perf_counter()
         layout = self._ride(self.tokens.lay(request))
         drafts = self._drafts(request, layout)
@@ -110,17 +114,15 @@ class Engine:
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
         steps = self._denoised(layout.prompt, rows, policy, request.seed)
-        proposal = next(steps)
+        news, proposal, complete = next(steps), None, False
         while True:
-            command = yield Step(
-                proposal.step,
-                texts=partial(self._draft_texts, layout, proposal),
-                tokens=partial(frame.pieces, self.tokens, rows[proposal.rows[0]], proposal),
-            )
-            complete = proposal.finished or proposal.step == policy.max_steps
-            if complete or command == "finish":
-                break
-            proposal = steps.send(self._keep(proposal, sizes))
+            proposal = news or proposal
+            command = yield news and self._step(layout, rows, news)
+            if proposal:
+                complete = proposal.finished or proposal.step == policy.max_steps
+                if complete or command == "finish":
+                    break
+            news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
         if request.original and not request.instruction:
             best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
@@ -140,7 +142,7 @@ class Engine:
 
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Generator[Proposal, Sequence[int] | None, None]:
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
         while True:
             try:
@@ -181,6 +183,13 @@ class Engine:
         return [proposal.rows[i] for i in kept]
 
     # After the denoiser
+
+    def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
+        return Step(
+            proposal.step,
+            texts=partial(self._draft_texts, layout, proposal),
+            tokens=partial(frame.pieces, self.tokens, rows[proposal.rows[0]], proposal),
+        )
 
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
@@ -240,7 +249,9 @@ def _alternatives(ranked: Sequence[rank.Ranked]) -> list[Alternative]:
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
-    """Raises `faults.ModelError`."""
+    """On this machine. Raises `faults.ModelError`."""
+    from model_runtime import model  # only here: a remote denoiser does without transformers
+
     folder = model.model_folder(choice.model)
     profile = profiles.EMBEDDED
     tokens = Tokens.load(folder, profile)

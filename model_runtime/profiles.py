@@ -38,6 +38,8 @@ class Profile:
     mended: int  # of these, how many are denoised on as rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     instructions: bool  # whether it does what a user asks for in words
+    special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
+    answer: Policy | None = None  # for a whole answer, where nothing is pinned
 
 
 EMBEDDED = Profile(

@@ -27,6 +27,7 @@ import platformdirs
 VERSION = 1
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
+MOST_STEPS = 64  # that a fill may be asked to take
 _LENGTH = struct.Struct(">I")
 _Message = TypeVar("_Message")
 
@@ -92,7 +93,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
     tokens: bool = False  # each Draft says what is on the canvas, too
-    steps: int | None = None  # at most so many, instead of as many as the model is best with
+    steps: int | None = None  # at most so many (and MOST_STEPS), instead of as many as the model is best with
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -195,6 +196,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     accepted: int = 0
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
+    servers: dict[str, str] = {}  # that the worker asks: address -> how it is
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop

@@ -26,6 +26,10 @@ class LoadedEngine(Engine, Protocol):
     @property
     def name(self) -> str: ...
 
+    def servers(self) -> dict[str, str]:
+        """How each server is that it asks, by address; none where it computes itself. Thread-safe."""
+        ...
+
 
 Loader = Callable[[Choice, Callable[[float], None]], LoadedEngine]
 
@@ -39,6 +43,7 @@ class Model:
     device: str
     message: str = ""
     progress: float = 0.0
+    servers: Callable[[], dict[str, str]] = dict  # as the engine's
 
 
 class Resident:
@@ -74,7 +79,7 @@ class Resident:
             self.model = self._as("failed", message)
             self._scheduler.close("failed", message)
             return None
-        self.model = Model("ready", engine.name, engine.device, progress=1.0)
+        self.model = Model("ready", engine.name, engine.device, progress=1.0, servers=engine.servers)
         log.info("%s is ready on %s", engine.name, engine.device)
         return engine
 

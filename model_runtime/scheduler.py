@@ -75,9 +75,10 @@ class Fill(Protocol):
 
 
 class Engine(Protocol):
-    """Fills one request at a time; closing the generator frees all that the fill holds."""
+    """Fills one request at a time; closing the generator frees all that the fill holds. It yields None
+    where a step takes long, as one on a server does."""
 
-    def fill(self, request: Infill, /) -> Generator[Step, Order, Fill]: ...
+    def fill(self, request: Infill, /) -> Generator[Step | None, Order, Fill]: ...
 
     def idle(self) -> None:
         """Called when there is nothing to do; a request that comes meanwhile waits."""
@@ -306,9 +307,10 @@ class Scheduler:
     def _let_pass(self, engine: Engine, rewrite: _Request) -> None:
         """Between two steps of a rewrite: at most one completion, so that the rewrite goes on, too."""
         if not self._late(rewrite) and (request := self._next(passing=rewrite)):
+            began = self._clock()
             self._serve(engine, request)
             now = self._clock()
-            rewrite.paused += now - rewrite.stepped
+            rewrite.paused += now - began
             rewrite.stepped = now
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
@@ -319,15 +321,17 @@ class Scheduler:
         finally:
             self._entered = None
 
-    def _advance(self, request: _Request, step: Step) -> bool:
+    def _advance(self, request: _Request, step: Step | None) -> bool:
         """Account for a step and stream it if asked to; False when the request was answered."""
         infill, draft = request.infill, None
-        if infill.drafts:
+        if step and infill.drafts:
             texts = self._call(step.texts)
             draft = Draft(infill.id, step.step, texts, self._call(step.tokens) if infill.tokens else ())
         with self._changed:
             if not self._is_open(request):
                 return False
+            if step is None:
+                return True
             request.steps += 1
             request.stepped = self._clock()
             if draft:
@@ -371,7 +375,7 @@ class Scheduler:
         return self._open.get(request.key) is request
 
 
-def _close(steps: Generator[Step, Order, Fill]) -> None:
+def _close(steps: Generator[Step | None, Order, Fill]) -> None:
     try:
         steps.close()
     except Exception as error:

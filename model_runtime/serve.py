@@ -204,6 +204,7 @@ class Daemon:
             accepted=tally.accepted,
             device_bytes=memory.device_bytes(),
             uptime_s=round(self._loop.time() - self._began, 1),
+            servers=model.servers(),
         )
 
     async def _until_done(self) -> None:

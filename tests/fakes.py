@@ -29,6 +29,9 @@ class Engine:
     steps: int = 0  # over all fills
     pauses: int = 0
 
+    def servers(self) -> dict[str, str]:
+        return {}
+
     def idle(self) -> None:
         self.pauses += 1
 

@@ -26,6 +26,7 @@ from lsp_server import cli, commands
 from lsp_server.settings import Settings
 from model_runtime.protocol import Done, Draft, Infill, Refused
 from tests import tiny
+from tests.servers import started
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT = ROOT / "benchmarks" / "data" / "held-out.jsonl.gz"
@@ -246,6 +247,9 @@ def test_bad_files_are_one_line(
         (("--only", "best"), 2, "there is no contender 'best'; there are shipped, copy, drafts"),
         (("--only", "fim"), 2, "--fim"),
         (("--device", "toaster"), 2, "--device"),
+        (("--backend", "tgi"), 2, "--backend: 'tgi' is not local or vllm or openai"),
+        (("--backend", "vllm", "--backend-url", "gpu"), 2, "--backend-url: 'gpu' is not empty or addresses"),
+        (("--backend", "vllm", "--backend-url", "http://a", "--only", "causal"), 2, "leave out --backend"),
         (("--only", "causal", "--model", "/no/such"), 1, "no model at /no/such"),
         (("--only", "copy", "--chart", "x.png"), 1, "pip install 'infill-ls[train]'"),
     ],
@@ -267,6 +271,14 @@ def test_what_cannot_be_done_is_one_line(
     lines = [line for line in err.splitlines() if not line.startswith("loading")]
     assert (found, out, len(lines)) == (status, "", 1), err
     assert said in lines[0]
+
+
+def test_a_server_is_judged_as_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
+    with started("--has", "suffix", module="tests.text_server") as server:
+        arguments = ["--backend", "openai", "--backend-url", server.url, "--limit", "1", str(HELD_OUT)]
+        assert command.main([*arguments, "--json", str(tmp_path / "out")]) == 0
+    assert list(json.loads((tmp_path / "out").read_text())["contenders"]) == ["shipped", "copy"]
 
 
 @pytest.mark.slow

@@ -139,6 +139,12 @@ RULES = [
         ["model_runtime.model", "model_runtime.training", "model_runtime.bench.released"],
     ),
     (
+        "one package speaks HTTP",
+        list(PACKAGES),
+        ["httpx2", "httpx", "requests", "urllib.request", "http.client", "aiohttp"],
+        ["model_runtime.remote"],
+    ),
+    (
         "plots are for training and benchmarks",
         list(PACKAGES),
         ["matplotlib"],
@@ -204,6 +210,7 @@ def test_imports_have_one_direction() -> None:
         "model_runtime.protocol",
         "model_runtime.scheduler",
         "model_runtime.serve",
+        "model_runtime.remote.loading",
     ],
 )
 def test_importing_loads_no_tensors(module: str) -> None:

@@ -1,1 +1,2 @@
-"""`infill-ls doctor`: what could be in the way, and what to do about it. Changes nothing, asks no network."""
+"""`infill-ls doctor`: what could be in the way, and what to do about it. Changes nothing, and asks no
+network but the servers of `infill.backendUrl`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from lsp_server import languages
 from lsp_server.consent import is_path
-from lsp_server.doctor import editors, machine, weights
+from lsp_server.doctor import editors, machine, servers, weights
 from lsp_server.doctor.finding import Finding, ok, problem, warning
 from lsp_server.settings import Settings
 from lsp_server.worker import Worker
@@ -21,7 +21,7 @@ from model_runtime import protocol
 
 ROOT = Path(protocol.__file__).resolve().parent.parent
 EMBEDDED = ROOT / "model_runtime" / "embedded"
-DEVICES_S = 90.0  # torch may have to come from a cold disk
+REPORT_S = 90.0  # torch may have to come from a cold disk
 
 
 async def examine(settings: Settings, worker: Worker) -> list[Finding]:
@@ -35,6 +35,17 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
     """Everything that does not need a worker."""
     import psutil  # only here: it takes time to load
 
+    if settings.backend == "local":
+        yield from _model_here(settings, psutil.virtual_memory().available)
+    else:
+        yield from servers.check(settings, served(settings), os.environ)
+    yield machine.grammars(languages.LANGUAGES)
+    yield _socket(settings)
+    yield machine.log(worker.log_path, _free(worker.log_path.parent))
+    yield from machine.network(os.environ)
+
+
+def _model_here(settings: Settings, available: int) -> Iterator[Finding]:
     folder = EMBEDDED if settings.model == "embedded" else Path(settings.model).expanduser()
     if folder != EMBEDDED and not is_path(settings.model) and not folder.is_dir():
         remedy = "download it and set infill.model to its folder"
@@ -45,12 +56,8 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
         yield from found
         whole = all(finding.level == "ok" for finding in found)
         need = weights.memory_need(sorted(folder.glob("*.safetensors")), settings.device) if whole else 0
-    yield machine.memory(psutil.virtual_memory().available, need)
+    yield machine.memory(available, need)
     yield machine.device(settings.device, devices(), need)
-    yield machine.grammars(languages.LANGUAGES)
-    yield _socket(settings)
-    yield machine.log(worker.log_path, _free(worker.log_path.parent))
-    yield from machine.network(os.environ)
 
 
 def status(answer: protocol.Status | protocol.Refused) -> Finding:
@@ -72,12 +79,26 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
 
 
 def devices() -> dict[str, Any]:
-    """What torch finds, asked in a process of its own: this one never loads it."""
-    command = [sys.executable, "-m", "model_runtime.devices"]
+    """What torch finds."""
+    return _told("model_runtime.devices")
+
+
+def served(settings: Settings) -> dict[str, Any]:
+    """What the servers say of themselves. The key goes there through the environment."""
+    choice = settings.choice
+    model = str(Path(choice.model).expanduser().absolute()) if is_path(choice.model) else choice.model
+    return _told(
+        "model_runtime.remote.check", f"--model={model}", f"--backend={choice.backend}", f"--url={choice.url}"
+    )
+
+
+def _told(module: str, *arguments: str) -> dict[str, Any]:
+    """What a module of the worker prints, run in a process of its own: this one never loads torch."""
+    command = [sys.executable, "-m", module, *arguments]
     try:
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEVICES_S)
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=REPORT_S)
     except subprocess.TimeoutExpired:
-        return {"error": f"it takes more than {DEVICES_S:.0f} s"}
+        return {"error": f"it takes more than {REPORT_S:.0f} s"}
     except OSError as error:
         return {"error": str(error)}
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -34,8 +35,9 @@ RESOLVES = lsp.ClientCapabilities(
 class Editor:
     """A language client that speaks as an editor does, and remembers how the server took it."""
 
-    def __init__(self, client: LanguageClient, pid: int, initialize_seconds: float) -> None:
+    def __init__(self, client: LanguageClient, pid: int, initialize_seconds: float, shown: list[str]) -> None:
         self.client = client
+        self.shown = shown  # messages to the user
         self.server = psutil.Process(pid)
         self.initialize_seconds = initialize_seconds
 
@@ -79,11 +81,16 @@ class Editor:
 
 @asynccontextmanager
 async def running_editor(
-    command: list[str], settings: dict[str, object], capabilities: lsp.ClientCapabilities | None = None
+    command: list[str],
+    settings: dict[str, object],
+    capabilities: lsp.ClientCapabilities | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Editor]:
+    """`folder`: the workspace's."""
     client = LanguageClient("test-editor", "1")
-    for method in (lsp.WINDOW_LOG_MESSAGE, lsp.WINDOW_SHOW_MESSAGE):
-        client.feature(method)(lambda params: print(params.message, file=sys.stderr))
+    shown: list[str] = []
+    client.feature(lsp.WINDOW_LOG_MESSAGE)(lambda params: print(params.message, file=sys.stderr))
+    client.feature(lsp.WINDOW_SHOW_MESSAGE)(lambda params: shown.append(params.message))
     started = time.monotonic()
     await client.start_io(*command)
     process = client._server
@@ -95,7 +102,8 @@ async def running_editor(
         await client.initialize_async(
             lsp.InitializeParams(
                 process_id=None,
-                root_uri=None,
+                root_uri=folder.as_uri() if folder else None,
+                workspace_folders=[lsp.WorkspaceFolder(folder.as_uri(), folder.name)] if folder else None,
                 capabilities=capabilities
                 or lsp.ClientCapabilities(
                     text_document=lsp.TextDocumentClientCapabilities(
@@ -107,14 +115,14 @@ async def running_editor(
         )
         seconds = time.monotonic() - started
         client.initialized(lsp.InitializedParams())
-        yield Editor(client, process.pid, seconds)
+        yield Editor(client, process.pid, seconds, shown)
         await asyncio.wait_for(client.shutdown_async(None), timeout=10)
         client.exit(None)
         assert await asyncio.wait_for(process.wait(), timeout=10) == 0
     finally:
         if process.returncode is None:
             process.kill()
-        print((await log).decode("utf-8", "replace"), file=sys.stderr)  # pytest shows it on failure
+        print(*shown, (await log).decode("utf-8", "replace"), sep="\n", file=sys.stderr)  # for a failure
         await client.stop()
 
 

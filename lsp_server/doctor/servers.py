@@ -1,0 +1,52 @@
+"""The servers of a remote backend: whether they can be used, and what goes there how. Their addresses come
+from the user's settings only; the key is never shown."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from lsp_server.doctor.finding import Finding, ok, problem, warning
+from lsp_server.settings import Settings
+
+KEY = "INFILL_LS_API_KEY"
+
+
+def check(settings: Settings, report: Mapping[str, Any], environment: Mapping[str, str]) -> list[Finding]:
+    """`report` is what `python -m model_runtime.remote.check` prints."""
+    if error := report.get("error"):
+        return [problem("server", *_split(error))]
+    keyed = bool(environment.get(KEY, "").strip())
+    findings = [_key(keyed)]
+    for url, usable, said in report["servers"]:
+        findings.append(ok("server", f"{url}: {said}") if usable else problem("server", *_split(said)))
+        if urlsplit(url).scheme == "http" and not _is_near(url):
+            what = "your text and the key go" if keyed else "your text goes"
+            remedy = "use https, or reach the server through a tunnel"
+            findings.append(warning("server", f"{what} to {url} unencrypted", remedy))
+    if settings.device != "auto":
+        findings.append(
+            warning("device", f"infill.device {settings.device} has no effect on a server", "unset it")
+        )
+    return findings
+
+
+def _key(set_: bool) -> Finding:
+    return ok("key", f"{KEY} is set" if set_ else f"{KEY} is not set, which a server without keys wants")
+
+
+def _split(message: str) -> tuple[str, str]:
+    """What is wrong, and the remedy that ends the line."""
+    what, _, remedy = message.rpartition("; ")
+    return (what, remedy) if what else (message, "run `infill-ls doctor` again later")
+
+
+def _is_near(url: str) -> bool:
+    """On this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,17 @@
+"""Who computes: this process, or a server. Imports only what the choice needs, as both are slow to load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from model_runtime.protocol import Choice
+from model_runtime.resident import LoadedEngine
+
+
+def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
+    """A `resident.Loader`. Raises `faults.ModelError`."""
+    if choice.backend == "local":
+        from model_runtime.engine import load_engine as load
+    else:
+        from model_runtime.remote.loading import load
+    return load(choice, on_progress)

@@ -1,0 +1,95 @@
+"""What comes of one request for text, while it is streamed: the text, how likely the server finds it, and
+what it says of the holes. Any of the endpoints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import msgspec
+
+from model_runtime.remote import prompts
+from model_runtime.remote.contact import Kind
+
+UNKNOWN = 0.5  # confidence in a text of a server that gives no log-probabilities
+
+
+class Logprob(msgspec.Struct):
+    logprob: float
+
+
+class Logprobs(msgspec.Struct):
+    token_logprobs: list[float | None] | None = None  # of completions
+    content: list[Logprob] | None = None  # of chats
+
+
+class Said(msgspec.Struct):
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    text: str | None = None
+    delta: Said | None = None
+    message: Said | None = None
+    logprobs: Logprobs | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    """One event of a stream, or a whole answer."""
+
+    choices: list[Choice] = []
+
+
+@dataclass
+class Answer:
+    """What has come of one request; written by the event loop, read by the engine's thread."""
+
+    heads: list[str]  # of the holes that it is to fill
+    chat: bool = False
+    text: str = ""
+    logprob: float | None = None  # nats, of all of it; None: the server says nothing of it
+    pieces: int = 0
+
+    def begin(self, kind: Kind) -> None:
+        """A try; it may be another server's."""
+        self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
+
+    def take(self, chunk: Chunk) -> None:
+        for choice in chunk.choices[:1]:
+            said = choice.delta or choice.message
+            self.text += choice.text or (said and said.content) or ""
+            self.pieces += 1
+            if given := choice.logprobs:
+                each = [v for v in given.token_logprobs or [] if v is not None]
+                each += [v.logprob for v in given.content or []]
+                self.logprob = (self.logprob or 0.0) + sum(each)
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
+
+    @property
+    def confidence(self) -> float:
+        return UNKNOWN if self.logprob is None else min(1.0, math.exp(self.logprob))
+
+
+@dataclass
+class Attempt:
+    """All holes once: by one answer, or by one answer for each."""
+
+    answers: list[Answer] = field(default_factory=list)
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(text for answer in self.answers for text in answer.texts())
+
+    @property
+    def confidence(self) -> float:
+        return math.prod(answer.confidence for answer in self.answers)
+
+    @property
+    def empty(self) -> bool:
+        return not "".join(self.texts()).strip()
+
+
+def is_last(chunk: Chunk) -> bool:
+    return any(choice.finish_reason for choice in chunk.choices)

@@ -1,0 +1,59 @@
+"""`python -m model_runtime.remote.check` asks each server of a choice what it is, and prints it as JSON, for
+`infill-ls doctor`: {"error": message} or {"servers": [[address, whether it can be used, what it is]]}.
+
+Sends no text of the user's, only the probes of a first contact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from model_runtime.faults import ModelError
+from model_runtime.protocol import Choice
+from model_runtime.remote import loading
+from model_runtime.remote.faults import Fault
+from model_runtime.remote.http import Http
+from model_runtime.remote.loading import Meet
+
+ANSWER_S = 20.0
+_SAID = {
+    "canvas": "denoises on its canvas",
+    "fim": "completes at /v1/fim/completions",
+    "suffix": "completes with a suffix",
+    "chat": "is asked by chat",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="model_runtime.remote.check")
+    for name in ("model", "backend", "url"):
+        parser.add_argument(f"--{name}", default="")
+    args = parser.parse_args()
+    print(json.dumps(asyncio.run(checked(Choice(model=args.model, backend=args.backend, url=args.url)))))
+
+
+async def checked(choice: Choice) -> dict[str, object]:
+    http = Http(answer_s=ANSWER_S)
+    try:
+        if choice.backend == "openai":
+            places, meet = loading.texts_meeting(choice, http)
+        else:
+            places, meet = loading.canvas_meeting(choice, http, loading.tokens_of(choice.model))
+    except ModelError as error:
+        return {"error": str(error)}
+    return {"servers": await asyncio.gather(*(_one(url, meet) for url in places))}
+
+
+async def _one(url: str, meet: Meet) -> tuple[str, bool, str]:
+    try:
+        found = await meet(url)
+    except Fault as fault:
+        return url, False, str(fault)
+    unsure = "" if found.logprobs else "; gives no log-probabilities, so that every text counts as half sure"
+    return url, True, f"{found.model} {_SAID[found.kind]}{unsure}"
+
+
+if __name__ == "__main__":
+    main()

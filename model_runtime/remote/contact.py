@@ -1,0 +1,193 @@
+"""First contact with a server: is it the right one, and how does it want to be asked?
+
+`vllm` has to serve our model's vocabulary and a canvas that is wide enough; `openai` is asked which of three
+endpoints it has. Raises Fault with the remedy; nothing is remembered here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from model_runtime.remote import wire
+from model_runtime.remote.faults import Fault
+from model_runtime.remote.http import Http
+
+Kind = Literal["canvas", "fim", "suffix", "chat"]
+PATHS: dict[Kind, str] = {
+    "canvas": wire.COMPLETIONS,
+    "fim": "/v1/fim/completions",
+    "suffix": "/v1/completions",
+    "chat": "/v1/chat/completions",
+}
+PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
+SUFFIX = "\n# 2f6b1c\n"
+_OTHER_ENDPOINT = (400, 404, 405, 422, 500, 501)  # what servers say of an endpoint or field they lack
+_QUANTIZED = re.compile(
+    r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    model: str  # as the server calls it
+    kind: Kind
+    logprobs: bool = True  # whether it gives them
+    adjustable: bool = True  # takes a temperature
+
+
+class Tried(msgspec.Struct):
+    text: str | None = None
+    logprobs: Any = None
+
+
+class Answer(msgspec.Struct):
+    choices: list[Tried]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a vLLM server has to have."""
+
+    model: str
+    canvas: int
+    tokens: int  # prompt and canvas
+    probe: tuple[int, ...]  # our ids of PROBE_TEXT
+
+
+def split(url: str) -> tuple[str, Kind | None]:
+    """(the address that endpoints are added to, the kind that a full endpoint's address names)."""
+    url = url.rstrip("/")
+    kinds: list[Kind] = ["fim", "chat", "suffix"]
+    for kind in kinds:  # the last one's path ends the first one's
+        if url.endswith(PATHS[kind]):
+            return url.removesuffix(PATHS[kind]), kind
+    return url.removesuffix("/v1"), None
+
+
+def vllm(http: Http, needs: Needs) -> Callable[[str], Awaitable[Contact]]:
+    async def meet(url: str) -> Contact:
+        served = (await http.get(url, wire.MODELS, wire.Models)).data
+        named = [each for each in served if _same(each, needs.model)]
+        found = named[0] if named else served[0] if len(served) == 1 else None
+        if found is None:
+            names = ", ".join(each.id for each in served) or "nothing"
+            raise Fault(f"{url} serves {names}, not {needs.model}; set infill.model to what it serves")
+        await _check_canvas(http, url, found.id, needs)
+        if not await _same_tokens(http, url, found.id, needs) and not named:
+            raise Fault(
+                f"{url} serves {found.id} and does not tell its vocabulary; set infill.model to that model, "
+                f"or start the server with --served-model-name {needs.model} if it is the same"
+            )
+        if found.max_model_len and found.max_model_len < needs.tokens:
+            raise Fault(
+                f"{url} takes {found.max_model_len} tokens, {needs.tokens} are needed; "
+                "start it with a larger --max-model-len"
+            )
+        return Contact(found.id, "canvas", adjustable=False)
+
+    return meet
+
+
+async def _check_canvas(http: Http, url: str, model: str, needs: Needs) -> None:
+    try:
+        await http.post(url, wire.COMPLETIONS, wire.probe(model, needs.probe[:1]), wire.Completion)
+    except Fault as fault:
+        if fault.status != 400 or "diffusion" not in fault.said:
+            raise
+        width = wire.served_canvas(fault.said)
+    else:
+        raise Fault(
+            f"{url} does not know vLLM's diffusion fields; serve {needs.model} with vLLM 0.31 or later, "
+            "or set infill.backend to openai"
+        )
+    flag = f"--diffusion-config '{{\"canvas_length\": {max(256, needs.canvas)}}}'"
+    if width is None:
+        raise Fault(f"{url} was not told the length of its canvas; start it with {flag}")
+    if width < needs.canvas:
+        raise Fault(
+            f"{url} serves a canvas of {width} tokens, {needs.canvas} are needed; start it with {flag}"
+        )
+
+
+async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
+    """Whether the server's vocabulary is known to be ours; Fault where it is another one."""
+    body = {"model": model, "prompt": PROBE_TEXT, "add_special_tokens": False}
+    try:
+        theirs = await http.post(url, wire.TOKENIZE, body, wire.Tokenized)
+    except Fault as fault:
+        if fault.status in (401, 403, 404, 405):  # a proxy in front of it may hide what is not below /v1
+            return False
+        raise
+    if tuple(theirs.tokens) != needs.probe:
+        raise Fault(
+            f"{url} serves {model}, which has another vocabulary than {needs.model}; set infill.model to it"
+        )
+    return True
+
+
+def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
+    """`model`: empty for the one that the server has. `told`: by address, where the user named an
+    endpoint."""
+
+    async def meet(url: str) -> Contact:
+        name = model or await _only_model(http, url)
+        kinds: list[Kind] = [told[url]] if url in told else ["fim", "suffix", "chat"]
+        fault: Fault | None = None
+        for kind in kinds:
+            for logprobs in (True, False):
+                contact = Contact(name, kind, logprobs)
+                try:
+                    answer = await http.post(url, PATHS[kind], _tried(contact), Answer)
+                    if any(choice.text and SUFFIX in choice.text for choice in answer.choices):
+                        break  # it appends the suffix instead of reading it, as `transformers serve` does
+                except Fault as failed:
+                    if failed.status not in _OTHER_ENDPOINT:
+                        raise
+                    fault = failed
+                else:
+                    given = any(choice.logprobs for choice in answer.choices)
+                    return Contact(name, kind, logprobs and given)
+        if len(kinds) == 1 and fault:
+            raise fault
+        tried = ", ".join(PATHS[kind] for kind in kinds)
+        raise Fault(f"{url} has none of {tried} for {name}; check infill.backendUrl and infill.model")
+
+    return meet
+
+
+def _tried(contact: Contact) -> dict[str, Any]:
+    """The smallest request of a kind."""
+    if contact.kind == "chat":
+        asked: dict[str, Any] = {"messages": [{"role": "user", "content": "x = "}]}
+        wish: dict[str, Any] = {"logprobs": True}
+    else:
+        asked, wish = {"prompt": "x = ", "suffix": SUFFIX}, {"logprobs": 1}
+    return {"model": contact.model, "max_tokens": 1, **asked, **(wish if contact.logprobs else {})}
+
+
+async def _only_model(http: Http, url: str) -> str:
+    try:
+        served = (await http.get(url, wire.MODELS, wire.Models)).data
+    except Fault as fault:
+        if fault.status != 404:
+            raise
+        raise Fault(f"{url} does not say what it serves; name the model in infill.model") from None
+    if len(served) == 1:
+        return served[0].id
+    names = ", ".join(each.id for each in served[:8]) or "nothing"
+    raise Fault(f"{url} serves {names}; choose one with infill.model")
+
+
+def _same(served: wire.Served, model: str) -> bool:
+    """Whether a served model is the one meant, by name: whoever quantised it, and however it was loaded."""
+    wanted = _stem(model)
+    return any(name and (name == model or _stem(name) == wanted) for name in (served.id, served.root))
+
+
+def _stem(name: str) -> str:
+    return _QUANTIZED.sub("", name.rstrip("/\\").replace("\\", "/").rpartition("/")[2].lower())

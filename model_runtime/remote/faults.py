@@ -1,0 +1,131 @@
+"""What went wrong between this worker and a server, as one line that names the remedy.
+
+Never quotes a request or the key. Knows no retries: a fault only says whether another try, or another
+server, may help.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+
+import httpx2
+
+KEY = "INFILL_LS_API_KEY"  # environment variable
+
+_RESTART = "run `infill-ls worker stop`"
+
+
+class Fault(Exception):
+    """A server did not do it. The message is one line for a person."""
+
+    def __init__(
+        self, message: str, *, again: bool = False, after_s: float = 0.0, status: int = 0, said: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.again = again  # the same request may work later, or elsewhere
+        self.after_s = after_s  # the server asks not to be asked before
+        self.status = status  # of HTTP; 0: there was no answer
+        self.said = said  # the server's own words: for code to look at, they may quote the request
+
+
+def of_status(
+    url: str, path: str, status: int, headers: Mapping[str, str], said: str, *, keyed: bool
+) -> Fault:
+    """`said`: what the server says is wrong. `keyed`: the request carried a key."""
+    after_s, again = 0.0, False
+    match status:
+        case 401 | 403:
+            fault = f"refuses the key in {KEY}" if keyed else "wants an API key"
+            message = f"{url} {fault} ({status}); set {KEY} where your editor starts, then {_RESTART}"
+        case 404 | 405:
+            what = f"{url} has no {path}, or not for this model"
+            message = f"{what} ({status}); check infill.backendUrl and infill.model"
+        case 413:
+            message = f"{url} takes no request of this size (413); raise its limit"
+        case 429 | 503:
+            after_s, again = retry_after(headers), True
+            wait = f"asks to wait {after_s:.0f} s" if after_s else "names no time to wait"
+            message = f"{url} is busy ({status}) and {wait}; ask later, or add a server to infill.backendUrl"
+        case _ if 300 <= status < 400:
+            message = f"{url} redirects ({status}), which is not followed; correct infill.backendUrl"
+        case _ if status >= 500:
+            again = True
+            message = f"{url} failed ({status}); its log says why"
+        case _:
+            what = f"{url} does not accept the request"
+            message = f"{what} ({status}); check that its version and model fit infill.backend"
+    return Fault(message, again=again, after_s=after_s, status=status, said=said)
+
+
+def of_error(url: str, error: Exception) -> Fault:
+    """From an exception of httpx2's; whatever it is, another server may do."""
+    causes = list(_chain(error))
+    if certificate := next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None):
+        return Fault(
+            f"the certificate of {url} is not trusted here ({_short(certificate)}); "
+            "set SSL_CERT_FILE to the certificates of your CA",
+            again=True,
+        )
+    if any(isinstance(c, ssl.SSLError) for c in causes):
+        return Fault(f"{url} does not speak TLS; check whether infill.backendUrl means http", again=True)
+    if isinstance(error, httpx2.ProxyError):
+        return Fault(f"the proxy does not lead to {url}; check HTTPS_PROXY and NO_PROXY", again=True)
+    if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
+        what = f"{url} cannot be reached ({_reason(error, causes)})"
+        return Fault(f"{what}; start the server or correct infill.backendUrl", again=True)
+    if isinstance(error, httpx2.TimeoutException):
+        return Fault(f"{url} takes too long; it is overloaded or stuck, its log says why", again=True)
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return Fault(f"{url} is no address of a server; correct infill.backendUrl")
+    return cut(url)
+
+
+def cut(url: str) -> Fault:
+    return Fault(f"{url} ended its answer midway; its log says why", again=True)
+
+
+def not_understood(url: str) -> Fault:
+    return Fault(f"{url} answers in another format; check that infill.backend fits what runs there")
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds, from a number of them or a date; 0 where there is none."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _reason(error: Exception, causes: list[BaseException]) -> str:
+    if isinstance(error, httpx2.TimeoutException):
+        return "no answer"
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "unknown host"
+        if isinstance(cause, OSError) and cause.errno:
+            return errno.errorcode.get(cause.errno, "no connection").removeprefix("E").lower()
+    return "no connection"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
+        error = error.__cause__ or error.__context__
+
+
+def _short(certificate: ssl.SSLCertVerificationError) -> str:
+    """What the check found; it quotes nothing of the server's."""
+    return getattr(certificate, "verify_message", "") or "the check failed"

@@ -1,0 +1,116 @@
+"""JSON over HTTP: one request, one answer or a stream, or a Fault. No retries, no choice of servers.
+
+The key comes from the environment and goes into one header of requests to the user's URLs; redirects,
+which would take it and the text elsewhere, are not followed. TLS is checked against SSL_CERT_FILE or
+SSL_CERT_DIR where they are set, else the system's certificates; proxies as the environment says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx2
+import msgspec
+
+from model_runtime.remote import faults
+from model_runtime.remote.faults import Fault
+
+CONNECT_S = 3.0
+ANSWER_S = 60.0  # for an answer; between two pieces of a stream
+KEEP_S = 90.0  # an idle connection; typing pauses are shorter
+MAX_ERROR = 10_000  # bytes of an error that are read
+_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*[^n\s]')
+_Answer = TypeVar("_Answer")
+
+
+class Http:
+    """Belongs to one event loop."""
+
+    def __init__(self, key: str | None = None, answer_s: float = ANSWER_S) -> None:
+        """`key`: None for the environment's."""
+        key = os.environ.get(faults.KEY, "") if key is None else key
+        self._keyed = bool(key.strip())
+        self._client = httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {key.strip()}"} if self._keyed else {},
+            timeout=httpx2.Timeout(answer_s, connect=CONNECT_S),
+            limits=httpx2.Limits(keepalive_expiry=KEEP_S),
+            follow_redirects=False,
+        )
+
+    async def get(self, url: str, path: str, kind: type[_Answer]) -> _Answer:
+        async with self._answer("GET", url, path, None) as response:
+            return await _decoded(url, response, kind)
+
+    async def post(self, url: str, path: str, body: Any, kind: type[_Answer]) -> _Answer:
+        """Raises Fault."""
+        async with self._answer("POST", url, path, body) as response:
+            return await _decoded(url, response, kind)
+
+    async def stream(
+        self, url: str, path: str, body: Any, kind: type[_Answer], is_last: Callable[[_Answer], bool]
+    ) -> AsyncIterator[_Answer]:
+        """The events of a stream. One that ends without `[DONE]` or an event that `is_last` is a Fault, as is
+        one that says `error`. A server that does not stream gives its whole answer as one event."""
+        decoder, ended = msgspec.json.Decoder(kind), False
+        async with self._answer("POST", url, path, body) as response:
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                yield await _decoded(url, response, kind)
+                return
+            async for event in httpx2.EventSource(response):
+                if event.data.strip() == "[DONE]":
+                    return
+                if _ERROR.match(event.data):
+                    raise Fault(f"{url} failed in the middle of its answer; its log says why", again=True)
+                try:
+                    answer = decoder.decode(event.data)
+                except msgspec.MsgspecError:
+                    raise faults.not_understood(url) from None
+                ended = ended or is_last(answer)
+                yield answer
+            if not ended:
+                raise faults.cut(url)
+
+    @asynccontextmanager
+    async def _answer(self, method: str, url: str, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
+        content = None if body is None else msgspec.json.encode(body)
+        try:
+            async with self._client.stream(
+                method, url + path, content=content, headers={"Content-Type": "application/json"}
+            ) as response:
+                if response.status_code != 200:
+                    said = await _said(response)
+                    raise faults.of_status(
+                        url, path, response.status_code, response.headers, said, keyed=self._keyed
+                    )
+                yield response
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise faults.of_error(url, error) from None
+
+
+async def _decoded(url: str, response: httpx2.Response, kind: type[_Answer]) -> _Answer:
+    try:
+        return msgspec.json.decode(await response.aread(), type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise faults.not_understood(url) from None
+
+
+async def _said(response: httpx2.Response) -> str:
+    """An error's message, wherever the server puts it."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > MAX_ERROR:
+            break
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        return ""
+    for name in ("error", "message", "detail"):
+        if isinstance(found, Mapping) and name in found:
+            found = found[name]
+    return found if isinstance(found, str) else ""

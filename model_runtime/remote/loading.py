@@ -1,0 +1,119 @@
+"""From a choice of backend and URLs to an engine. Raises `faults.ModelError` where no server is right; one
+that cannot be reached is no reason: it may be back when it is needed."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_runtime.faults import ModelError
+from model_runtime.protocol import Choice
+from model_runtime.remote import contact
+from model_runtime.remote.background import Background
+from model_runtime.remote.balance import Servers
+from model_runtime.remote.contact import Contact, Needs
+from model_runtime.remote.faults import Fault
+from model_runtime.remote.http import Http
+from model_runtime.remote.texts import TextEngine
+from model_runtime.resident import LoadedEngine
+
+if TYPE_CHECKING:
+    from model_runtime.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "embedded"
+Meet = Callable[[str], Awaitable[Contact]]
+
+
+def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
+    http = Http()
+    if choice.backend == "openai":
+        background, servers = _met(*texts_meeting(choice, http))
+        return TextEngine(_named(choice) or "the server's model", http, servers, background)
+    from model_runtime import rank
+    from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
+
+    tokens = tokens_of(choice.model)
+    on_progress(0.5)
+    background, servers = _met(*canvas_meeting(choice, http, tokens))
+    vocabulary = tokens.tokenizer.get_vocab_size()
+    denoiser = VllmDenoiser(http, servers, background, tokens.profile, vocabulary)
+    writer = TextEngine(choice.model, http, servers, background)
+    return VllmEngine(choice.model, denoiser, tokens, rank.load(tokenizer_folder(choice.model)), writer)
+
+
+def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
+    """The addresses, and how to meet a server of texts there."""
+    places = dict(contact.split(url) for url in urls(choice))
+    told: dict[str, contact.Kind] = {url: kind for url, kind in places.items() if kind}
+    return list(places), contact.openai(http, _named(choice), told)
+
+
+def canvas_meeting(choice: Choice, http: Http, tokens: Tokens) -> tuple[list[str], Meet]:
+    """The addresses, and how to meet a server of canvases there."""
+    profile = tokens.profile
+    probe = tuple(tokens.encode(contact.PROBE_TEXT))
+    needs = Needs(choice.model, profile.canvas, profile.context + profile.canvas, probe)
+    return [contact.split(url)[0] for url in urls(choice)], contact.vllm(http, needs)
+
+
+def tokens_of(model: str) -> Tokens:
+    """The same prompt, canvas and ids as the model has on this machine."""
+    from model_runtime import profiles  # only here: this loads torch
+    from model_runtime.tokens import Tokens
+
+    tokens = Tokens.load(tokenizer_folder(model), profiles.EMBEDDED)
+    if tokens.tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
+        raise ModelError(
+            f"{model} was not trained by this project, and how to have it denoise on a server is not known "
+            "yet; set infill.backend to openai"
+        )
+    return tokens
+
+
+def tokenizer_folder(model: str) -> Path:
+    """Where a model's tokenizer is on this machine; its weights are not needed. Downloads nothing."""
+    if model == "embedded":
+        return EMBEDDED
+    folder = Path(model).expanduser()
+    if (folder / "tokenizer.json").is_file():
+        return folder
+    if folder.is_dir() or folder.is_absolute() or model.count("/") != 1:
+        raise ModelError(f"{folder} has no tokenizer.json; copy it from the model that the server serves")
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model, "tokenizer.json")
+    if not isinstance(found, str):
+        raise ModelError(
+            f"the tokenizer of {model} is not on this machine; get it with "
+            f"`hf download {model} tokenizer.json config.json`"
+        )
+    return Path(found).parent
+
+
+def urls(choice: Choice) -> list[str]:
+    found = [url.strip() for url in choice.url.split(",") if url.strip()]
+    if not found:
+        raise ModelError(f"infill.backend {choice.backend} needs the server's address in infill.backendUrl")
+    return list(dict.fromkeys(found))
+
+
+def _named(choice: Choice) -> str:
+    """The embedded model is on no server: it stands for whatever is there."""
+    return "" if choice.model == "embedded" else choice.model
+
+
+def _met(places: Sequence[str], meet: Meet) -> tuple[Background, Servers[Contact]]:
+    """In an order of this worker's own: the first server is asked most, and knows its prefixes."""
+    background, servers = Background(), Servers(random.sample(places, len(places)), meet)
+    try:
+        background.run(servers.meet_all())
+    except Fault as fault:
+        if not fault.again:
+            raise ModelError(str(fault)) from None
+        log.warning("%s", fault)
+    return background, servers

@@ -1,0 +1,111 @@
+"""How a model without pins is asked for the text of holes, and how its answer is read. Pure text.
+
+Completion endpoints get the text before and after; a chat gets the document with marked holes and is to
+answer in code blocks, which it does not always do: an answer is read leniently, and what it repeats of the
+line it stands in is left out. What it repeats of the text after the hole, the server takes out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from model_runtime.protocol import Fixed, Infill, Slot
+
+REPEATED = 3  # characters of the line's head that an answer has to repeat before they count as repeated
+_FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_THOUGHT = re.compile(r"\A\s*<(think|thought)>.*?(?:</\1>|\Z)", re.DOTALL)
+
+_FILL = (
+    "You complete source code. In the user's file, each marker {mark} stands for missing text, which may be "
+    "part of a line or several lines. Answer with exactly the text that belongs in the place of the marker, "
+    "in one code block, and nothing else: no text that stands before or after the marker, no explanation."
+)
+_FILL_ALL = (
+    "You complete source code. In the user's file, the markers {marks} stand for missing text. Answer with "
+    "{count} code blocks, one for each marker, in their order: exactly the text that belongs in the place "
+    "of the marker, and nothing else."
+)
+_REWRITE = (
+    "You change source code as the user asks. In the user's file, the marker {mark} stands for the lines "
+    "that are to be changed, which follow below the file. Answer with their new text in one code block, "
+    "indented as it is now, and nothing else."
+)
+
+
+def slots(request: Infill) -> list[Slot]:
+    return [piece for piece in request.canvas if isinstance(piece, Slot)]
+
+
+def around(request: Infill, hole: int) -> tuple[str, str]:
+    """Text before and after one hole, the other holes left empty; other files' text first."""
+    at = [i for i, piece in enumerate(request.canvas) if isinstance(piece, Slot)][hole]
+    before = "".join(p.text for p in request.canvas[:at] if isinstance(p, Fixed))
+    after = "".join(p.text for p in request.canvas[at:] if isinstance(p, Fixed))
+    return "".join(request.context) + request.prefix + before, after
+
+
+def head(request: Infill, hole: int) -> str:
+    """What stands in the hole's line before it."""
+    return around(request, hole)[0].rpartition("\n")[2]
+
+
+def messages(request: Infill) -> list[dict[str, str]]:
+    """For a chat: all holes at once, or the rewrite that is asked for."""
+    count = len(slots(request))
+    known = request.prefix + "".join(p.text for p in request.canvas if isinstance(p, Fixed))
+    marks = [_mark(i + 1 if count > 1 else 0, known) for i in range(count)]
+    waiting = iter(marks)
+    text = request.prefix + "".join(
+        piece.text if isinstance(piece, Fixed) else next(waiting) for piece in request.canvas
+    )
+    parts = [f"The {request.language or 'text'} file:\n{_block(text, request.language)}"]
+    if request.context:
+        parts.insert(0, f"From other files:\n{_block(''.join(request.context), request.language)}")
+    if request.instruction:
+        system = _REWRITE.format(mark=marks[0])
+        parts.append(
+            f"The lines at the marker:\n{_block(head(request, 0) + request.original, request.language)}"
+        )
+        parts.append(f"What is to become of them: {request.instruction}")
+    elif count > 1:
+        system = _FILL_ALL.format(marks=", ".join(marks), count=count)
+    else:
+        system = _FILL.format(mark=marks[0])
+    return [{"role": "system", "content": system}, {"role": "user", "content": "\n\n".join(parts)}]
+
+
+def read(answer: str, heads: Sequence[str]) -> list[str]:
+    """One text for each hole, given what stands before it in its line; empty where the answer has none."""
+    answer = _THOUGHT.sub("", answer)
+    found = [match[1].removesuffix("\n") for match in _FENCE.finditer(answer)]
+    if not found and len(heads) == 1 and "```" not in answer:
+        found = [answer.strip("\n")]
+    found += [""] * len(heads)
+    return [_without_head(text, head) for text, head in zip(found, heads, strict=False)]
+
+
+def _without_head(text: str, head: str) -> str:
+    """An answer often begins with its whole line."""
+    if not head.strip():
+        return text.removeprefix(head)
+    if len(head.strip()) >= REPEATED and text.lstrip(" \t").startswith(head.lstrip()):
+        return text.lstrip(" \t").removeprefix(head.lstrip())
+    return text
+
+
+def _mark(number: int, text: str) -> str:
+    """One that the text does not hold."""
+    mark = f"<HOLE_{number}>" if number else "<HOLE>"
+    while mark in text:
+        mark = f"<_{mark[1:]}"
+    return mark
+
+
+def _block(text: str, language: str) -> str:
+    """In a fence that the text cannot close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    newline = "" if text.endswith("\n") else "\n"
+    return f"{fence}{language}\n{text}{newline}{fence}"

@@ -1,0 +1,154 @@
+"""An engine over any OpenAI-compatible server: it proposes texts for the holes, and cannot pin anything.
+
+Answers are streamed, so that a fill can be cancelled at any moment and end at its deadline with what is
+there. No tokenizer, no drafts, no ranking, no torch. What is lost against a denoiser: docs/remote.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from model_runtime.faults import Unfillable
+from model_runtime.protocol import Alternative, Infill
+from model_runtime.remote import prompts
+from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
+from model_runtime.remote.background import Background
+from model_runtime.remote.balance import Servers
+from model_runtime.remote.contact import PATHS, Contact, Kind
+from model_runtime.remote.faults import Fault
+from model_runtime.remote.http import Http
+
+CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
+SOURCES = ("server",)
+VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    texts: Callable[[], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Fill:
+    texts: tuple[str, ...]
+    confidence: float
+    steps: int = 1
+    prefill_ms: float = 0.0  # until the first text came
+    denoise_ms: float = 0.0
+    complete: bool = True
+    alternatives: tuple[Alternative, ...] = ()
+    sources: tuple[str, ...] = SOURCES
+
+
+class TextEngine:
+    def __init__(self, name: str, http: Http, servers: Servers[Contact], background: Background) -> None:
+        self.name = name
+        self.device = "server at " + ", ".join(servers.states())
+        self._servers = servers
+        self._http = http
+        self._background = background
+
+    def servers(self) -> dict[str, str]:
+        return self._servers.states()
+
+    def idle(self) -> None:
+        """Nothing can be prepared here."""
+
+    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+        """Yields when text has come, and None while it waits. Raises Unfillable."""
+        if not prompts.slots(request):
+            raise Unfillable("invalid", "the canvas has no hole")
+        if request.original and not request.instruction:
+            raise Unfillable(
+                "invalid", f"{self.device} only writes; infill.backend local or vllm can proofread"
+            )
+        began = time.perf_counter()
+        attempts = [Attempt() for _ in range(max(1, request.candidates))]
+        waiting, step, first, complete = self._written(request, attempts), 0, None, True
+        while True:
+            try:
+                next(waiting)
+            except StopIteration:
+                break
+            except Fault as fault:
+                raise Unfillable("failed", str(fault)) from None
+            news = sum(answer.pieces for attempt in attempts for answer in attempt.answers)
+            if grown := news > step:
+                step, first = news, first or time.perf_counter()
+            order = yield Step(step, attempts[0].texts) if grown else None
+            if order == "finish" and step:
+                complete = False
+                break
+        waiting.close()
+        ended = time.perf_counter()
+        first = first or ended
+        yield Step(max(step, 1), attempts[0].texts)
+        return replace(
+            _best(attempts),
+            steps=max(step, 1),
+            prefill_ms=(first - began) * 1000,
+            denoise_ms=(ended - first) * 1000,
+            complete=complete,
+        )
+
+    def _written(self, request: Infill, attempts: Sequence[Attempt]) -> Generator[None, None, None]:
+        async def whole() -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for number, attempt in enumerate(attempts):
+                        group.create_task(self._attempt(request, attempt, VARIED if number else 0.0))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+
+        yield from self._background.awaited(whole())
+
+    async def _attempt(self, request: Infill, attempt: Attempt, temperature: float) -> None:
+        """One server for all of an attempt's holes: not every server is asked in the same way."""
+
+        async def use(url: str, contact: Contact) -> None:
+            kind = "chat" if request.instruction or contact.kind == "canvas" else contact.kind
+            heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
+            attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for hole, answer in enumerate(attempt.answers):
+                        answer.begin(kind)
+                        body = _body(request, contact, kind, hole, temperature)
+                        group.create_task(self._stream(url, PATHS[kind], body, answer))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+
+        await self._servers.ask(use)
+
+    async def _stream(self, url: str, path: str, body: dict[str, Any], answer: Answer) -> None:
+        async for chunk in self._http.stream(url, path, body, Chunk, is_last):
+            answer.take(chunk)
+
+
+def _best(attempts: Sequence[Attempt]) -> Fill:
+    """The surest first; one that has nothing to say, or not yet, last."""
+    begun = [attempt for attempt in attempts if attempt.answers]
+    ranked = sorted(begun, key=lambda attempt: (attempt.empty, -attempt.confidence))
+    found: dict[tuple[str, ...], float] = {}
+    for attempt in ranked:
+        found.setdefault(attempt.texts(), attempt.confidence)
+    (texts, confidence), *others = found.items()
+    return Fill(texts, confidence, alternatives=tuple(Alternative(*each, SOURCES) for each in others))
+
+
+def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:
+    sizes = [slot.max_tokens for slot in prompts.slots(request)]
+    body: dict[str, Any] = {"model": contact.model, "stream": True}
+    if contact.adjustable:
+        body["temperature"] = temperature
+    if kind == "chat":
+        body |= {"messages": prompts.messages(request), "max_tokens": sum(sizes) + CHAT_TOKENS}
+        return body | ({"logprobs": True} if contact.logprobs else {})
+    before, after = prompts.around(request, hole)
+    body |= {"prompt": before, "suffix": after, "max_tokens": sizes[hole]}
+    return body | ({"logprobs": 1} if contact.logprobs else {})

@@ -1,0 +1,177 @@
+"""The denoiser over a vLLM server that serves the same diffusion model with its per-request canvas fields.
+
+Each row is a request of its own: our noise and known ids as the seed canvas, the known positions pinned;
+the server denoises and returns the likeliest tokens of every position. Known positions never come from
+the answer. What cannot be sent is the policy: temperature, acceptance and stop are the server's
+own, from the model's generation_config.json; only the number of steps is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import torch
+
+from model_runtime import denoise
+from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, Proposal, Row
+from model_runtime.engine import Engine
+from model_runtime.profiles import Profile
+from model_runtime.protocol import Infill
+from model_runtime.rank import Calibration
+from model_runtime.remote import wire
+from model_runtime.remote.background import Background
+from model_runtime.remote.balance import Servers
+from model_runtime.remote.contact import Contact
+from model_runtime.remote.faults import Fault, not_understood
+from model_runtime.remote.http import Http
+from model_runtime.remote.texts import TextEngine
+from model_runtime.tokens import Tokens
+
+SCORE_S = 15.0  # meanwhile nobody can be told to stop; a GPU takes a tenth of a second
+
+
+class VllmDenoiser:
+    """Implements `denoiser.Denoiser`. One caller at a time."""
+
+    def __init__(
+        self, http: Http, servers: Servers[Contact], background: Background, profile: Profile, vocabulary: int
+    ) -> None:
+        self.device = "vllm at " + ", ".join(servers.states())
+        self.profile = profile
+        self._servers = servers
+        self._http = http
+        self._background = background
+        self._vocabulary = vocabulary
+
+    def cached(self, prompt: Sequence[int]) -> int:
+        """The server has its own prefix cache: nothing is gained by putting prompt tokens on the canvas."""
+        return len(prompt)
+
+    def prefill(self, prompt: Sequence[int]) -> None:
+        """Comes with the first request."""
+
+    def denoise(
+        self, prompt: Sequence[int], rows: Sequence[Row], policy: denoise.Policy, seed: int
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
+        """After one step for all rows, and after all steps for those that are kept. No more often, as what
+        a model believes between two steps stays on the server."""
+        canvases = self._seeded(rows, seed)
+        alive: tuple[int, ...] = tuple(range(len(rows)))
+        step, last = 0, policy.max_steps
+        while step < last:
+            step = 1 if step == 0 else last
+            guess = yield from self._denoised(prompt, [(rows[i], canvases[i]) for i in alive], step)
+            kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess)
+            alive = alive if kept is None else tuple(kept)
+
+    def score(
+        self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
+    ) -> list[BranchScore]:
+        stem = [*prompt, *head]
+        prompts = [[*stem, *branch.ids, *branch.after] for branch in branches]
+
+        async def ask(url: str, contact: Contact) -> list[list[float]]:
+            answer = await self._http.post(
+                url, wire.COMPLETIONS, wire.score(contact.model, prompts), wire.Completion
+            )
+            if (found := wire.scores(answer, prompts)) is None:
+                raise not_understood(url)
+            return found
+
+        async def in_time() -> list[list[float]]:
+            async with asyncio.timeout(SCORE_S):
+                return await self._servers.ask(ask)
+
+        try:
+            found = self._background.run(in_time())
+        except Fault as fault:
+            raise DenoiseError(str(fault)) from None
+        except TimeoutError:
+            raise DenoiseError(f"{self.device} takes too long to score candidates") from None
+        at = len(stem) - 1
+        return [
+            BranchScore(each[at : at + len(branch.ids)], each[at + len(branch.ids) :])
+            for each, branch in zip(found, branches, strict=True)
+        ]
+
+    def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
+        """Each row's canvas with noise in its hole, drawn as the local denoiser draws it."""
+        noise = denoise.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
+        canvas = torch.tensor([list(row.ids) for row in rows])
+        layout = denoise.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
+        seeded = layout.compose(denoise.initialize(layout, noise).ids).tolist()
+        return [list(row.ids) if row.draft else ids for row, ids in zip(rows, seeded, strict=True)]
+
+    def _denoised(
+        self, prompt: Sequence[int], rows: Sequence[tuple[Row, list[int]]], steps: int
+    ) -> Generator[None, Any, Guess]:
+        async def one(row: Row, canvas: list[int]) -> list[dict[int, float]]:
+            pinned = [i for i, known in enumerate(row.pinned) if known]
+
+            async def ask(url: str, contact: Contact) -> list[dict[int, float]]:
+                request = wire.fill(contact.model, prompt, canvas, pinned, steps)
+                answer = await self._http.post(url, wire.COMPLETIONS, request, wire.Completion)
+                if (found := wire.likeliest(answer, len(canvas))) is None:
+                    raise not_understood(url)
+                return found
+
+            return await self._servers.ask(ask)
+
+        async def all_rows() -> list[list[dict[int, float]]]:
+            try:
+                async with asyncio.TaskGroup() as group:  # one that fails cancels the others
+                    tasks = [group.create_task(one(row, canvas)) for row, canvas in rows]
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+            return [task.result() for task in tasks]
+
+        try:
+            answers = yield from self._background.awaited(all_rows())
+        except Fault as fault:
+            raise DenoiseError(str(fault)) from None
+        picked = [self._picked(row, answer) for (row, _), answer in zip(rows, answers, strict=True)]
+        return Guess(
+            [[token for token, _ in row] for row in picked], [[lp for _, lp in row] for row in picked]
+        )
+
+    def _picked(self, row: Row, answer: Sequence[dict[int, float]]) -> list[tuple[int, float]]:
+        """The likeliest permitted token of each hole position."""
+        holes = [likeliest for likeliest, known in zip(answer, row.pinned, strict=True) if not known]
+        if row.free:
+            return [max(each.items(), key=lambda item: item[1]) for each in holes]
+        return [self._permitted(each, row.starts if i == 0 else None) for i, each in enumerate(holes)]
+
+    def _permitted(self, likeliest: dict[int, float], starts: frozenset[int] | None) -> tuple[int, float]:
+        """Special tokens are banned here as they are locally, where they have no probability at all: the
+        other tokens share theirs."""
+        first, special, filler = self.profile.first_text_id, self.profile.special, self.profile.filler
+        allowed = {t: lp for t, lp in likeliest.items() if t == filler or (t >= first and t not in special)}
+        banned = sum(math.exp(lp) for token, lp in likeliest.items() if token not in allowed)
+        if starts is not None:
+            allowed = {t: lp for t, lp in allowed.items() if t in starts} or allowed
+        if not allowed:
+            raise DenoiseError("the server's model proposes special tokens only; check infill.model")
+        token = max(allowed, key=lambda t: allowed[t])
+        return token, min(0.0, allowed[token] - math.log(max(1 - banned, 1e-9)))
+
+
+class VllmEngine(Engine):
+    """Fills by denoising; rewrites by chat, where the answer may be longer than a canvas: the server
+    writes canvas after canvas and streams each as it is done."""
+
+    def __init__(
+        self, name: str, denoiser: VllmDenoiser, tokens: Tokens, calibration: Calibration, writer: TextEngine
+    ) -> None:
+        super().__init__(name, denoiser, tokens, calibration)
+        self._writer = writer
+
+    def servers(self) -> dict[str, str]:
+        return self._writer.servers()
+
+    def fill(self, request: Infill) -> Any:
+        if request.instruction and self.tokens.profile.instructions:
+            return self._writer.fill(request)
+        return super().fill(request)

@@ -1,0 +1,145 @@
+"""What vLLM's `/v1/completions` is asked for a diffusion model, and what it answers. Token ids, no text.
+
+The fields are those of vLLM 0.33 (`vllm/utils/diffusion.py`, `entrypoints/openai/completion/protocol.py`);
+`tests/vllm_rules.py` holds them to that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+COMPLETIONS = "/v1/completions"
+MODELS = "/v1/models"
+TOKENIZE = "/tokenize"
+TOP = 16  # likeliest tokens that come back for each position; vLLM allows 20 unless told otherwise
+_TOKEN = re.compile(r"token_id:(\d+)")
+_SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d+) ids")
+
+
+class Served(msgspec.Struct):
+    id: str
+    root: str | None = None  # what it was loaded from
+    max_model_len: int | None = None
+
+
+class Models(msgspec.Struct):
+    data: list[Served]
+
+
+class Tokenized(msgspec.Struct):
+    tokens: list[int]
+
+
+class Logprobs(msgspec.Struct):
+    tokens: list[str]  # "token_id:17"
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
+
+
+class Scored(msgspec.Struct):
+    logprob: float
+
+
+class Choice(msgspec.Struct):
+    index: int = 0
+    logprobs: Logprobs | None = None
+    token_ids: list[int] | None = None
+    prompt_logprobs: list[dict[str, Scored] | None] | None = None
+
+
+class Completion(msgspec.Struct):
+    choices: list[Choice]
+
+
+def _request(model: str, prompt: Any, max_tokens: int, xargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a diffusion model accepts: temperature 1 and the like, whatever the server's defaults are."""
+    return {
+        "model": model,
+        "prompt": prompt,
+        "max_tokens": max_tokens,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "add_special_tokens": False,
+        "return_token_ids": True,
+        "vllm_xargs": dict(xargs),
+    }
+
+
+def fill(
+    model: str, prompt: Sequence[int], canvas: Sequence[int], pinned: Sequence[int], steps: int
+) -> dict[str, Any]:
+    """Denoise one canvas for at most `steps` steps and read all of it."""
+    xargs = {
+        "diffusion_canvas_length": len(canvas),
+        "diffusion_seed_canvas": list(canvas),
+        "diffusion_pinned": list(pinned),
+        "diffusion_max_steps": steps,
+        "diffusion_read_only": 1,  # vllm_xargs takes no booleans
+    }
+    request = _request(model, list(prompt), len(canvas), xargs)
+    return request | {"logprobs": TOP, "return_tokens_as_token_ids": True}
+
+
+def score(model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """The causal log-probabilities of prompts. Something has to be generated: the narrowest canvas, one
+    step. Not an empty `diffusion_pinned`, which would want a seed."""
+    xargs = {"diffusion_canvas_length": 1, "diffusion_max_steps": 1, "diffusion_read_only": 1}
+    return _request(model, [list(prompt) for prompt in prompts], 1, xargs) | {"prompt_logprobs": 0}
+
+
+def probe(model: str, prompt: Sequence[int]) -> dict[str, Any]:
+    """What a vLLM with the diffusion fields refuses before it reaches the model, naming the canvas it serves;
+    one without ignores the fields and answers."""
+    return _request(model, list(prompt), 1, {"diffusion_seed_canvas": [0], "diffusion_max_steps": 0})
+
+
+def served_canvas(said: str) -> int | None:
+    """The width in a refusal of `probe`; None where the server was not told one."""
+    found = _SERVED_CANVAS.search(said)
+    return int(found[1]) if found else None
+
+
+def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | None:
+    """For each canvas position the likeliest tokens with their log-probabilities; None where the answer is
+    not a canvas of that width."""
+    if len(completion.choices) != 1:
+        return None
+    choice = completion.choices[0]
+    said, ids = choice.logprobs, choice.token_ids
+    if (
+        said is None
+        or ids is None
+        or not len(ids) == len(said.token_logprobs) == len(said.top_logprobs) == width
+    ):
+        return None
+    found = []
+    for token, logprob, top in zip(ids, said.token_logprobs, said.top_logprobs, strict=True):
+        each = {int(m[1]): value for name, value in (top or {}).items() if (m := _TOKEN.fullmatch(name))}
+        if logprob is not None:
+            each.setdefault(token, logprob)
+        if not each:
+            return None
+        found.append(each)
+    return found
+
+
+def scores(completion: Completion, prompts: Sequence[Sequence[int]]) -> list[list[float]] | None:
+    """The log-probability of each token of each prompt but the first; None where they are not all there."""
+    choices = sorted(completion.choices, key=lambda choice: choice.index)
+    if len(choices) != len(prompts):
+        return None
+    found = []
+    for choice, prompt in zip(choices, prompts, strict=True):
+        said = choice.prompt_logprobs
+        if said is None or len(said) != len(prompt):
+            return None
+        values = [(at or {}).get(str(token)) for at, token in zip(said[1:], prompt[1:], strict=True)]
+        if any(value is None for value in values):
+            return None
+        found.append([value.logprob for value in values if value])
+    return found

@@ -1,0 +1,175 @@
+"""A remote backend from an editor's side: the real server and worker, and an HTTP server that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import end_processes, worker_processes
+from tests.servers import Process, free_port, started
+
+from .conftest import EXAMPLE, Place
+from .test_stdio import Editor, running_editor
+
+SECRET = "AKIAQ3EGRZ5JU7Y2M4PL"
+KEY = "sk-not-for-any-command-line"
+TEXT = "import shelf\n\n\ndef price(item):\n    return shelf.load_all(item)\n\n\nvalue = \n"
+
+
+@pytest.fixture
+def server() -> Iterator[Process]:
+    with started("--has", "suffix,chat", module="tests.text_server") as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("INFILL_LS_API_KEY", KEY)
+    yield folder
+    end_processes(worker_processes(folder))
+
+
+def logs(folder: Path) -> list[str]:
+    found = [path.read_text() for path in folder.glob("*.log")]
+    assert found
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A document beside a file with a secret in it, a file that is excluded, and one of passwords."""
+    shelf = f"def load_all(item):\n    key = '{SECRET}'\n    return connect(key).all(item)\n"
+    (tmp_path / "shelf.py").write_text(shelf)
+    (tmp_path / "private.py").write_text("def excluded_name(item):\n    return item\n")
+    (tmp_path / ".env").write_text("PASSWORD=hunter2hunter2\n")
+    path = tmp_path / "main.py"
+    path.write_text(TEXT)
+    line = TEXT.count("\n") - 1
+    return Place(path, TEXT, line, len("value = "))
+
+
+@asynccontextmanager
+async def editing(command: list[str], place: Place, **settings: object) -> AsyncIterator[Editor]:
+    """An editor with the document open."""
+    options = {"deadlineMs": 20_000, "confidenceThreshold": 0.0, "exclude": ["*/private.py"], **settings}
+    async with running_editor(command, options, folder=place.path.parent) as editor:
+        editor.open(place)
+        yield editor
+
+
+async def until(editor: Editor, place: Place, wanted: str, seconds: float = 60.0) -> None:
+    """Ask until it is this that is offered."""
+    end = time.monotonic() + seconds
+    while (text := await asyncio.wait_for(editor.ask(place), 30)) != wanted:
+        assert time.monotonic() < end, f"still {text!r}"
+        await asyncio.sleep(0.2)
+
+
+async def test_text_of_a_server_and_nothing_secret_to_it(
+    server_command: list[str], place: Place, server: Process, own_folder: Path
+) -> None:
+    settings = {"backend": "openai", "backendUrl": server.url, "trusted": True}
+    async with editing(server_command, place, **settings) as editor:
+        await until(editor, place, "1")
+        end = time.monotonic() + 30
+        while "def load_all(item)" not in "".join(server.seen()):  # the workspace is read meanwhile
+            assert time.monotonic() < end, "the signature of what is called never arrived"
+            await until(editor, place, "1")
+        sent = "".join(map(str, server.seen()))
+        assert "def price(item)" in sent
+        for hidden in (SECRET, "excluded_name", "hunter2", KEY):
+            assert hidden not in sent
+        assert editor.shown == []
+        for process in worker_processes(own_folder):
+            assert KEY not in " ".join(process.cmdline())
+    assert [log for log in logs(own_folder) if KEY in log or SECRET in log] == []
+
+
+def test_the_command_line(server_command: list[str], place: Place, server: Process) -> None:
+    """The same choice of a server by options; `worker status` says how it is."""
+    command, choice = server_command[:-1], ["--backend", "openai", "--backend-url", server.url]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments, *choice], capture_output=True, text=True, timeout=60)
+
+    found = run("complete", str(place.path), "--at", f"{place.line + 1}:{place.column + 1}", "--json")
+    assert json.loads(found.stdout)["text"] == "1", found.stderr
+    status = json.loads(run("worker", "status", "--json").stdout)
+    assert status["servers"] == {server.url: "ok, 0 running"}
+    assert status["device"] == f"server at {server.url}"
+    assert f"{server.url}: ok, 0 running" in run("worker", "status").stdout
+    assert json.loads(run("worker", "stop", "--json").stdout) == {"stopped": True}
+    choice[:] = ["--backend-url", "gpu:8000"]
+    wrong = run("complete", str(place.path), "--at", "1:1")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "--backend-url: 'gpu:8000' is not empty or addresses like" in wrong.stderr
+
+
+async def test_a_url_that_nobody_vouches_for_is_not_asked(
+    server_command: list[str], place: Place, server: Process
+) -> None:
+    async with editing(server_command, place, backend="openai", backendUrl=server.url) as editor:
+        await editor.ask_until_answered(place)  # by the embedded model
+        assert server.seen() == []
+        assert any("backendUrl" in message and "trusted" in message for message in editor.shown)
+
+
+async def test_the_editor_works_on_through_faults(
+    server_command: list[str], place: Place, server: Process
+) -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+    settings = {"backend": "openai", "backendUrl": f"{gone},{server.url}", "trusted": True}
+    async with editing(server_command, place, **settings) as editor:
+        await until(editor, place, "1")
+        for fault, remedy in (("500", "its log says why"), ("429", "add a server"), ("cut", "midway")):
+            server.fault(fault)
+            await until(editor, place, "")
+            await until_shown(editor.shown, remedy)
+            server.fault("")
+            await until(editor, place, "1")
+
+
+async def test_a_slow_server_costs_the_deadline_and_no_more(
+    server_command: list[str], place: Place, server: Process
+) -> None:
+    settings = {"backend": "openai", "backendUrl": server.url, "trusted": True, "deadlineMs": 1000}
+    async with editing(server_command, place, **settings) as editor:
+        await until(editor, place, "1")
+        server.fault("slow")
+        for _ in range(3):
+            began = time.monotonic()
+            assert await asyncio.wait_for(editor.ask(place), 10) == ""
+            assert time.monotonic() - began < 3
+        server.fault("")
+        await until(editor, place, "1")
+
+
+async def until_shown(shown: list[str], part: str) -> None:
+    for _ in range(100):
+        if any(part in message for message in shown):
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"{part!r} was not shown, but {json.dumps(shown)}")
+
+
+def test_vllm_gives_what_this_machine_gives(server_command: list[str]) -> None:
+    """Through the command line, the real worker and a server with vLLM's rules. A local worker puts a short
+    text on the canvas, which a remote one does not: this one is longer."""
+    command = [*server_command[:-1], "complete", str(EXAMPLE), "--at", "17:24", "--json"]
+    here = subprocess.run(command, capture_output=True, text=True)
+    with started("--pins", "embedding") as server:
+        choice = ["--backend", "vllm", "--backend-url", server.url]
+        there = subprocess.run([*command, *choice], capture_output=True, text=True)
+        assert any("diffusion_seed_canvas" in body for body in map(str, server.seen()))
+    text = json.loads(here.stdout)["text"]
+    assert text
+    assert json.loads(there.stdout)["text"] == text, there.stderr
