@@ -11,9 +11,9 @@ const root = resolve(here, '../..');
 const target = join(root, 'lsp_server/play/static');
 const monaco = join(here, 'node_modules/monaco-editor');
 
-// Parts of Monaco that others import and this page never shows, replaced by classes that do nothing.
+// Parts of Monaco that others import and this page never shows, replaced by functions that do nothing.
 const UNUSED =
-  /monaco-editor.*(diffEditor.diffEditorWidget|stickyScroll.browser.stickyScrollController|dropOrPasteInto.browser.copyPasteController)\.js$/;
+  /monaco-editor.*(diffEditor.diffEditorWidget|stickyScroll.browser.stickyScrollController|dropOrPasteInto.browser.copyPasteController|rename.browser.rename)\.js$/;
 const stubs = {
   name: 'stubs',
   setup(building) {
@@ -21,7 +21,7 @@ const stubs = {
       const names = [...readFileSync(path, 'utf8').matchAll(/^export \{([^}]*)\};?$/gm)]
         .flatMap((found) => found[1].split(','))
         .map((name) => name.trim().split(' as ').at(-1));
-      return { contents: names.map((name) => `export class ${name} { static get() { return null; } }`).join('\n') };
+      return { contents: names.map((name) => `export function ${name}() {}\n${name}.get = () => null;`).join('\n') };
     });
   },
 };

@@ -1,4 +1,4 @@
-"""The process behind the page: listens on this machine, hands out the page's files, bridges each websocket."""
+"""The process behind the page: listens on this machine, serves the page, bridges each websocket."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What the page's address serves, and to whom: the page's own files, to whoever has the token.
 
-Any web page that is open in a browser can send requests to this machine. So each one must name the secret that is
-part of the address, ask for this very host, and, where the browser says where it comes from, come from here. Knows
-nothing of language servers, and no sockets.
+Any web page that is open in a browser can send requests to this machine. So each one must name the secret
+that is part of the address, ask for this very host, and, where the browser says where it comes from, come
+from here. Knows nothing of language servers, and no sockets.
 """
 
 from __future__ import annotations
