@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,14 @@ class Page:
         return self.do("evaluate", code)
 
     def wait(self, code: str, seconds: float = 30) -> Any:
-        return self.do("wait", code, seconds * 1000)
+        """Asked from out here: the page's own policy lets no code in that it does not come with."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(code)):
+            if time.monotonic() > end:
+                shot = self.driver.screenshot("failed")
+                raise AssertionError(f"never came true: {code}; see {shot}")
+            time.sleep(0.05)
+        return found
 
     def text(self, element: str) -> str:
         return self.value(f"document.getElementById({json.dumps(element)}).textContent")
@@ -90,8 +98,9 @@ def page(driver: Driver, process: tuple[subprocess.Popen[str], str]) -> Page:
 
 @pytest.fixture(autouse=True)
 def no_faults(driver: Driver) -> Iterator[None]:
+    """Monaco reports as a fault that it has dropped a request."""
     yield
-    assert driver.do("faults") == []
+    assert [fault for fault in driver.do("faults") if "Canceled" not in fault] == []
 
 
 def server(process: subprocess.Popen[str]) -> psutil.Process:

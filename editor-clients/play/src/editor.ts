@@ -13,6 +13,7 @@ const REQUEST_CANCELLED = -32800;
 
 export class Editor {
   readonly monaco: monaco.editor.IStandaloneCodeEditor;
+  private provided: monaco.IDisposable | undefined;
   private readonly diagnostics = new Map<string, lsp.Diagnostic[]>();
 
   constructor(
@@ -44,10 +45,7 @@ export class Editor {
     };
     dark.addEventListener('change', paint);
     paint();
-    monaco.languages.registerInlineCompletionsProvider('*', {
-      provideInlineCompletions: (model, at, context, token) => this.complete(model, at, context, token),
-      disposeInlineCompletions: () => undefined,
-    });
+    this.provide();
     monaco.languages.registerCodeActionProvider('*', {
       provideCodeActions: (model, range, context, token) => this.offer(model, range, context, token),
       resolveCodeAction: (action, token) => this.resolve(action as Offered, token),
@@ -74,6 +72,7 @@ export class Editor {
 
   suggest(): void {
     this.monaco.focus();
+    this.provide();
     this.monaco.trigger('page', 'editor.action.inlineSuggest.trigger', {});
   }
 
@@ -109,6 +108,15 @@ export class Editor {
       );
       model.pushStackElement();
     }
+  }
+
+  /** Anew, as Monaco asks the same provider only once for a place, though the server may know more by now. */
+  private provide(): void {
+    this.provided?.dispose();
+    this.provided = monaco.languages.registerInlineCompletionsProvider('*', {
+      provideInlineCompletions: (model, at, context, token) => this.complete(model, at, context, token),
+      disposeInlineCompletions: () => undefined,
+    });
   }
 
   private async complete(
