@@ -242,7 +242,7 @@ async def test_an_item_tells_how_sure_it_is() -> None:
         it.open("a = ")
         (item,) = (await it.ask(0, 4)).items
         (told,) = item.command.arguments
-        assert (told.confidence, told.sources) == (0.9, [])
+        assert (told["confidence"], told["sources"]) == (0.9, [])
 
 
 async def test_other_clients_are_told_nothing() -> None:

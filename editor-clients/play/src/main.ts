@@ -5,7 +5,7 @@ import { CanvasView } from './canvas';
 import { Client } from './client';
 import { Editor } from './editor';
 import type { Config, Status } from './protocol';
-import { SAMPLES } from './samples';
+import { type Sample, SAMPLES } from './samples';
 import { panel } from './settings';
 
 const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -49,13 +49,13 @@ async function start(): Promise<void> {
     () => stillness.matches,
   );
   // Who tries it out would rather wait than see nothing.
-  const settings = { deadlineMs: 10_000, ...config.given, languages: config.languages };
+  const settings = { deadlineMs: 30_000, ...config.given, languages: config.languages };
   let before: Status['state'] = 'stopped';
 
   const client: Client = new Client(new URL('lsp', location.href.replace(/^http/, 'ws')).href, settings, {
     connected: () => {
       banner.hidden = true;
-      editor.suggest();
+      begin();
     },
     lost: (reason) => {
       banner.textContent = reason
@@ -65,7 +65,7 @@ async function start(): Promise<void> {
     },
     status: (status) => {
       state(status);
-      if (before === 'loading' && status.state === 'idle') editor.suggest(); // what came before it had no answer
+      if (before === 'loading' && status.state === 'idle') begin(); // what was asked before had no answer
       before = status.state;
     },
     draft: (draft) => {
@@ -89,13 +89,13 @@ async function start(): Promise<void> {
 
   const samples = find<HTMLSelectElement>('sample');
   samples.append(...SAMPLES.map((sample) => new Option(sample.name)));
-  const open = () => {
-    const sample = SAMPLES.find((each) => each.name === samples.value);
-    if (sample) editor.open(sample);
+  const chosen = () => SAMPLES.find((each) => each.name === samples.value) as Sample;
+  const begin = () => {
+    if (!chosen().finished) editor.suggest();
   };
   samples.addEventListener('change', () => {
-    open();
-    editor.suggest();
+    editor.open(chosen());
+    begin();
   });
   steps.addEventListener('input', () => {
     find('steps-shown').textContent = steps.value;
@@ -118,7 +118,7 @@ async function start(): Promise<void> {
   panel(find('settings'), config, settings, (values) => {
     client.configure(values);
   });
-  open();
+  editor.open(chosen());
 }
 
 start().catch((fault: unknown) => {
