@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts a VS Code that runs in a browser into a folder and leaves the system as it is.
-#   .ci/get_code_server.sh FOLDER    ->  FOLDER/node/... FOLDER/cs/... FOLDER/pw/...
+#   .ci/get_code_server.sh FOLDER    ->  FOLDER/node24, FOLDER/cs/..., FOLDER/pw/...
 # code-server (VS Code's web workbench with a remote extension host), the Node 24 that it needs and
 # playwright-core, which drives the browser: all of them npm packages. No install script runs and nothing
 # is compiled; code-server does without what that leaves out. Does nothing when FOLDER holds these versions.
@@ -41,7 +41,8 @@ rm -rf "$vscode"/node_modules/@github/copilot* # over 100 MB that only the built
 
 ln -s "node/node_modules/node-$platform/bin/node" "$work/node24"
 "$work/node24" --version
-"$work/node24" "$work/cs/node_modules/code-server/out/node/entry.js" --version
+env HOME="$work/home" XDG_CONFIG_HOME= XDG_DATA_HOME= "$work/node24" "$work/cs/node_modules/code-server/out/node/entry.js" --version
+rm -rf "$work/home"
 echo "$wanted" >"$work/versions"
 chmod 755 "$work"
 rm -rf "$target"

@@ -44,6 +44,8 @@ class Action:
     title: str
     span: Span  # of the snapshot it was offered for
     message: str = ""  # the diagnostic's, or the user's instruction
+    thinking: bool = False  # for an instruction: the model may think first
+    image: bytes = b""  # for an instruction: a file that shows what it is about
     diagnostic: int = -1  # which of those given it would fix
 
 
@@ -69,7 +71,7 @@ def offered(
     for index, each in enumerate(diagnostics):
         if syntax and isinstance(targets.to_fix(snapshot, syntax, each.span, settings), Hole):
             first = each.message.strip().partition("\n")[0]
-            yield Action(FIX, f"Fix: {first[:60]}", each.span, each.message, index)
+            yield Action(FIX, f"Fix: {first[:60]}", each.span, each.message, diagnostic=index)
 
 
 def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
@@ -87,16 +89,19 @@ async def carry_out(
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
-    asked = Asked(
-        worker,
-        on_step,
-        targets.as_comment(snapshot, action.span, action.message) if action.kind == FIX else "",
-    )
+    asked = Asked(worker, on_step, thinking=action.thinking, image=action.image)
+    if action.kind == FIX:
+        asked.note = targets.as_comment(snapshot, action.span, action.message)
+        asked.task = f"The code in its place has a problem, which is to be fixed: {action.message.strip()}"
+    elif action.kind == DOCSTRING:
+        asked.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
         return await rewrite(snapshot, action.span, action.message, asked, settings, parses, on_step)
     syntax = parses.around(snapshot, action.span.start)
     if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
         return holes
+    if action.kind == FIX:
+        asked.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
 
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))

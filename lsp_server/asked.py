@@ -25,6 +25,9 @@ class Asked:
     note: str = ""  # a line of text that the model reads above the hole's line
     instruction: str = ""
     original: str = ""
+    task: str = ""  # what the hole is for, in words
+    thinking: bool = False
+    image: bytes = b""
 
     def __post_init__(self) -> None:
         self._number = next(_numbers)
@@ -37,6 +40,9 @@ class Asked:
             prefix=request.prefix + self.note,
             instruction=self.instruction,
             original=self.original,
+            task=self.task,
+            thinking=self.thinking,
+            image=self.image,
         )
         return await self.worker.fill(
             request, on_draft or (lambda draft: self.on_step(f"step {draft.step}", None))

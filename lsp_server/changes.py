@@ -56,15 +56,29 @@ def fill(file: Path, write: bool, choice: Chosen, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--lines", required=True, metavar="A-B", help="First and last line, from 1.")
 @click.option("--instruction", required=True, metavar="TEXT", help="What is to be changed, in words.")
+@click.option("--think", is_flag=True, help="Let the model think before it answers.")
+@click.option("--image", type=click.Path(path_type=Path), help="A picture of what is wanted.")
 @apply_option
 @chosen
 @json_option
-def rewrite(file: Path, lines: str, instruction: str, write: bool, choice: Chosen, as_json: bool) -> None:
+def rewrite(
+    file: Path,
+    lines: str,
+    instruction: str,
+    think: bool,
+    image: Path | None,
+    write: bool,
+    choice: Chosen,
+    as_json: bool,
+) -> None:
     """Rewrite lines of FILE with an instruction, if the model follows any."""
     from lsp_server.actions import INSTRUCTION, Action
 
     snapshot, data = read(file)
-    action = Action(INSTRUCTION, "rewrite", _lines(snapshot.text, lines, file), instruction)
+    span = _lines(snapshot.text, lines, file)
+    action = Action(
+        INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_picture(image) if image else b""
+    )
     outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
 
@@ -123,6 +137,15 @@ def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
         {"text": edit.text, "range": range_of(snapshot, edit.span), "confidence": edit.confidence}
         for edit in edits
     ]
+
+
+def _picture(path: Path) -> bytes:
+    from lsp_server.pictures import PictureError, read_file
+
+    try:
+        return read_file(path)
+    except PictureError as error:
+        raise WrongUse(f"--image {path}: {error}") from None
 
 
 def _lines(text: str, lines: str, file: Path) -> Any:

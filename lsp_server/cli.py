@@ -98,6 +98,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_js
 main.add_command(changes.fill)
 main.add_command(changes.rewrite)
 main.add_command(commands.worker)
+main.add_command(commands.models)
 main.add_command(commands.bench)
 main.add_command(commands.doctor)
 main.add_command(commands.evaluate)

@@ -58,6 +58,35 @@ def stop(choice: Chosen, as_json: bool) -> None:
         click.echo("the worker has stopped" if stopped else "no worker was running")
 
 
+@click.group()
+def models() -> None:
+    """Checkpoints: which are known and here, and fetching one."""
+
+
+@models.command("list")
+@json_option
+def list_models(as_json: bool) -> None:
+    """Known checkpoints with size, memory and licence, and which are on this machine."""
+    _models("list", *(["--json"] if as_json else []))
+
+
+@models.command()
+@click.argument("id")
+def download(id: str) -> None:
+    """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
+    _models("download", id)
+
+
+def _models(*arguments: str) -> None:
+    """In a process of its own: this one never loads what talks to the hub."""
+    process = subprocess.Popen([sys.executable, "-m", "model_runtime.models", *arguments], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
+
+
 @click.command()
 @chosen
 @json_option

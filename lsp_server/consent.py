@@ -31,6 +31,8 @@ def consented(settings: Settings, folders: Sequence[Path], trusted: bool) -> tup
         refused["model"] = "a URL"
     elif is_path(settings.model) and _within(settings.model, folders or [Path.cwd()]):
         refused["model"] = "inside the workspace"
+    if settings.adapter and _within(settings.adapter, folders or [Path.cwd()]):
+        refused["adapter"] = "inside the workspace"
     if settings.backend_url:
         refused["backend_url"] = "a URL"
     problems = [

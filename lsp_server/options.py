@@ -30,6 +30,9 @@ Chosen = Mapping[str, str | None]  # settings' names -> what the user gave
 _CHOICE = {
     "model": click.option("--model", help="Name, id or folder; embedded if not given."),
     "device": click.option("--device", help="auto (the default), cpu, cuda, cuda:N, xpu or mps."),
+    "dtype": click.option("--dtype", help="auto (the default), float32, bfloat16 or float16."),
+    "quantization": click.option("--quantization", help="none (the default), int8, int4 or fp8."),
+    "adapter": click.option("--adapter", help="Folder of a LoRA adapter."),
     "backend": click.option("--backend", help="local (the default), vllm or openai."),
     "backendUrl": click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are."),
 }
@@ -55,7 +58,12 @@ def resolved(choice: Chosen, **values: Any) -> Settings:
 
     from lsp_server.settings import resolve
 
-    settings, problems = resolve(choice)
+    absolute = {  # as somebody in a shell means it
+        name: str(Path(value).absolute())
+        for name in ("model", "adapter")
+        if (value := choice.get(name)) and Path(value).is_dir()
+    }
+    settings, problems = resolve({**choice, **absolute})
     if problems:
         problem = problems[0].partition("; using")[0]
         for name in sorted(choice, key=len, reverse=True):

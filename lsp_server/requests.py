@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import actions, diagnostics, next_edit, positions
+from lsp_server import actions, diagnostics, next_edit, pictures, positions
 from lsp_server.actions import Action, Diagnostic
 from lsp_server.asked import OnStep
 from lsp_server.completion import Selected, complete
@@ -176,6 +176,10 @@ async def rewrite(ls: Client, argument: Any, token: types.ProgressToken | None) 
     if not data.get("range"):
         raise Declined("infill.rewrite needs a range: select what is to be rewritten")
     wanted = {**data, "kind": actions.INSTRUCTION, "message": str(data.get("instruction") or "")}
+    try:
+        wanted["image"] = pictures.from_client(data.get("image"))
+    except pictures.PictureError as error:
+        raise Declined(f"infill.rewrite: {error}") from None
     return _given(ls, "infill: rewrite", data, await _edit(ls, "Rewrite", wanted, token))
 
 
@@ -208,7 +212,8 @@ async def _edit(
     """Carry an action out. `data` is `{uri, kind, range?, version?, message?}`, as `_code_action` made it."""
     session, kind = ls.session, data["kind"]
     snapshot, span = _located(session, data, whole=kind == actions.FILL_ALL)
-    action = Action(kind, title, span, data.get("message", ""))
+    thinking, image = data.get("thinking") is True, data.get("image") or b""
+    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
 
     def work(on_step: OnStep) -> Coroutine[Any, Any, tuple[Edit, ...] | Refusal]:
         return actions.carry_out(action, snapshot, session, session.settings, session.parses, on_step)

@@ -1,6 +1,7 @@
-"""Rewriting many lines with an instruction: block after block, each as large as one hole can be.
+"""Rewriting many lines with an instruction: block after block, each as large as one answer should be.
 
-Only a model that follows instructions can do it; the worker knows whether its model does, and refuses.
+Only a model that follows instructions can do it; the worker knows whether its model does, and refuses. Such
+a model answers in as many canvases as it takes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from lsp_server.lines import indentation, line_at
 from lsp_server.settings import Settings
 from lsp_server.syntax import Parses
 
-BLOCK_TOKENS = 256
-BLOCK_CHARS = 600  # of a block before it is rewritten, so that it may grow
-BLOCK_LINES = 64
-FULL_LINES = 40  # before it is rewritten
+BLOCK_TOKENS = 256  # of a short block's answer; a long one has a token for every two characters
+BLOCK_CHARS = 4_000  # of a block before it is rewritten
+BLOCK_LINES = 400
+FULL_LINES = 120  # before it is rewritten
 
 
 async def rewrite(
@@ -43,7 +44,8 @@ async def rewrite(
     for number, piece in enumerate(pieces, start=1):
         at = Span(piece.start + grown, piece.end + grown)
         indent = indentation(now.text[at.start : at.end])
-        hole = Hole(Span(at.start + len(indent), at.end), "selection", BLOCK_TOKENS, BLOCK_LINES, indent)
+        tokens = max(BLOCK_TOKENS, (at.end - at.start) // 2)
+        hole = Hole(Span(at.start + len(indent), at.end), "selection", tokens, BLOCK_LINES, indent)
         worker.original = now.text[hole.span.start : hole.span.end]
         (outcome,) = await pipeline.fill(now, [hole], worker, settings, parses)
         if isinstance(outcome, Refusal):

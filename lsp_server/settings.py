@@ -137,7 +137,8 @@ def _show(value: Any) -> str:
 SETTINGS: dict[str, Setting] = {
     "model": Setting(
         _text(str.strip, "a model name or folder"),
-        "the model that comes with the package, or a folder with a DiffusionGemma checkpoint",
+        "the model that comes with the package, a Hugging Face id that `infill-ls models download` has "
+        "fetched, or a folder with a DiffusionGemma checkpoint; docs/models.md has more",
         personal=True,
     ),
     "device": Setting(
@@ -146,11 +147,17 @@ SETTINGS: dict[str, Setting] = {
         ),
         "`auto`, `cpu`, `cuda`, `cuda:N`, `xpu`, `mps`",
     ),
-    "dtype": Setting(_one_of("auto"), "reserved: only `auto` so far"),
-    "quantization": Setting(_one_of("none"), "reserved: only `none` so far"),
+    "dtype": Setting(
+        _one_of("auto", "float32", "bfloat16", "float16"),
+        "what the model computes in; `auto` is bfloat16, and float32 for a small model on a CPU",
+    ),
+    "quantization": Setting(
+        _one_of("none", "int8", "int4", "fp8"),
+        "pack the weights while they are loaded; docs/models.md says what fits where",
+    ),
     "adapter": Setting(
-        _text(lambda value: not value, "empty (there are no adapters yet)", maxLength=0),
-        "reserved: only empty so far",
+        _text(lambda value: True, "empty or the folder of a LoRA adapter"),
+        "folder of a LoRA adapter in PEFT's format for this model; needs `pip install infill-ls[lora]`",
         personal=True,
     ),
     "backend": Setting(

@@ -26,6 +26,13 @@ def placeholders(whole: Snapshot, settings: Settings) -> tuple[Hole, ...]:
 
 def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Settings) -> Hole | Refusal:
     found = hole.of_selection(snapshot, syntax, span, settings.max_hole_tokens)
+    # A cursor may be a selection: of a character where it is a block, as in Helix, of its line in Vim.
+    text = snapshot.text[span.start : span.end]
+    start = span.start + len(text) - len(text.lstrip())
+    stripped = Span(start, start + len(text.strip()))
+    meant = hole.of_selection(snapshot, syntax, Span(start, start), settings.max_hole_tokens)
+    if isinstance(meant, Hole) and (len(text) == 1 or meant.span == stripped):
+        found = meant
     return found if isinstance(found, Refusal) else _bounded(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from model_runtime.denoise import Policy
 
@@ -104,4 +104,14 @@ class Denoiser(Protocol):
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
     ) -> list[BranchScore]:
         """Each branch as the continuation of prompt + head, by the causal encoder."""
+        ...
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """A denoiser that reads images."""
+
+    def see(self, image: bytes) -> list[int]:
+        """Ids that stand for the image in a prompt: the vocabulary has none of them. Raises DenoiseError
+        where it cannot be read."""
         ...

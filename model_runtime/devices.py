@@ -1,4 +1,6 @@
-"""`python -m model_runtime.devices`: what torch can compute on here, as JSON, for `infill-ls doctor`.
+"""What torch can compute on here, and how much memory that has. As a program, `python -m
+model_runtime.devices [MODEL]`, it prints it as JSON, for `infill-ls doctor`; with a model, also `model`: its
+`folder` and what it `needs` by quantisation in bf16, in bytes, or the `problem` with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
 `auto` means comes first. Whatever goes wrong is `error`.
@@ -7,9 +9,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from typing import TYPE_CHECKING
 
 from model_runtime import threads
-from model_runtime.faults import one_line
+from model_runtime.faults import ModelError, one_line
+
+if TYPE_CHECKING:
+    import torch
 
 
 def report() -> dict[str, object]:
@@ -29,6 +37,70 @@ def report() -> dict[str, object]:
     return {"torch": torch.__version__, "devices": devices}
 
 
+def resolve_device(device: str) -> torch.device:
+    """`auto` is the best device present. Raises ModelError."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def free_bytes(device: torch.device) -> int:
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    available = psutil.virtual_memory().available
+    if device.type == "mps":
+        return min(available, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    if device.type == "xpu":
+        return torch.xpu.mem_get_info(device)[0]
+    return available
+
+
+def capability_problem(kind: str, device: torch.device) -> str | None:
+    """Why this kind is of no use on that device, with what is; None if it is."""
+    import torch
+
+    if kind == "fp8" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 9):
+        major, minor = torch.cuda.get_device_capability(device)
+        return (
+            f"fp8 needs a GPU of compute capability 8.9 or later, this one has {major}.{minor}; "
+            "set infill.quantization to int8"
+        )
+    if kind == "fp8" and device.type == "mps":
+        return "Apple's GPUs have no fp8; set infill.quantization to int8"
+    return None
+
+
+def model_report(name: str) -> dict[str, object]:
+    from model_runtime import checkpoint, fitting
+
+    try:
+        found = checkpoint.examine(checkpoint.find(name), name)
+        text = found.config.get("text_config") or {}
+        working = fitting.working_bytes(
+            text.get("vocab_size", 0), found.config.get("canvas_length") or 256, 0
+        )
+        needs = fitting.needs(found.weights(fitting.is_packed), working)
+    except ModelError as error:
+        return {"problem": str(error)}
+    bf16 = {kind: count for (dtype, kind), count in needs.items() if dtype == "bfloat16"}
+    return {"folder": str(found.folder), "needs": bf16}
+
+
 if __name__ == "__main__":
     threads.configure()
-    print(json.dumps(report()))
+    told = report()
+    if len(sys.argv) > 1:
+        told["model"] = model_report(sys.argv[1])
+    print(json.dumps(told))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Literal
 
-from model_runtime import candidates, doubt, frame, profiles, rank
+from model_runtime import candidates, doubt, frame, rank
+from model_runtime.answers import Answering
+from model_runtime.chat import Chat
 from model_runtime.denoise import Policy
 from model_runtime.denoiser import (
     Branch,
@@ -26,7 +27,8 @@ from model_runtime.denoiser import (
 )
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
-from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot, Token
+from model_runtime.fills import Fill, Filling, Step
+from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
@@ -35,51 +37,31 @@ ALTERNATIVES = 4  # fills that are told beside the best
 REMEMBERED = 32  # documents whose last fill may start the next one
 
 
-@dataclass(frozen=True)
-class Step:
-    """After one denoise step; `texts` and `tokens` decode the draft only when somebody wants it."""
-
-    step: int
-    texts: Callable[[], tuple[str, ...]]
-    tokens: Callable[[], tuple[Token, ...]] = tuple
-
-
-@dataclass(frozen=True)
-class Fill:
-    texts: tuple[str, ...]
-    confidence: float  # in [0, 1]
-    steps: int
-    prefill_ms: float
-    denoise_ms: float
-    complete: bool
-    alternatives: tuple[Alternative, ...] = ()  # best first
-    sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
-
-
 class Engine:
     def __init__(
-        self, name: str, denoiser: Denoiser, tokens: Tokens, calibration: rank.Calibration = rank.UNCALIBRATED
+        self,
+        name: str,
+        denoiser: Denoiser,
+        tokens: Tokens,
+        calibration: rank.Calibration = rank.UNCALIBRATED,
+        chat: Chat | None = None,
     ) -> None:
+        """`chat`: how to speak to the model, if it follows instructions."""
         self.name = name
         self.device = denoiser.device
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
+        self.chat = chat
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
-    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
-        """Yields after every step, and None while a step takes long; sending "finish" returns the best so
-        far, closing abandons it.
-
-        Raises Unfillable."""
-        if request.instruction and not self.tokens.profile.instructions:
-            raise Unfillable(
-                "instruction",
-                f"the model {self.name} follows no instructions; infill.model can name one that does",
-            )
+    def fill(self, request: Infill) -> Filling:
+        """Raises Unfillable."""
         try:
+            if request.instruction:
+                return (yield from self._answer(request))
             return (yield from self._fill(request))
         except LayoutError as error:
             raise Unfillable("invalid", str(error)) from None
@@ -105,9 +87,19 @@ class Engine:
             prompt, self._behind = self._behind, None
             self.denoiser.prefill(prompt)
 
-    def _fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+    def _answer(self, request: Infill) -> Filling:
+        if self.chat is None:
+            raise Unfillable(
+                "instruction",
+                f"the model {self.name} follows no instructions; infill.model can name one that does",
+            )
+        question = self.chat.ask(request, self.denoiser)
+        answering = Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed)
+        return (yield from answering.run(question))
+
+    def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
-        layout = self._ride(self.tokens.lay(request))
+        layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
         drafts = self._drafts(request, layout)
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         self.denoiser.prefill(layout.prompt)
@@ -124,7 +116,7 @@ class Engine:
                     break
             news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
-        if request.original and not request.instruction:
+        if request.original:
             best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
         else:
             best, *others = self.judged(layout, proposal.read(), drafts)
@@ -252,11 +244,9 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     """On this machine. Raises `faults.ModelError`."""
     from model_runtime import model  # only here: a remote denoiser does without transformers
 
-    folder = model.model_folder(choice.model)
-    profile = profiles.EMBEDDED
-    tokens = Tokens.load(folder, profile)
-    on_progress(0.1)
-    engine = Engine(choice.model, model.load(folder, choice.device, profile), tokens, rank.load(folder))
+    loaded = model.load(choice, on_progress)
+    tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
+    engine = Engine(choice.model, loaded.denoiser, tokens, rank.load(loaded.folder), chat)
     on_progress(0.9)
     engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)

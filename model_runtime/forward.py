@@ -62,10 +62,19 @@ def _run_layers(stack: Any, hidden: Tensor, positions: Tensor, masks: Masks, kv:
     return stack.norm(hidden)
 
 
-def encode(model: Any, ids: Tensor, positions: Tensor, masks: Masks, kv: KeyValues) -> Tensor:
-    """Causal pass: ids [B, P] -> hidden [B, P, H]; appends to `kv`."""
+def encode(
+    model: Any,
+    ids: Tensor,
+    positions: Tensor,
+    masks: Masks,
+    kv: KeyValues,
+    embedded: Tensor | None = None,
+) -> Tensor:
+    """Causal pass: ids [B, P], or what they are `embedded` as [B, P, H] -> hidden [B, P, H]; appends to
+    `kv`."""
     stack = model.model.encoder.language_model
-    return _run_layers(stack, stack.embed_tokens(ids), positions, masks, kv)
+    hidden = stack.embed_tokens(ids) if embedded is None else embedded
+    return _run_layers(stack, hidden, positions, masks, kv)
 
 
 def decode(model: Any, ids: Tensor, signal: Tensor, positions: Tensor, masks: Masks, kv: KeyValues) -> Tensor:

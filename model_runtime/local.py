@@ -1,7 +1,8 @@
 """The local denoiser: a loaded DiffusionGemma on this machine's CPU or GPU.
 
 Prefix cache, canvas passes, the loop around `denoise`, causal scoring. Knows ids and tensors, not text,
-and not how the model was loaded (`model`).
+and not how the model was loaded (`model`). Ids from the vocabulary's size on stand for the soft tokens of
+images that it was shown (`images`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from model_runtime.denoiser import (
     Row,
     Seen,
 )
+from model_runtime.images import Images, Reader
 from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
 
@@ -54,7 +56,14 @@ class LocalDenoiser:
     """
 
     def __init__(
-        self, model: Any, profile: Profile, cache: Cache, *, static: bool = False, late: bool = False
+        self,
+        model: Any,
+        profile: Profile,
+        cache: Cache,
+        *,
+        static: bool = False,
+        late: bool = False,
+        reader: Reader | None = None,
     ) -> None:
         self.model = model
         self.profile = profile
@@ -72,9 +81,16 @@ class LocalDenoiser:
         )
         banned = torch.zeros(self._vocabulary, device=self._device)
         banned[: profile.first_text_id] = float("-inf")
+        banned[[i for i in profile.special if i < self._vocabulary]] = float("-inf")
         if profile.filler is not None:
             banned[profile.filler] = 0.0
         self._banned = banned
+        self._images = Images(model, reader)
+
+    def see(self, image: bytes) -> list[int]:
+        """Implements `denoiser.Seeing`."""
+        with torch.inference_mode(), _memory_guard():
+            return self._images.ids(image)
 
     def cached(self, prompt: Sequence[int]) -> int:
         return self.cache.match(prompt)[0]
@@ -98,12 +114,13 @@ class LocalDenoiser:
             state = replace(state, ids=ids)
             known = forward.embed(self.model, canvas) * pinned[..., None]
             limits = self._limits(rows)
+            banned = torch.zeros_like(self._banned) if rows[0].free else self._banned
             view = self._canvas_view(self._encode(prompt), len(rows), canvas.shape[1])
         verdict: Verdict | None = None
         finished = False
         while state.step < policy.max_steps and not finished:
             with torch.inference_mode(), _memory_guard():
-                scores = self._hole_logits(layout, state, known, view, len(prompt)) + self._banned
+                scores = self._hole_logits(layout, state, known, view, len(prompt)) + banned
                 if limits is not None:
                     scores[:, 0] += limits
                 before, state = state, denoise.update(state, scores, layout, policy, noise)
@@ -177,7 +194,10 @@ class LocalDenoiser:
         ids = torch.tensor([list(new)], device=self._device)
         positions = torch.arange(start, start + len(new), device=self._device)[None]
         masks = self._tree_masks(start, torch.full_like(positions[0], -1), positions[0])
-        return forward.encode(self.model, ids, positions, masks, kv)[0]
+        embedded = None
+        if max(new) >= self._vocabulary:
+            embedded, masks = self._images.shown(ids[0], masks)
+        return forward.encode(self.model, ids, positions, masks, kv, embedded)[0]
 
     def _tree_masks(self, done: int, owner: Tensor, positions: Tensor) -> dict[str, Tensor]:
         """Causal masks of new tokens over `done` cached ones and themselves. Tokens of owner -1 are

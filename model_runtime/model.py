@@ -1,141 +1,164 @@
-"""Loading a `DiffusionGemmaForBlockDiffusion` from a folder on disk: device, dtype, experts.
+"""Loading a `DiffusionGemmaForBlockDiffusion`: device, dtype, quantisation, experts, adapter, tied weights.
 
-The only importer of transformers (training and benchmarks apart). Safetensors only, no remote code.
+Safetensors only, no remote code. Whether it fits is computed before anything is loaded (`fitting`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
-from torch import Tensor
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
-from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
-from model_runtime import int8
-from model_runtime.faults import ModelError
+from model_runtime import adapters, checkpoint, experts, fitting, int8, pictures, prompts
+from model_runtime.checkpoint import Checkpoint
+from model_runtime.devices import available_cores, capability_problem, free_bytes, resolve_device
+from model_runtime.faults import ModelError, one_line
 from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import PrefixCache
 from model_runtime.profiles import Profile
+from model_runtime.protocol import Choice
 
-EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU
+log = logging.getLogger(__name__)
+
+CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU, for a small model
+CHAT_CACHE_BYTES = 2 * 1024**3  # for one whose prompts have 8,192 tokens, 230 kB each at the released size
 CPU_CACHE_BYTES = 48 * 1024 * 1024  # six documents of the embedded model: memory that editors need too
-ALL_EXPERTS = "all_experts"  # name of the implementation below in transformers' registry
+SMALL = 1_000_000_000  # parameters; a CPU computes those in fp32
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Libraries that transformers needs for what comes quantised.
+LIBRARIES = {
+    "compressed-tensors": "compressed_tensors",
+    "torchao": "torchao",
+    "bitsandbytes": "bitsandbytes",
+}
 
 
-def all_experts(self: Any, hidden: Tensor, index: Tensor, weights: Tensor) -> Tensor:
-    """Every expert on every row, weighted by the router: [T, H] -> [T, H].
-
-    Equal to the stock loop over experts, without its host synchronisation; the right choice when
-    all experts are active anyway."""
-    experts, width, _ = self.gate_up_proj.shape
-    gate, up = F.linear(hidden, self.gate_up_proj.flatten(0, 1)).view(-1, experts, width).chunk(2, dim=-1)
-    routed = torch.zeros(hidden.shape[0], experts, dtype=weights.dtype, device=hidden.device)
-    routed = routed.scatter(1, index, weights)
-    inner = self.act_fn(gate) * up * routed[..., None].to(hidden.dtype)
-    return F.linear(inner.flatten(1), self.down_proj.permute(1, 0, 2).flatten(1))
+@dataclass(frozen=True)
+class Loaded:
+    folder: Path
+    denoiser: LocalDenoiser
+    prompting: prompts.Prompting
 
 
-ALL_EXPERTS_FUNCTIONS.register(ALL_EXPERTS, all_experts)
-
-
-def text_config(text: dict[str, Any], canvas_length: int) -> DiffusionGemmaConfig:
-    """The configuration of a model without use for images: the class always builds a vision tower, so
-    this one is minimal."""
-    vision = {
-        "hidden_size": 4,
-        "intermediate_size": 4,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 1,
-        "num_key_value_heads": 1,
-        "head_dim": 4,
-        "position_embedding_size": 4,
-        "patch_size": 2,
-    }
-    return DiffusionGemmaConfig(
-        text_config=text,
-        vision_config=vision,
-        canvas_length=canvas_length,
-        boi_token_id=4,
-        eoi_token_id=5,
-        image_token_id=6,
-    )
-
-
-def resolve_device(device: str) -> torch.device:
-    """`auto` is the best device present. Raises ModelError."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from None
-
-
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def model_folder(model: str) -> Path:
-    """`embedded` or a folder with config.json, tokenizer.json and safetensors, plain or `int8`."""
-    folder = EMBEDDED_FOLDER if model == "embedded" else Path(model).expanduser()
-    weights = int8.FILE if (folder / int8.FILE).is_file() else "model.safetensors"
-    if not (folder / weights).is_file() and _pickles(folder):
-        raise ModelError(f"{folder} holds pickled weights, which may run code; convert them to safetensors")
-    for needed in ("config.json", "tokenizer.json", weights):
-        if not (folder / needed).is_file():
-            raise ModelError(f"no model at {folder}: {needed} is missing; set infill.model to a model folder")
-    return folder
-
-
-def _pickles(folder: Path) -> bool:
-    return any(path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl") for path in folder.glob("*"))
-
-
-def _checked_config(folder: Path) -> DiffusionGemmaConfig:
-    try:
-        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
-    except ValueError as error:
-        raise ModelError(f"{folder / 'config.json'} is not JSON ({error}); copy the model again") from None
-    if kind != DiffusionGemmaConfig.model_type:
-        raise ModelError(
-            f"the model in {folder} is a {kind!r}; a {DiffusionGemmaConfig.model_type!r} is needed"
-        )
-    return DiffusionGemmaConfig.from_pretrained(folder)
-
-
-def load(folder: Path, device: str, profile: Profile) -> LocalDenoiser:
+def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Loaded:
     """Raises ModelError."""
-    target = resolve_device(device)
-    dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
-    if target.type == "cpu":
+    folder = checkpoint.find(choice.model)
+    found = checkpoint.examine(folder, choice.model)
+    adapter = Path(choice.adapter).expanduser() if choice.adapter else None
+    if adapter:
+        adapters.check(adapter)
+    device = resolve_device(choice.device)
+    prompting = prompts.load(found, adapters.filler(adapter) if adapter else None)
+    profile = prompting.tokens.profile
+    on_progress(0.05)
+    cache = (CHAT_CACHE_BYTES if prompting.chat else CACHE_BYTES) if device.type != "cpu" else CPU_CACHE_BYTES
+    dtype = _dtype(found, choice, device, profile, cache)
+    if device.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
-    packed = (folder / int8.FILE).is_file()
+    model = _weights(found, device, dtype, choice.quantization)
+    on_progress(0.8)
+    check_tied(model)
+    if adapter:
+        small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
+        packed = choice.quantization != "none" or found.quantized
+        model = adapters.apply(model, adapter, merge=small and not packed)
+    experts.choose(model, device, choice.quantization)
+    model.eval()
+    gpu = device.type == "cuda"
+    denoiser = LocalDenoiser(
+        model, profile, PrefixCache(cache), static=gpu, late=gpu, reader=pictures.reader(folder)
+    )
+    return Loaded(folder, denoiser, prompting)
+
+
+def check_tied(model: Any) -> None:
+    """Every weight is there, and encoder and decoder share theirs. transformers has been seen to leave one
+    side on the meta device (its issue 46566). Raises ModelError."""
+    inner = model.model
+    shared = dict(inner.decoder.layers.named_parameters())
+    for name, mine in inner.encoder.language_model.layers.named_parameters():
+        if mine is not (other := shared.get(name)):
+            if other is None or other.is_meta or other.shape != mine.shape:
+                raise ModelError(_unloaded(f"decoder.layers.{name}"))
+            _set(inner.encoder.language_model.layers, name, other)
+    table = inner.decoder.embed_tokens.weight
+    inner.encoder.language_model.embed_tokens.weight = table
+    inner.encoder.language_model.norm.weight = inner.decoder.norm.weight
+    model.lm_head.weight = table
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise ModelError(_unloaded(name))
+
+
+def _unloaded(name: str) -> str:
+    return f"{name} has no value after loading; copy the model again, or install the tested transformers"
+
+
+def _set(module: Any, name: str, parameter: Any) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(module.get_submodule(parent), own, parameter)
+
+
+def _dtype(
+    found: Checkpoint, choice: Choice, device: torch.device, profile: Profile, cache: int
+) -> torch.dtype:
+    """The dtype to load in. Raises ModelError where it would not fit."""
+    if choice.quantization != "none":
+        if found.quantized or found.packed:
+            how = found.quantized or "int8"
+            raise ModelError(f"the model comes quantised ({how}); set infill.quantization to none")
+        if problem := capability_problem(choice.quantization, device):
+            raise ModelError(problem)
+    weights = found.weights(fitting.is_packed)
+    dtype = choice.dtype
+    if dtype == "auto":
+        small = weights.parameters < SMALL and device.type == "cpu"
+        dtype = "float32" if small else "bfloat16"
+    vocabulary = (found.config.get("text_config") or {}).get("vocab_size", 262_144)
+    working = fitting.working_bytes(vocabulary, profile.canvas, cache)
+    room = fitting.Room(str(device), free_bytes(device))
+    if problem := fitting.problem(weights, working, dtype, choice.quantization, room):
+        raise ModelError(problem)
+    if device.type in ("cpu", "mps") and weights.parameters > SMALL:
+        log.warning(
+            "%.1fG parameters on the %s: a fill takes tens of seconds", weights.parameters / 1e9, device.type
+        )
+    return DTYPES[dtype]
+
+
+def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: str) -> Any:
+    """Raises ModelError."""
+    if (library := LIBRARIES.get(found.quantized)) and importlib.util.find_spec(library) is None:
+        raise ModelError(
+            f"the model comes quantised with {found.quantized}; run `pip install {found.quantized}`"
+        )
+    own = None
+    if kind != "none":
+        from model_runtime.quantize import PackedConfig  # only here: it takes half a second to load
+
+        own = PackedConfig.of(kind)
     try:
         model: Any = DiffusionGemmaForBlockDiffusion.from_pretrained(
-            None if packed else folder,
-            config=_checked_config(folder),
-            state_dict=int8.load(folder) if packed else None,
+            None if found.packed else found.folder,
+            config=DiffusionGemmaConfig.from_pretrained(found.folder),
+            state_dict=int8.load(found.folder) if found.packed else None,
             dtype=dtype,
+            device_map=None if found.packed else {"": device},
+            quantization_config=own,
             local_files_only=True,
             use_safetensors=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(f"the model in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
-    text = model.config.text_config
-    if text.num_experts == text.top_k_experts:
-        model.set_experts_implementation(ALL_EXPERTS)
-    elif target.type == "cuda":
-        model.set_experts_implementation("grouped_mm")
-    model.to(target).eval()
-    gpu = target.type == "cuda"
-    return LocalDenoiser(
-        model, profile, PrefixCache(CACHE_BYTES if gpu else CPU_CACHE_BYTES), static=gpu, late=gpu
-    )
+    except torch.OutOfMemoryError:
+        raise ModelError(
+            f"{device} ran out of memory while loading; set infill.quantization to int4"
+        ) from None
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError) as error:
+        raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
+    return model.to(device) if found.packed else model

@@ -1,11 +1,14 @@
 """How each model wants its prompt and canvas: budgets, special ids, policies.
 
-The embedded model was trained on what `EMBEDDED` describes. Knows ids and numbers, not text.
+The embedded model was trained on what `EMBEDDED` describes; `of_chat` describes a released checkpoint that
+follows instructions, by what its own files say. Knows ids and numbers, not text.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from model_runtime.denoise import (
     Policy,
@@ -17,7 +20,7 @@ from model_runtime.denoise import (
     stable_and_confident,
     up_to_first,
 )
-from model_runtime.length import FillerEnds, LengthPolicy
+from model_runtime.length import CandidateLengths, FillerEnds, LengthPolicy
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,61 @@ EMBEDDED = Profile(
     heal=False,
     instructions=False,
 )
+
+# What transformers takes where a checkpoint's generation_config.json says nothing.
+STOCK = {"max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "confidence_threshold": 0.005}
+ENTROPY_BOUND = 0.1
+HOLE_STEPS = 24  # a hole is a quarter of the canvas that the released limit of 48 steps is for
+COMMIT_GAP = 0.9  # not measured on the released weights: a cautious value of Prophet's rule
+
+
+def of_chat(
+    *, generation: Mapping[str, Any], canvas: int, bos: int, pad: int, special: frozenset[int]
+) -> Profile:
+    """A checkpoint with a chat template, as released: noise over the whole vocabulary, the sampler of its
+    generation_config.json, holes of several lengths since it was never taught to end one."""
+    given = {**STOCK, **{name: generation[name] for name in STOCK if generation.get(name) is not None}}
+    bound = (generation.get("sampler_config") or {}).get("entropy_bound", ENTROPY_BOUND)
+    steps, released = given["max_denoising_steps"], stable_and_confident(given["confidence_threshold"])
+    answer = Policy(
+        temperature=linear_temperature(given["t_min"], given["t_max"]),
+        accept=entropy_bound(bound),
+        stop=released,
+        max_steps=steps,
+    )
+    hole = Policy(
+        temperature=answer.temperature,
+        accept=answer.accept,
+        stop=either(early_commit(COMMIT_GAP), released),
+        max_steps=min(steps, HOLE_STEPS),
+    )
+    return Profile(
+        context=8192,
+        context_step=1024,
+        canvas=canvas,
+        head=min(64, canvas // 4),
+        slot=canvas // 2 + canvas // 4,
+        suffix=min(32, canvas // 8),
+        bos=(bos,),
+        end=pad,
+        first_text_id=0,
+        filler=None,
+        policy=hole,
+        length=CandidateLengths(),
+        drafts=4,
+        mended=0,
+        heal=False,
+        instructions=True,
+        special=special,
+        answer=answer,
+    )
+
+
+def with_filler(profile: Profile, filler: int) -> Profile:
+    """A model that was taught to end a hole with `filler`: one slot with slack, no lengths to try."""
+    return replace(
+        profile,
+        filler=filler,
+        length=FillerEnds(filler),
+        policy=replace(profile.policy, relevant=up_to_first(filler)),
+    )

@@ -90,6 +90,9 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     instruction: str = ""  # what is to become of `original`; refused where the model follows none
     # The text that the hole replaces. Without an instruction it is a fill like any other: proofreading.
     original: str = ""
+    task: str = ""  # what the hole is for, in words; left unread by a model that follows no instructions
+    thinking: bool = False  # the model may think before it carries out an instruction
+    image: bytes = b""  # a file that shows what an instruction is about
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
     tokens: bool = False  # each Draft says what is on the canvas, too

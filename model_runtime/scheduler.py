@@ -358,7 +358,9 @@ class Scheduler:
         if request.steps:
             self._refuse(request, "deadline", "out of time, and so was the last step")
         elif self._ready:
-            self._refuse(request, "deadline", "out of time before the first step")
+            self._refuse(
+                request, "deadline", "out of time before the first step; infill.deadlineMs may be too short"
+            )
         else:
             self._refuse(request, "loading", "the model is still loading")
 

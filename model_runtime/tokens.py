@@ -91,8 +91,8 @@ class Tokens:
         """Prompt and canvas within the profile's budgets: a long prefix loses its oldest lines, a
         long head moves to the prompt, the suffix takes the room that is left. Raises LayoutError."""
         p = self.profile
-        first, last = _slot_bounds(request.canvas)
-        head = self.encode(_text(request.canvas[:first]))
+        first, last = slot_bounds(request.canvas)
+        head = self.encode(text_of(request.canvas[:first]))
         typed, head = self._heal(head) if p.heal else ("", head)
         moved = max(0, len(head) - p.head)
         slots, between = self._holes(request.canvas[first : last + 1])
@@ -102,7 +102,7 @@ class Tokens:
                 f"the holes and the text between them need {p.suffix - room} tokens more "
                 "than this model's canvas has room for"
             )
-        after = _text(request.canvas[last + 1 :])
+        after = text_of(request.canvas[last + 1 :])
         suffix = [*self.encode(after[: p.canvas * CHARACTERS_PER_TOKEN]), p.end]
         return Layout(
             prompt=self._prompt(request.prefix, room=p.context - moved) + head[:moved],
@@ -161,7 +161,7 @@ class Tokens:
         return [*p.bos, *ids]
 
 
-def _text(pieces: Sequence[Fixed | Slot]) -> str:
+def text_of(pieces: Sequence[Fixed | Slot]) -> str:
     return "".join(piece.text for piece in pieces if isinstance(piece, Fixed))
 
 
@@ -175,7 +175,7 @@ def _tail(text: str, characters: int) -> str:
     return text[newline + 1 :] if newline >= 0 else text[-characters:]
 
 
-def _slot_bounds(pieces: Sequence[Fixed | Slot]) -> tuple[int, int]:
+def slot_bounds(pieces: Sequence[Fixed | Slot]) -> tuple[int, int]:
     where = [i for i, piece in enumerate(pieces) if isinstance(piece, Slot)]
     if not where:
         raise LayoutError("the canvas has no hole")

@@ -183,7 +183,7 @@ sys.modules.update(msgspec=None, platformdirs=None, pygls=None)
 found = runpy.run_path({str(script)!r})
 steps = found["steps"]
 steps.CANVASES, steps.BATCHES, steps.PREFIX = (64,), (1,), 96
-found["main"].__globals__.update(PREFIX=96, FULL_CANVAS=64, CANVAS_STEPS=2)
+found["main"].__globals__.update(PREFIX=96, FULL_CANVAS=64, CANVAS_STEPS=2, ROUNDS=1)
 sys.argv = ["gpu.py", "--toy", "--steps", "1", "--out", {str(tmp_path)!r}]
 sys.exit(found["main"]())
 """
@@ -193,6 +193,8 @@ sys.exit(found["main"]())
     assert result["failed"] == {}
     assert result["fill"]["forwards"] == 8
     assert result["generate"]["tokens_per_s"] > 0
+    assert result["fp8"]["failed"] == {}
+    assert result["fp8"]["weights_bytes"] < 0.75 * result["weights_bytes"]
     assert (tmp_path / "gpu.png").read_bytes().startswith(PNG)
 
 

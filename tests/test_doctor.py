@@ -25,6 +25,7 @@ from model_runtime.protocol import Refused, Status
 from tests.servers import free_port, started
 
 GIB = 2**30
+ROOT = Path(__file__).resolve().parents[1]
 not_root = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read and write everything"
 )
@@ -233,13 +234,17 @@ def test_editors(tmp_path: Path) -> None:
     check(nothing, "warning", "none of nvim")
     check(not_on_path, "warning", "infill-ls is not on the PATH")
     install("infill-ls", "")
-    install("nvim", "NVIM v0.11.2\nBuild type: Release")
-    check(editors.check(home, which)[0], "warning", "0.11.2", "0.12")
+    install("nvim", "NVIM v0.10.4\nBuild type: Release")
+    check(editors.check(home, which)[0], "warning", "0.10.4", "0.11")
     install("nvim", "NVIM v0.12.4")
     check(editors.check(home, which)[0], "warning", "no mention")
-    config = home / ".config" / "nvim" / "lsp" / "infill.lua"
+    plugin = home / ".local" / "share" / "nvim" / "site" / "pack" / "infill" / "start" / "infill" / "lsp"
+    plugin.mkdir(parents=True)
+    shutil.copy(ROOT / "editor-clients" / "neovim" / "lsp" / "infill_ls.lua", plugin)
+    check(editors.check(home, which)[0], "ok", "0.12.4", str(plugin / "infill_ls.lua"))
+    config = home / ".config" / "nvim" / "init.lua"
     config.parent.mkdir(parents=True)
-    config.write_text("return { cmd = { 'infill-ls', 'serve' } }")
+    config.write_text("vim.g.infill = { keys = { accept = '<Tab>' } }")
     install("hx", "no version")
     neovim, helix = editors.check(home, which)
     check(neovim, "ok", "0.12.4", str(config))
@@ -257,6 +262,7 @@ def test_an_editor_that_does_not_say_its_version(tmp_path: Path, monkeypatch: py
 def test_what_torch_finds() -> None:
     assert "cpu" in devices.report()["devices"]  # type: ignore[operator]
     found = checkup.devices()
+    assert "embedded" in checkup.devices("embedded")["model"]["folder"]
     assert list(found["devices"]) == list(devices.report()["devices"])  # type: ignore[call-overload]
 
 
@@ -329,7 +335,7 @@ def test_the_command_asks_the_servers(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(("model", "status"), [("embedded", 0), ("/no/such/model", 1), ("org/name", 1)])
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, status: int) -> None:
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(checkup, "devices", lambda: {"devices": {"cpu": None}})
+    monkeypatch.setattr(checkup, "devices", lambda model="": {"devices": {"cpu": None}})
     for name in (*machine.PROXIES, *machine.AUTHORITIES):
         monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(cli.main, ["doctor", "--model", model])
@@ -342,3 +348,19 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str
     assert "worker" in names
     for finding in report["findings"]:
         assert f"{finding['level']:<8} {finding['name']}: {finding['message']}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("devices", "level", "words"),
+    [
+        ({"cuda:0": 80 * GIB, "cpu": None}, "ok", ["cuda:0 (86 GB free): none, fp8, int8, int4"]),
+        ({"cuda:0": 24 * GIB, "cpu": None}, "ok", ["cuda:0 (26 GB free): int4", "cpu (10 GB free): nothing"]),
+        ({"cpu": None}, "problem", ["nothing", "the least is 20.2 GB"]),
+    ],
+)
+def test_what_fits(devices: dict[str, int | None], level: str, words: list[str]) -> None:
+    needs = {"none": 55_400_000_000, "fp8": 31_000_000_000, "int8": 31_000_000_000, "int4": 20_200_000_000}
+    found = machine.fits(devices, 10_000_000_000, needs)
+    assert found.level == level
+    for word in words:
+        assert word in found.message + found.remedy

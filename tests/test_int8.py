@@ -9,7 +9,7 @@ import torch
 
 from model_runtime import int8, model
 from model_runtime.faults import ModelError
-from model_runtime.profiles import EMBEDDED
+from model_runtime.protocol import Choice
 from tests import tiny
 
 
@@ -35,8 +35,7 @@ def test_a_folder_of_int8_loads_as_the_model_it_was(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path)
     (folder / "model.safetensors").unlink()
     int8.save(tiny.model().state_dict(), folder)
-    assert model.model_folder(str(folder)) == folder
-    loaded = model.load(folder, "cpu", EMBEDDED).model
+    loaded = model.load(Choice(model=str(folder), device="cpu")).denoiser.model
     assert loaded.lm_head.weight.data_ptr() == loaded.get_input_embeddings().weight.data_ptr()
     expected = int8.unpack(int8.pack(tiny.model().state_dict()))
     for name, value in loaded.state_dict().items():
@@ -46,5 +45,5 @@ def test_a_folder_of_int8_loads_as_the_model_it_was(tmp_path: Path) -> None:
 def test_damaged_int8_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path)
     (folder / int8.FILE).write_bytes(b"not safetensors")
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        model.load(folder, "cpu", EMBEDDED)
+    with pytest.raises(ModelError, match="is damaged"):
+        model.load(Choice(model=str(folder), device="cpu"))

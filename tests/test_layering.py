@@ -135,11 +135,21 @@ RULES = [
         ["lsp_server.exclude"],
     ),
     (
-        "one module loads models",
+        "transformers is for loading models",
         list(PACKAGES),
         ["transformers"],
-        ["model_runtime.model", "model_runtime.training", "model_runtime.bench.released"],
+        [
+            "model_runtime.model",
+            "model_runtime.configs",
+            "model_runtime.dialogue",
+            "model_runtime.experts",
+            "model_runtime.pictures",
+            "model_runtime.quantize",
+            "model_runtime.training",
+            "model_runtime.bench.released",
+        ],
     ),
+    ("adapters", list(PACKAGES), ["peft"], ["model_runtime.adapters", "model_runtime.training"]),
     (
         "one package speaks HTTP",
         list(PACKAGES),

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from model_runtime import denoise, forward, model
+from model_runtime import denoise, fitting, forward, model
 from model_runtime.denoiser import Branch, DenoiseError, OutOfMemory, Row
+from model_runtime.devices import resolve_device
+from model_runtime.experts import ALL_EXPERTS, all_experts
 from model_runtime.faults import ModelError
 from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import NoCache, PrefixCache
 from model_runtime.profiles import EMBEDDED
-from tests import tiny
+from model_runtime.protocol import Choice
+from tests import tiny, tiny_gemma
+
+
+def on_cpu(folder: Path, **changes: str) -> Choice:
+    return Choice(model=str(folder), device="cpu", **changes)
 
 
 def random_ids(n: int, seed: int = 0) -> list[int]:
@@ -133,15 +143,15 @@ def test_all_experts_equals_the_stock_loop() -> None:
     hidden, weights = torch.randn(7, 64), torch.rand(7, 2)
     index = torch.stack([torch.randperm(2) for _ in range(7)])
     with torch.no_grad():
-        ours = model.all_experts(experts, hidden, index, weights)
+        ours = all_experts(experts, hidden, index, weights)
         tiny.model().set_experts_implementation("eager")
         stock = experts(hidden, index, weights)
-        tiny.model().set_experts_implementation(model.ALL_EXPERTS)
+        tiny.model().set_experts_implementation(ALL_EXPERTS)
     torch.testing.assert_close(ours, stock)
 
 
 def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
-    loaded = model.load(tiny.write_folder(tmp_path), "cpu", EMBEDDED)
+    loaded = model.load(on_cpu(tiny.write_folder(tmp_path))).denoiser
     row = Row([0] * 6, [False] * 6)
     ours, saved = (
         list(d.denoise(random_ids(30), [row], EMBEDDED.policy, 1))[-1].read().ids
@@ -150,27 +160,9 @@ def test_a_saved_folder_loads_to_the_same_weights(tmp_path: Path) -> None:
     assert ours == saved
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda f: (f / "config.json").unlink(), "config.json is missing"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"not safetensors"), "cannot be loaded"),
-        (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "is a 'gpt2'"),
-        (lambda f: (f / "config.json").write_text("{"), "is not JSON"),
-        (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "convert them to safetensors"),
-        (lambda f: (f / "model.safetensors").rename(f / "model.pt"), "convert them to safetensors"),
-    ],
-)
-def test_a_broken_folder_is_a_one_line_error(tmp_path: Path, spoil, says: str) -> None:
-    spoil(tiny.write_folder(tmp_path))
-    with pytest.raises(ModelError, match=says) as caught:
-        model.load(model.model_folder(str(tmp_path)), "cpu", EMBEDDED)
-    assert "\n" not in str(caught.value)
-
-
 def test_an_unknown_device_is_a_one_line_error() -> None:
     with pytest.raises(ModelError, match="cannot be used here"):
-        model.resolve_device("warp-drive")
+        resolve_device("warp-drive")
 
 
 def test_branches_score_as_if_each_stood_alone() -> None:
@@ -246,3 +238,92 @@ def test_static_shapes_and_a_late_stop_change_nothing(prefix: int) -> None:
     assert late[-1].read().ids == plain[-1].read().ids
     for ours, theirs in zip(late[0].read().logprobs, plain[0].read().logprobs, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+# Loading a checkpoint as it is released
+
+
+def test_a_released_folder_loads_whole_and_tied(tmp_path: Path) -> None:
+    """Sharded, with a vision tower; the sizes are the checkpoint's, never the class's defaults."""
+    loaded = model.load(on_cpu(tiny_gemma.write(tmp_path))).denoiser.model
+    assert loaded.config.text_config.hidden_size == tiny_gemma.config().text_config.hidden_size
+    assert loaded.config.text_config.sliding_window == 64
+    inner = loaded.model
+    assert loaded.lm_head.weight is inner.decoder.embed_tokens.weight
+    assert inner.encoder.language_model.embed_tokens.weight is loaded.lm_head.weight
+    for name, parameter in inner.decoder.layers.named_parameters():
+        assert inner.encoder.language_model.layers.get_parameter(name) is parameter, name
+    expected = tiny_gemma.model().state_dict()
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+
+
+def test_what_loading_left_untied_or_on_meta_is_noticed() -> None:
+    broken = copy.deepcopy(tiny_gemma.model())
+    layer = broken.model.encoder.language_model.layers[0]
+    layer.mlp.gate_proj.weight = torch.nn.Parameter(layer.mlp.gate_proj.weight.detach().to("meta"))
+    model.check_tied(broken)  # the decoder has it
+    assert layer.mlp.gate_proj.weight is broken.model.decoder.layers[0].mlp.gate_proj.weight
+    norm = broken.model.decoder.norm
+    norm.weight = torch.nn.Parameter(norm.weight.detach().to("meta"))
+    with pytest.raises(ModelError, match=r"norm.weight has no value after loading; copy the model again"):
+        model.check_tied(broken)
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_dtype(tmp_path: Path, dtype: str, expected: torch.dtype) -> None:
+    loaded = model.load(on_cpu(tiny_gemma.write(tmp_path), dtype=dtype)).denoiser
+    assert loaded.model.dtype == expected
+    width = tiny_gemma.CANVAS
+    row = Row([0] * width, [False] * width, free=True)
+    assert loaded.profile.answer
+    *_, last = loaded.denoise([2, 300, 301], [row], loaded.profile.answer, 0)
+    assert len(last.read().ids[0]) == width
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8", "int4"])
+def test_a_packed_model_is_small_and_writes_much_the_same(tmp_path: Path, kind: str) -> None:
+    folder = tiny_gemma.write(tmp_path)
+    plain, small = (model.load(on_cpu(folder, quantization=q)).denoiser for q in ("none", kind))
+
+    def size(of: LocalDenoiser) -> int:
+        named = dict(of.model.named_parameters())
+        return sum(p.numel() * p.element_size() for name, p in named.items() if fitting.is_packed(name))
+
+    assert size(small) == size(plain) // (8 if kind == "int4" else 4)
+    branch = Branch(random_ids(6))
+    ours, theirs = (of.score(random_ids(80), [], [branch])[0].ids for of in (small, plain))
+    assert ours == pytest.approx(theirs, abs=0.2)
+    assert ours != theirs
+
+
+def test_memory_is_looked_at_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_gemma.write(tmp_path)
+    monkeypatch.setattr(model, "free_bytes", lambda device: 10_000_000)
+    monkeypatch.setattr(model, "_weights", lambda *args: pytest.fail("it was loaded"))
+    with pytest.raises(ModelError, match="and even as int4 it needs"):
+        model.load(on_cpu(folder))
+
+
+def test_a_model_that_nobody_knows_how_to_prompt(tmp_path: Path) -> None:
+    folder = tiny_gemma.write(tmp_path)
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match="has no chat template"):
+        model.load(on_cpu(folder))
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('no') }}")
+    with pytest.raises(ModelError, match=r"chat template in .* cannot be used"):
+        model.load(on_cpu(folder))
+
+
+def test_what_comes_quantised_is_not_packed_again(tmp_path: Path) -> None:
+    folder = tiny_gemma.write(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "compressed-tensors"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"comes quantised \(compressed-tensors\); set infill.quantization"):
+        model.load(on_cpu(folder, quantization="int8"))
+    if importlib.util.find_spec("compressed_tensors") is None:
+        with pytest.raises(ModelError, match="pip install compressed-tensors"):
+            model.load(on_cpu(folder))

@@ -414,6 +414,9 @@ DIAGNOSTIC = lsp.Diagnostic(lsp.Range(lsp.Position(1, 4), lsp.Position(1, 7)), "
 ACTIONS: list[tuple[Any, ...]] = [
     ("def f():\n    pass\n", (1, 6), None, {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
     ("a = 1\nb = 2\n", (0, 4), (0, 5), {}, "refactor.rewrite.infill.fill", "a = filled\nb = 2\n"),
+    # Cursors on "pass" that are a block, as in Helix, or the whole line, as in Vim.
+    ("def f():\n    pass\n", (1, 5), (1, 6), {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
+    ("def f():\n    pass\n", (1, 0), (2, 0), {}, "refactor.rewrite.infill.fill", "def f():\n    filled\n"),
     (
         "def f():\n    pass\n\n\ndef g():\n    ...\n",
         (3, 0),

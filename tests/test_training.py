@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model_runtime import forward, model, profiles
+from model_runtime import forward, model
+from model_runtime.protocol import Choice
 from model_runtime.training import batches, corpus, export, fim, held_out, holes, loop, muon, objective
 from model_runtime.training.vocabulary import BOS, EOS, GAP, MIDDLE, PAD, PREFIX, SUFFIX
 from tests import tiny
@@ -121,7 +122,7 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     assert "| denoiser alone, 1 step " in card
     assert "| brackets, 1 holes " in card
     assert "| flask | MIT |" in card
-    loaded = model.load(model.model_folder(str(tmp_path / "out")), "cpu", profiles.EMBEDDED)
+    loaded = model.load(Choice(model=str(tmp_path / "out"), device="cpu")).denoiser
     assert loaded.model.config.text_config.vocab_size == 600
 
 

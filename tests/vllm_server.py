@@ -40,10 +40,11 @@ class Server(faulty_server.Server):
         """Loaded when the first request is valid: what is refused needs no torch."""
         import torch
 
-        from model_runtime import model, profiles
+        from model_runtime import model
+        from model_runtime.protocol import Choice
 
         torch.set_num_threads(1)
-        return model.load(self.folder, "cpu", profiles.EMBEDDED)
+        return model.load(Choice(model=str(self.folder), device="cpu")).denoiser
 
     def noise(self, width: int) -> list[int]:
         return [random.randrange(self.served.vocabulary) for _ in range(width)]

@@ -3,13 +3,14 @@
 local here = vim.fs.dirname(debug.getinfo(1, 'S').source:sub(2))
 vim.opt.runtimepath:prepend(vim.fs.abspath(here))
 vim.o.swapfile = false
-
-vim.lsp.enable('infill')
-vim.lsp.inline_completion.enable()
-
--- <Tab> accepts the ghost text; without any it is an ordinary tab.
-vim.keymap.set('i', '<Tab>', function()
-  if not vim.lsp.inline_completion.get() then
-    return '<Tab>'
-  end
-end, { expr = true, desc = 'Accept the inline completion' })
+vim.g.infill = vim.tbl_extend('keep', vim.g.infill or {}, {
+  keys = {
+    accept = '<Tab>',
+    accept_word = '<M-Right>',
+    accept_line = '<M-Down>',
+    next = '<M-]>',
+    dismiss = '<C-]>',
+  },
+})
+vim.o.laststatus = 2
+vim.o.statusline = "%f %m%=%{%v:lua.require'infill'.statusline()%} "

@@ -47,17 +47,25 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
 
 def _model_here(settings: Settings, available: int) -> Iterator[Finding]:
     folder = EMBEDDED if settings.model == "embedded" else Path(settings.model).expanduser()
-    if folder != EMBEDDED and not is_path(settings.model) and not folder.is_dir():
-        remedy = "download it and set infill.model to its folder"
-        yield problem("model", f"{settings.model} is not a folder on this machine", remedy)
+    large = folder != EMBEDDED
+    found_here = devices(settings.model if large else "")
+    told = found_here.get("model", {})
+    if large and not is_path(settings.model) and not folder.is_dir():
+        folder = Path(told.get("folder", ""))
+    if "folder" not in told and large and not is_path(settings.model) and not folder.parts:
+        remedy = f"run `infill-ls models download {settings.model}`, or set infill.model to a folder"
+        yield problem("model", f"{settings.model} is not whole on this machine", remedy)
         need = 0
     else:
         found = weights.check(folder)
         yield from found
         whole = all(finding.level == "ok" for finding in found)
         need = weights.memory_need(sorted(folder.glob("*.safetensors")), settings.device) if whole else 0
+    need = told.get("needs", {}).get(settings.quantization, need)
     yield machine.memory(available, need)
-    yield machine.device(settings.device, devices(), need)
+    yield machine.device(settings.device, found_here, need)
+    if needs := told.get("needs"):
+        yield machine.fits(found_here.get("devices", {}), available, needs)
 
 
 def status(answer: protocol.Status | protocol.Refused) -> Finding:
@@ -78,9 +86,9 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
     return ok("worker", said)
 
 
-def devices() -> dict[str, Any]:
-    """What torch finds."""
-    return _told("model_runtime.devices")
+def devices(model: str = "") -> dict[str, Any]:
+    """What torch finds, and what the model needs."""
+    return _told("model_runtime.devices", *([model] if model else []))
 
 
 def served(settings: Settings) -> dict[str, Any]:

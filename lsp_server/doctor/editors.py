@@ -20,12 +20,21 @@ MAX_BYTES = 200_000  # of each
 class Editor:
     name: str
     command: str
-    oldest: tuple[int, ...]  # version that can show inline completions; () where it is unknown
+    oldest: tuple[int, ...]  # version that docs/editors.md holds for; () where it is unknown
     configured: tuple[str, ...]  # files that would name infill-ls, as globs below the home folder
 
 
 EDITORS = (
-    Editor("Neovim", "nvim", (0, 12), (".config/nvim/**/*.lua", ".config/nvim/**/*.vim")),
+    Editor(
+        "Neovim",
+        "nvim",
+        (0, 11),
+        (
+            ".config/nvim/**/*.lua",
+            ".config/nvim/**/*.vim",
+            ".local/share/nvim/site/pack/*/*/*/lsp/infill_ls.lua",
+        ),
+    ),
     Editor(
         "VS Code",
         "code",
@@ -38,6 +47,7 @@ EDITORS = (
     ),
     Editor("Emacs", "emacs", (29,), (".emacs", ".emacs.d/*.el", ".config/emacs/*.el", ".doom.d/*.el")),
     Editor("Helix", "hx", (), (".config/helix/languages.toml",)),
+    Editor("Vim", "vim", (9,), (".vimrc", ".vim/vimrc", ".vim/coc-settings.json", ".vim/plugin/*.vim")),
 )
 
 
@@ -50,7 +60,9 @@ def check(home: Path, which: Callable[[str], str | None] = shutil.which) -> list
         names = ", ".join(editor.command for editor in EDITORS)
         findings.append(
             warning(
-                "editor", f"none of {names} on the PATH", "any client of the protocol will do, see README"
+                "editor",
+                f"none of {names} on the PATH",
+                "any client of the protocol will do, see docs/editors.md",
             )
         )
     if not which("infill-ls"):
@@ -63,9 +75,11 @@ def finding(editor: Editor, version: tuple[int, ...], configured: Path | None) -
     said = f"{editor.name} {'.'.join(map(str, version)) or 'of unknown version'}"
     if version and version < editor.oldest:
         oldest = ".".join(map(str, editor.oldest))
-        return warning("editor", said, f"inline completions need {editor.name} {oldest} or later")
+        return warning("editor", said, f"infill-ls needs {editor.name} {oldest} or later")
     if configured is None:
-        return warning("editor", f"{said}, no mention of infill-ls in its configuration", "see README")
+        return warning(
+            "editor", f"{said}, no mention of infill-ls in its configuration", "see docs/editors.md"
+        )
     return ok("editor", f"{said}, set up in {configured}")
 
 

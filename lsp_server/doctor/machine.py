@@ -49,6 +49,25 @@ def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
     return ok("device", f"{chosen} ({', '.join(devices)} found), torch {report.get('torch', '?')}")
 
 
+def fits(devices: Mapping[str, int | None], available: int, needs: Mapping[str, int]) -> Finding:
+    """What of a model's quantisations fits where. `needs`: in bf16, from the most exact to the smallest."""
+    said, some = [], False
+    for name, free in devices.items():
+        room = available if free is None else free
+        kinds = [
+            kind for kind, need in needs.items() if need <= room and not (kind == "fp8" and free is None)
+        ]
+        some = some or bool(kinds)
+        said.append(f"{name} ({room / 1e9:.0f} GB free): {', '.join(kinds) or 'nothing'}")
+    line = f"infill.quantization that fits on {'; '.join(said)}"
+    if some:
+        return ok("fits", line)
+    least = min(needs.values()) / 1e9
+    return problem(
+        "fits", line, f"the least is {least:.1f} GB: a larger GPU, or infill.backend with a server"
+    )
+
+
 def grammars(languages: Iterable[Language]) -> Finding:
     broken = []
     for language in languages:

@@ -94,7 +94,7 @@ def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _steps(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from model_runtime.bench import machine, steps
     from model_runtime.bench.released import random_model, weight_bytes
-    from model_runtime.model import resolve_device
+    from model_runtime.devices import resolve_device
 
     started = time.monotonic()
     model = random_model(args.random_weights, resolve_device(args.device))

@@ -1,7 +1,7 @@
 """The released checkpoint's geometry with random weights, and a toy of the same shape.
 
 For timing only: the values mean nothing, but routing, attention and sizes are the real ones. Tied
-weights exist once; nothing is ever held in fp32 or on the host.
+weights exist once; nothing is ever held in fp32 or on the host, nothing in bf16 that is to be packed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from torch import nn
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma import modeling_diffusion_gemma as modeling
 
-from model_runtime.model import text_config
+from model_runtime import fitting, packed
+from model_runtime.configs import text_config
+from model_runtime.fitting import Weights, is_packed
 
 STANDARD_DEVIATION = 0.02
 COMPUTED = (modeling.DiffusionGemmaTextRotaryEmbedding, modeling.DiffusionGemmaTextScaledWordEmbedding)
@@ -71,21 +73,25 @@ def config(geometry: Geometry) -> DiffusionGemmaConfig:
     return text_config(text, canvas_length=256)
 
 
-def random_model(name: str, device: torch.device, seed: int = 0) -> Any:
-    """In bf16 on `device`. Raises TooBig before anything is allocated."""
+def random_model(name: str, device: torch.device, seed: int = 0, quantization: str = "none") -> Any:
+    """In bf16 on `device`, packed if asked to. Raises TooBig before anything is allocated."""
     with torch.device("meta"):
         model: Any = DiffusionGemmaForBlockDiffusion(config(GEOMETRIES[name]))
     model.tie_weights()
     if name != "tiny":
-        _check_room(name, weight_bytes(model), device)
+        _check_room(name, weight_bytes(model, quantization), device)
     torch.manual_seed(seed)
-    _materialize(model, device)
+    _materialize(model, device, quantization)
     return model.eval()
 
 
-def weight_bytes(model: Any) -> int:
-    """In bf16, tied weights counted once."""
-    return sum(parameter.numel() for parameter in model.parameters()) * 2
+def weight_bytes(model: Any, quantization: str = "none") -> int:
+    """In bf16, packed if asked to; tied weights counted once. Of a model that is not packed yet."""
+    named = dict(model.named_parameters())
+    packable = {name for name in named if is_packed(name)}
+    shapes = tuple(tuple(named[name].shape) for name in packable)
+    rest = sum(parameter.numel() for name, parameter in named.items() if name not in packable)
+    return fitting.weight_bytes(Weights(shapes, rest), "bfloat16", quantization)
 
 
 def _check_room(name: str, weights: int, device: torch.device) -> None:
@@ -102,19 +108,24 @@ def _check_room(name: str, weights: int, device: torch.device) -> None:
 
 
 @torch.no_grad()
-def _materialize(model: Any, device: torch.device) -> None:
+def _materialize(model: Any, device: torch.device, quantization: str) -> None:
     """Meta -> real, tensor by tensor; a tied parameter stays one parameter."""
     real: dict[int, nn.Parameter] = {}
-    for module in model.modules():
-        for name, parameter in module._parameters.items():
+    scales: dict[int, torch.Tensor] = {}
+    for path, module in model.named_modules():
+        for name, parameter in list(module._parameters.items()):
             if parameter is None:
                 continue
             if id(parameter) not in real:
                 values = torch.empty(parameter.shape, dtype=torch.bfloat16, device=device)
                 filled = values.normal_(std=STANDARD_DEVIATION) if values.dim() > 1 else values.fill_(1.0)
+                if quantization != "none" and is_packed(f"{path}.{name}"):
+                    filled, scales[id(parameter)] = packed.pack_slowly(filled, quantization)
                 real[id(parameter)] = nn.Parameter(filled, requires_grad=False)
             module._parameters[name] = real[id(parameter)]
-        buffers = {name: b for name, b in module._buffers.items() if b is not None}
+            if (scale := scales.get(id(parameter))) is not None:
+                packed.attach(module, name, scale)
+        buffers = {name: b for name, b in module._buffers.items() if b is not None and b.is_meta}
         for name, buffer in buffers.items():
             module._buffers[name] = torch.ones_like(buffer, device=device)
         if buffers and isinstance(module, COMPUTED):

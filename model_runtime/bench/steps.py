@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from model_runtime import denoise
+from model_runtime import denoise, experts
 from model_runtime.bench.machine import synchronize
 from model_runtime.bench.report import p90
 from model_runtime.denoiser import DenoiseError, Row
@@ -45,11 +45,11 @@ class Shape:
     warm_up_s: float  # compiling included
 
 
-def local_denoiser(model: Any, eager: bool = False) -> LocalDenoiser:
+def local_denoiser(model: Any, eager: bool = False, quantization: str = "none") -> LocalDenoiser:
     """As it is loaded for this device, or without compiled shapes."""
-    gpu = model.get_input_embeddings().weight.is_cuda
-    if gpu:
-        model.set_experts_implementation("grouped_mm")
+    weight = model.get_input_embeddings().weight
+    gpu = weight.is_cuda
+    experts.choose(model, weight.device, quantization)
     compiled = gpu and not eager
     return LocalDenoiser(model, EMBEDDED, PrefixCache(CACHE_BYTES), static=compiled, late=compiled)
 
@@ -195,8 +195,7 @@ def bytes_read(denoiser: LocalDenoiser, prefix: int, experts_touched: float) -> 
             total += weight.numel() * weight.element_size() * share
     for kind, layer in zip(text.layer_types, decoder.layers, strict=True):
         seen = min(prefix, text.sliding_window - 1) if kind == "sliding_attention" else prefix
-        key = layer.self_attn.k_proj.weight
-        total += 2 * seen * key.shape[0] * key.element_size()
+        total += 2 * seen * layer.self_attn.k_proj.weight.shape[0] * embedding.element_size()
     return total
 
 

@@ -62,6 +62,8 @@ def messages(request: Infill) -> list[dict[str, str]]:
     parts = [f"The {request.language or 'text'} file:\n{_block(text, request.language)}"]
     if request.context:
         parts.insert(0, f"From other files:\n{_block(''.join(request.context), request.language)}")
+    if request.task:
+        parts.append(request.task)
     if request.instruction:
         system = _REWRITE.format(mark=marks[0])
         parts.append(

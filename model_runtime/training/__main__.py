@@ -107,9 +107,25 @@ def main() -> None:
         help="files of holes instead, from benchmarks/held_out.py: they know the projects' other files",
     )
     parser.add_argument("--hardware", default="a CPU", help="for the model card")
+    own = parser.add_argument_group("an adapter for code of your own (needs infill-ls[lora])")
+    own.add_argument(
+        "--adapter", type=Path, help="learn one and write it to this folder; no other stage runs"
+    )
+    own.add_argument("--code", type=Path, help="the repository or folder to learn from")
+    own.add_argument("--model", default="embedded", help="what it is for: embedded, an id or a folder")
+    own.add_argument("--quantization", default="none", help="of the model while it learns: int8, int4")
+    own.add_argument("--steps", type=int, help="no more steps than that, whatever --minutes says")
+    own.add_argument("--rank", type=int, default=16, help="of the adapter's matrices")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.adapter:
+        from model_runtime.training import lora
+
+        if not options.code:
+            parser.error("--adapter needs --code, the folder to learn from")
+        lora.learn(options)
+        return
     rival = options.objective == "fim"
     options.folder = options.folder or default_folder(options.objective)
     options.folder.mkdir(parents=True, exist_ok=True)

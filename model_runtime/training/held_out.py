@@ -53,7 +53,7 @@ def holes(
     for kind in CUTTERS:
         found = 0
         for document, text, cut in _sampled(documents, kind, seed):
-            hole = shortened(_whole(document, text, cut), before, after)
+            hole = shortened(whole(document, text, cut), before, after)
             if hole is not None:
                 yield hole
                 found += 1
@@ -61,7 +61,8 @@ def holes(
                 break
 
 
-def _whole(document: Document, text: str, cut: HoleCut) -> HeldHole:
+def whole(document: Document, text: str, cut: HoleCut) -> HeldHole:
+    """With all of the file around it."""
     lines = text.split("\n")
     before = "".join(line + "\n" for line in lines[: cut.line]) + cut.head
     after = "\n".join([cut.tail, *lines[cut.next_line :]]) + "\n"
@@ -70,23 +71,23 @@ def _whole(document: Document, text: str, cut: HoleCut) -> HeldHole:
 
 def shortened(hole: HeldHole, before: int, after: int) -> HeldHole | None:
     """The hole with less context, which parses as the whole file does; None if there is no such cut."""
-    whole = hole.before + hole.middle + hole.after
-    tree = parsed(whole)
+    text = hole.before + hole.middle + hole.after
+    tree = parsed(text)
     if tree is None:
         return None
     if len(hole.before) <= before and len(hole.after) <= after:
         return hole
     starts = [0]  # of lines
-    for line in whole.split("\n"):
+    for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
-    at = sorted({starts[line - 1] for line in _statements(tree)} | {0, len(whole)})
+    at = sorted({starts[line - 1] for line in _statements(tree)} | {0, len(text)})
     begin, end = len(hole.before), len(hole.before) + len(hole.middle)
     firsts = [a for a in at if begin - before <= a <= begin]
     lasts = [a for a in reversed(at) if end <= a <= end + after]
     for last in lasts[:12]:
         for first in firsts[:12]:
-            if parsed(scaffold(whole[first:last]) + whole[first:last]) is not None:
-                return replace(hole, before=whole[first:begin], after=whole[end:last])
+            if parsed(scaffold(text[first:last]) + text[first:last]) is not None:
+                return replace(hole, before=text[first:begin], after=text[end:last])
     return None
 
 

@@ -30,12 +30,12 @@ def causal_masks(length: int, window: int, device: torch.device) -> dict[str, Te
     return {"full_attention": causal[None, None], "sliding_attention": sliding[None, None]}
 
 
-def canvas_masks(batch: Batch, window: int) -> dict[str, Tensor]:
+def canvas_masks(batch: Batch, window: int, pad: int = PAD) -> dict[str, Tensor]:
     """Canvas token -> its own canvas (pads excluded) and the prefix up to the canvas's cut."""
     length = batch.sequence.shape[1]
     canvases, width = batch.cuts.shape[1], batch.width
     owner = torch.arange(canvases, device=batch.cuts.device).repeat_interleave(width)
-    same = (owner[:, None] == owner[None, :]) & (batch.canvas != PAD)[:, None, :]  # [B, KC, KC]
+    same = (owner[:, None] == owner[None, :]) & (batch.canvas != pad)[:, None, :]  # [B, KC, KC]
     key = torch.arange(length, device=batch.cuts.device)
     cut = batch.cuts[:, owner, None]  # [B, KC, 1]
     full = key[None, None, :] < cut
@@ -46,14 +46,15 @@ def canvas_masks(batch: Batch, window: int) -> dict[str, Tensor]:
     }
 
 
-def noised(batch: Batch, vocab_size: int, generator: torch.Generator) -> Tensor:
-    """Canvas ids with each hole token replaced by a random one with its canvas's probability t."""
+def noised(batch: Batch, vocab_size: int, generator: torch.Generator, first: int = len(SPECIAL)) -> Tensor:
+    """Canvas ids with each hole token replaced by a random one, from `first` on, with its canvas's
+    probability t."""
     rows, canvases = batch.cuts.shape
     device = batch.canvas.device
     t = torch.rand(rows, canvases, generator=generator, device=device)
     pure = torch.rand(rows, canvases, generator=generator, device=device) < FULL_NOISE
     t = torch.where(pure, 1.0, t).repeat_interleave(batch.width, dim=1)
-    noise = torch.randint(len(SPECIAL), vocab_size, batch.canvas.shape, generator=generator, device=device)
+    noise = torch.randint(first, vocab_size, batch.canvas.shape, generator=generator, device=device)
     hit = torch.rand(batch.canvas.shape, generator=generator, device=device) < t
     return torch.where(batch.hole & hit, noise, batch.canvas)
 
@@ -61,7 +62,18 @@ def noised(batch: Batch, vocab_size: int, generator: torch.Generator) -> Tensor:
 class Objective:
     """Callable loss; `canvas_loss=False` trains the causal encoder alone."""
 
-    def __init__(self, model: Any, encode: Any = forward.encode, decode: Any = forward.decode) -> None:
+    def __init__(
+        self,
+        model: Any,
+        encode: Any = forward.encode,
+        decode: Any = forward.decode,
+        *,
+        pad: int = PAD,
+        first: int = len(SPECIAL),
+    ) -> None:
+        """`pad`: canvas positions that nobody attends to; `first`: the first id that may be noise."""
+        self.pad = pad
+        self.first = first
         self.model = model
         self.encode = encode
         self.decode = decode
@@ -77,21 +89,24 @@ class Objective:
         return self._causal[key]
 
     def causal_loss(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
+        scores = forward.logits(self.model, self.prefix(batch, kv)[:, :-1])
+        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten())
+
+    def prefix(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
+        """Encode the sequences; their hidden states [B, P, H]."""
         rows, length = batch.sequence.shape
         positions = torch.arange(length, device=batch.sequence.device)[None].expand(rows, -1)
         masks = self._masks(length, batch.sequence.device)
-        hidden = self.encode(self.model, batch.sequence, positions, masks, kv)
-        scores = forward.logits(self.model, hidden[:, :-1])
-        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten())
+        return self.encode(self.model, batch.sequence, positions, masks, kv)
 
     def canvas_loss(
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
     ) -> Tensor:
         """Mean over hole positions; `condition` adds the second, self-conditioned pass."""
-        ids = noised(batch, self.vocab_size, generator)
+        ids = noised(batch, self.vocab_size, generator, self.first)
         offsets = torch.arange(batch.width, device=ids.device)
         positions = (batch.cuts[:, :, None] + offsets).flatten(1)
-        masks = canvas_masks(batch, self.window)
+        masks = canvas_masks(batch, self.window, self.pad)
         signal = forward.embed(self.model, batch.canvas) * ~batch.hole[..., None]
         if condition:
             with torch.no_grad():

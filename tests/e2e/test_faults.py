@@ -55,8 +55,8 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(worker, "BACK_OFF_S", (0.0, 0.3))
     made: list[FaultyWorker] = []
 
-    def make(model: str = "fake", **options) -> FaultyWorker:
-        made.append(FaultyWorker(Choice(model=model), **options))
+    def make(model: str = "fake", device: str = "auto", **options) -> FaultyWorker:
+        made.append(FaultyWorker(Choice(model=model, device=device), **options))
         return made[-1]
 
     yield make

@@ -75,8 +75,10 @@ class Workbench(Driver):
 
     def open(self, name: str, text: str) -> Path:
         """A file of that text in the editor, as the only one."""
+        self.do("press", "Escape", "Control+s")
+        self.do("wait", "document.querySelector('.tab.dirty') === null")
+        self.do("press", "Control+k", "Control+w")
         path = self.write(name, text)
-        self.do("press", "Escape", "Control+k", "Control+w")
         self.do("press", "Control+p")
         self.do("wait", "document.querySelector('.quick-input-widget input') !== null")
         self.do("type", str(path))

@@ -1,0 +1,35 @@
+"""What a fill is to those who drive it: a step after a step, then the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from model_runtime.protocol import Alternative, Token
+
+
+@dataclass(frozen=True)
+class Step:
+    """After one denoise step; `texts` and `tokens` decode the draft only when somebody wants it."""
+
+    step: int
+    texts: Callable[[], tuple[str, ...]]
+    tokens: Callable[[], tuple[Token, ...]] = tuple
+
+
+@dataclass(frozen=True)
+class Fill:
+    texts: tuple[str, ...]
+    confidence: float  # in [0, 1]
+    steps: int
+    prefill_ms: float
+    denoise_ms: float
+    complete: bool
+    alternatives: tuple[Alternative, ...] = ()  # best first
+    sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
+
+
+# Yields after every step, and None while a step takes long; sending "finish" returns the best so far, closing
+# abandons it.
+Filling = Generator[Step | None, Literal["finish"] | None, Fill]

@@ -1,0 +1,51 @@
+"""Checkpoints that are known to be of use here; plain data.
+
+Sizes and memory are arithmetic from the released geometry (`fitting`), not measured; a download shows what
+the hub says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    id: str
+    licence: str
+    gigabytes: float  # of files
+    memory: dict[str, float]  # infill.quantization -> GB on a device, cache and logits included
+    use: str  # in a few words
+
+
+GEMMA = "google/diffusiongemma-26B-A4B-it"
+KNOWN = (
+    Known(
+        "embedded",
+        "Apache-2.0",
+        0.01,
+        {"none": 0.5},
+        "comes with the package; Python, small; any CPU",
+    ),
+    Known(
+        GEMMA,
+        "Apache-2.0",
+        52.0,
+        {"none": 55.4, "fp8": 31.0, "int8": 31.0, "int4": 20.2},
+        "follows instructions; one GPU, quantised as it is loaded",
+    ),
+    Known(
+        "RedHatAI/diffusiongemma-26B-A4B-it-FP8-dynamic",
+        "Apache-2.0",
+        28.0,
+        {},
+        "for a vLLM server (infill.backend vllm); here it would be widened to bf16",
+    ),
+    Known(
+        "nvidia/diffusiongemma-26B-A4B-it-NVFP4",
+        "Apache-2.0",
+        18.9,
+        {},
+        "for a vLLM server on a Blackwell GPU; does not load here",
+    ),
+)

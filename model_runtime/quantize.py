@@ -1,0 +1,89 @@
+"""Packing a checkpoint while transformers loads it, one tensor after another.
+
+transformers' own ways of quantising on the fly leave the experts as they are, nine tenths of this model:
+they know linear layers only. This one is registered with it as a quantiser of its own (`packed` has the
+arithmetic). What comes quantised already says so in its config.json and is not our business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from transformers.core_model_loading import ConversionOps
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from model_runtime import packed
+from model_runtime.fitting import is_packed
+
+METHOD = "infill_packed"
+_ENCODER, _DECODER = "model.encoder.language_model.", "model.decoder."
+
+
+class PackedConfig(QuantizationConfigMixin):
+    kind: str
+
+    def __init__(self, kind: str = "int8", **_: Any) -> None:
+        self.quant_method: Any = METHOD
+        self.kind = kind
+
+    @classmethod
+    def of(cls, kind: str) -> Any:
+        """Its base is a dataclass with other fields, as far as a type checker can see."""
+        made: Any = cls
+        return made(kind=kind)
+
+
+class PackedQuantizer(HfQuantizer):
+    def __init__(self, quantization_config: Any, **kwargs: Any) -> None:
+        super().__init__(quantization_config, **kwargs)
+        self.kind: str = quantization_config.kind
+        self.scales: dict[str, Tensor] = {}
+
+    @property
+    def quantized_element_size(self) -> float:
+        return 0.5 if self.kind == "int4" else 1
+
+    def param_needs_quantization(self, model: Any, param_name: str, **kwargs: Any) -> bool:
+        return is_packed(param_name)
+
+    def get_quantize_ops(self) -> ConversionOps:
+        return _Pack(self)
+
+    def is_serializable(self, *_: Any, **__: Any) -> Any:
+        return False
+
+    @property
+    def is_trainable(self) -> Any:
+        return False
+
+    def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:
+        """Scales to where their matrices are used: in the decoder and in the encoder that shares them."""
+        for name, scale in self.scales.items():
+            for twin in {name, name.replace(_DECODER, _ENCODER, 1), name.replace(_ENCODER, _DECODER, 1)}:
+                parent, _, own = twin.rpartition(".")
+                try:
+                    module = model.get_submodule(parent)
+                except AttributeError:  # self-conditioning: the encoder has none
+                    continue
+                packed.attach(module, own, scale)
+        return model
+
+
+class _Pack(ConversionOps):
+    def __init__(self, quantizer: PackedQuantizer) -> None:
+        self._quantizer = quantizer
+
+    def convert(self, input_dict: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        ((name, value),) = input_dict.items()
+        full_layer_name: str = kwargs.get("full_layer_name", "")
+        weight = value[0] if isinstance(value, list) else value
+        small, scale = packed.pack_slowly(weight, self._quantizer.kind)
+        self._quantizer.scales[full_layer_name or name] = scale
+        return {name: nn.Parameter(small, requires_grad=False)}
+
+
+register_quantization_config(METHOD)(PackedConfig)
+register_quantizer(METHOD)(PackedQuantizer)

@@ -1,0 +1,269 @@
+"""A LoRA adapter for one's own code: the model's weights stay, small matrices beside them learn.
+
+The examples are holes whose text ends with a filler token, drawn for the embedded model as it was trained,
+for one that follows instructions as the engine would ask it; the loss is the embedded model's. Loss and
+exact matches on files that were not learnt from are told before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec.structs import replace as replace_fields
+from torch import nn
+
+from model_runtime import adapters, forward, profiles, rank
+from model_runtime.chat import Chat
+from model_runtime.engine import Engine
+from model_runtime.faults import ModelError, Unfillable
+from model_runtime.local import LocalDenoiser
+from model_runtime.model import load
+from model_runtime.prefix_cache import NoCache
+from model_runtime.prompts import Prompting
+from model_runtime.protocol import Choice, Infill
+from model_runtime.tokens import Layout, LayoutError, Tokens
+from model_runtime.training import calibrate, held_out, own_code
+from model_runtime.training.batches import Batch, BatchMaker, tokenize
+from model_runtime.training.corpus import Document
+from model_runtime.training.holes import CUTTERS, cut_hole
+from model_runtime.training.objective import Objective
+from model_runtime.training.vocabulary import PAD
+
+# Attention and dense layers of both sides; the experts, most of a large model, stay as they are.
+TARGETS = (
+    r".*(encoder\.language_model|decoder)\.layers\.\d+\."
+    r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+)
+SLACK = (8, 12, 16, 24, 32, 48)  # tokens of a hole, its filler included
+GROUP = 2  # batches a step
+CANVASES, WIDTH, LENGTH = 8, 96, 320  # of a batch for the embedded model: canvases on one sequence
+RATE = 2e-3
+WARM_UP = 10  # steps
+CHAT_FILLER = "<mask>"  # a token of Gemma's that nothing else uses
+CHECKED = 12  # held-out batches for the loss
+UNUSED = -1  # no id is padding: a chat's rows are cut to what they hold
+
+
+@dataclass(frozen=True)
+class Score:
+    loss: float  # nats a token of a hole, fixed noise
+    exact: float  # share of holes whose text the denoiser alone writes exactly, all kinds
+    holes: int
+
+
+def learn(options: argparse.Namespace) -> None:
+    """The command. Raises SystemExit with one line where it cannot."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        sys.exit("an adapter needs peft; run `pip install infill-ls[lora]`")
+    only = {".py"} if options.model == "embedded" else None
+    train, test = own_code.documents(options.code, only)
+    if not train or not test:
+        sys.exit(f"{options.code} has {len(train) + len(test)} files to learn from; name a larger folder")
+    try:
+        loaded = load(Choice(model=options.model, device=options.device, quantization=options.quantization))
+    except ModelError as error:
+        sys.exit(str(error))
+    prompting = with_filler(loaded.prompting)
+    model = loaded.denoiser.model.requires_grad_(False)
+    examples = drawn(prompting, train, seed=0)
+    checks = list(islice(drawn(prompting, test, seed=1), CHECKED))
+    print(f"{len(train)} files to learn from, {len(test)} held out", flush=True)
+    before = score(model, prompting, checks, test, options.holes)
+    print(told("before", before), flush=True)
+
+    config = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, target_modules=TARGETS)
+    adapted: Any = get_peft_model(model, config)
+    train_adapter(model, prompting, examples, options.minutes, options.steps)
+    after = score(model, prompting, checks, test, options.holes)
+    print(told("after", after), flush=True)
+    adapted.peft_config["default"].base_model_name_or_path = options.model
+    # Without looking for the base's configuration on the hub.
+    adapted.save_pretrained(str(options.adapter), safe_serialization=True, save_embedding_layers=False)
+    facts = {"filler": prompting.tokens.profile.filler, "before": vars(before), "after": vars(after)}
+    (options.adapter / adapters.OWN_FILE).write_text(json.dumps(facts, indent=1) + "\n")
+    print(f"set infill.adapter to {options.adapter.absolute()}")
+
+
+def with_filler(prompting: Prompting) -> Prompting:
+    """Prompting for a model that ends its holes, which this one is about to learn if it has not."""
+    if prompting.tokens.profile.filler is not None:
+        return prompting
+    filler = prompting.tokens.tokenizer.token_to_id(CHAT_FILLER)
+    if filler is None:
+        sys.exit(f"the tokenizer has no {CHAT_FILLER} to end a hole with: it is not DiffusionGemma's")
+    profile = profiles.with_filler(prompting.tokens.profile, filler)
+    tokens = Tokens(prompting.tokens.tokenizer, profile)
+    chat = prompting.chat
+    return Prompting(tokens, Chat(tokens, chat.dialogue) if chat else None)
+
+
+def drawn(prompting: Prompting, documents: Sequence[Document], seed: int) -> Iterator[Batch]:
+    """Batches of holes in these documents, for ever; the same for a seed."""
+    if prompting.chat:
+        yield from Asked(prompting, documents, seed)
+        return
+    maker = BatchMaker([tokenize(d.text, prompting.tokens) for d in documents], prompting.tokens, seed)
+    for step in count():
+        yield maker.draw(step, 1, CANVASES, WIDTH, LENGTH)
+
+
+class Asked:
+    """Holes as the engine asks for them, one a batch: each has a prompt of its own."""
+
+    def __init__(self, prompting: Prompting, documents: Sequence[Document], seed: int) -> None:
+        self._prompting = prompting
+        self._documents = [d for d in documents if d.text.strip()]
+        self._random = random.Random(seed)
+
+    def __iter__(self) -> Iterator[Batch]:
+        weights = [len(document.text) for document in self._documents]
+        while True:
+            (document,) = self._random.choices(self._documents, weights)
+            text = document.text.removesuffix("\n")
+            lines = text.split("\n")
+            cut = cut_hole(lines, self._random.randrange(len(lines)), self._random)
+            if cut is None:
+                continue
+            request = calibrate.request(held_out.whole(document, text, cut))
+            try:
+                layout = _laid(self._prompting, request, document.path)
+            except LayoutError:
+                continue
+            if batch := self._batch(layout, cut.middle):
+                yield batch
+
+    def _batch(self, layout: Layout, middle: str) -> Batch | None:
+        tokens = self._prompting.tokens
+        ids = tokens.encode(middle)
+        sizes = [size for size in SLACK if len(ids) < size <= layout.slots[0] + 1]
+        filler = tokens.profile.filler
+        if not sizes or filler is None:
+            return None
+        slot = self._random.choice(sizes)
+        content = [*ids, *[filler] * (slot - len(ids))]
+        row = layout.row([content], layout.fixed_width([slot]))
+        hole = [not pinned for pinned in row.pinned]
+        start = hole.index(True)
+        after = [start + len(ids) < at < start + slot for at in range(len(hole))]
+        return Batch(
+            torch.tensor([layout.prompt]),
+            torch.tensor([list(row.ids)]),
+            torch.tensor([hole]),
+            torch.tensor([after]),
+            torch.tensor([[len(layout.prompt)]]),
+            len(hole),
+        )
+
+
+def _laid(prompting: Prompting, request: Infill, path: str) -> Layout:
+    """As the engine does it. The requests of `calibrate` say no language, and a chat is told one."""
+    if prompting.chat is None:
+        return prompting.tokens.lay(request)
+    suffix = Path(path).suffix
+    language = {".py": "python"}.get(suffix, suffix[1:])
+    return prompting.chat.lay(replace_fields(request, language=language))
+
+
+def train_adapter(
+    model: Any, prompting: Prompting, batches: Iterator[Batch], minutes: float, steps: int | None
+) -> None:
+    """Until the time is over, or that many steps are done; the rate rises, then falls to nothing."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0)
+    objective = _objective(model, prompting)
+    device = parameters[0].device
+    generator = torch.Generator(device=device).manual_seed(0)
+    begun, step, shown = time.monotonic(), 0, 0.0
+    model.train()
+    while (gone := max((time.monotonic() - begun) / (minutes * 60), step / (steps or math.inf))) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * (1 - gone)
+        total = 0.0
+        for _ in range(GROUP):
+            loss = _loss(objective, next(batches), device, generator, condition=step % 2 == 1)
+            (loss / GROUP).backward()
+            total += loss.item() / GROUP
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        if gone - shown > 0.1:
+            shown = gone
+            print(f"{gone:4.0%}  {step * GROUP} batches, loss {total:.3f}", flush=True)
+    model.eval()
+
+
+def score(
+    model: Any, prompting: Prompting, checks: Sequence[Batch], documents: Sequence[Document], holes: int
+) -> Score:
+    """On held-out files: the loss, and exact matches of the denoiser without retrieved drafts."""
+    objective = _objective(model, prompting)
+    device = model.get_input_embeddings().weight.device
+    total = 0.0
+    with torch.no_grad():
+        for number, batch in enumerate(checks):
+            noise = torch.Generator(device=device).manual_seed(number)
+            total += _loss(objective, batch, device, noise, condition=False).item() / len(checks)
+    profile = replace(prompting.tokens.profile, drafts=0)
+    tokens = Tokens(prompting.tokens.tokenizer, profile)
+    chat = prompting.chat
+    denoiser = LocalDenoiser(model, profile, NoCache())
+    engine = Engine("", denoiser, tokens, rank.UNCALIBRATED, Chat(tokens, chat.dialogue) if chat else None)
+    right = asked = 0
+    for hole in _holes(documents, holes):
+        try:
+            found = engine.run(calibrate.request(hole)).texts[0]
+        except Unfillable:
+            found = ""
+        right += found.strip() == hole.middle.strip()
+        asked += 1
+    return Score(round(total, 4), round(right / max(1, asked), 4), asked)
+
+
+def _holes(documents: Sequence[Document], count: int) -> Iterator[held_out.HeldHole]:
+    """`count` of each kind, repeatable; in any language, so that nothing is parsed."""
+    for kind in CUTTERS:
+        rng, found = random.Random(kind), 0
+        while found < count:
+            document = rng.choice(documents)
+            text = document.text.removesuffix("\n")
+            lines = text.split("\n")
+            cut = cut_hole(lines, rng.randrange(len(lines)), rng, kind)
+            if cut and len(cut.middle) < held_out.LONGEST:
+                yield held_out.whole(document, text, cut)
+                found += 1
+
+
+def told(when: str, found: Score) -> str:
+    return f"{when}: loss {found.loss:.3f}, {found.exact:.1%} of {found.holes} held-out holes exactly right"
+
+
+def _objective(model: Any, prompting: Prompting) -> Objective:
+    first = prompting.tokens.profile.first_text_id
+    return Objective(model, pad=UNUSED if prompting.chat else PAD, first=first)
+
+
+def _loss(
+    objective: Objective, batch: Batch, device: torch.device, generator: torch.Generator, *, condition: bool
+) -> torch.Tensor:
+    tensors = {name: value.to(device) for name, value in vars(batch).items() if hasattr(value, "to")}
+    moved, kv = replace(batch, **tensors), forward.KeyValues()
+    with torch.autocast(device.type, torch.bfloat16):
+        if objective.pad == UNUSED or not torch.is_grad_enabled():
+            objective.prefix(moved, kv)  # what a user says is not to be learnt
+            return objective.canvas_loss(moved, kv, generator, condition)
+        causal = objective.causal_loss(moved, kv)
+        return causal + objective.canvas_loss(moved, kv, generator, condition)
