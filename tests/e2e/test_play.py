@@ -154,17 +154,27 @@ def test_one_step_for_who_wants_one(page: Page) -> None:
 
 
 def test_what_is_typed_is_asked_for_and_kept(page: Page) -> None:
-    page.do("select", "#sample", "empty.py")
-    page.do("click", "#editor")
-    page.do("type", "import os\nimport sys\n\nfirst = os.environ.get('FIRST', '')\nsecond = os.environ.")
+    """Its picture is docs/play.png: INFILL_LS_SCREENSHOTS=docs pytest -k typed, on a machine with nothing
+    else to do."""
+    page.do("select", "#sample", "inventory.py")
+    page.do("click", "#editor .view-line")
+    page.do("press", "Control+End")
+    page.do("type", "\n    def __eq__(")
+    page.do("press", "Delete")  # the bracket that the editor has closed
+    page.forget()
     page.do("click", "#suggest")
+    page.wait_for("outcome", "Offered")
     ghost = page.wait(GHOST)
+    steps = page.wait("document.getElementById('told').textContent.match(/Step (\\d+) of \\1:/)?.[1]")
+    page.slide("frame", min(3, int(steps)))
+    page.driver.screenshot("play")
     page.do("press", "Tab")
-    page.wait(f"({TEXT}).includes({json.dumps('second = os.environ.' + ghost.splitlines()[0])})")
+    page.wait(f"({TEXT}).includes({json.dumps('    def __eq__(' + ghost.splitlines()[0])})")
 
 
 def test_why_nothing_is_offered_is_said(page: Page) -> None:
-    page.do("press", "Control+a", "Delete")
+    page.do("select", "#sample", "empty.py")
+    page.do("click", "#editor")
     page.do("type", "x = 1", 20)
     page.wait_for("outcome", "Nothing offered: ")
 
@@ -182,9 +192,9 @@ def test_all_holes_are_filled(page: Page) -> None:
 
 
 def test_proofreading_marks_words(page: Page) -> None:
+    page.do("select", "#sample", "empty.py")
     page.do("click", "#proofread")
     page.wait_for("notices", "Select what is to be proofread")
-    page.do("click", "#editor .view-line:nth-child(5)")
     page.do("press", "Home", "Shift+End")
     page.do("click", "#proofread")
     page.wait("document.getElementById('notices').textContent.match(/in doubt/)", 60)
