@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from model_runtime.protocol import Alternative, Choice, Infill, Slot
+from model_runtime.protocol import Alternative, Choice, Infill, Slot, Token
 from model_runtime.scheduler import Order
 
 STEPS = 4
@@ -20,6 +20,7 @@ STEP_S = 0.001
 class Step:
     step: int
     texts: Callable[[], tuple[str, ...]]
+    tokens: Callable[[], tuple[Token, ...]] = tuple
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from lsp_server.options import (
     read,
     resolved,
 )
+from lsp_server.play.command import play
 
 if TYPE_CHECKING:
     from lsp_server.document import Edit, Snapshot
@@ -101,6 +102,7 @@ main.add_command(commands.models)
 main.add_command(commands.bench)
 main.add_command(commands.doctor)
 main.add_command(commands.evaluate)
+main.add_command(play)
 
 
 def _version(wanted: bool) -> None:

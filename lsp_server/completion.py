@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_fields
+
 from lsp_server import pipeline
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.pipeline import OnDraft
@@ -35,6 +37,19 @@ class _Calm:
         return await self.session.fill(request, on_draft)
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """The worker, for a client that watches the canvas, or wants another number of steps."""
+
+    worker: pipeline.Filler
+    tokens: bool
+    steps: int | None
+
+    async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
+        asked = replace_fields(request, tokens=self.tokens, steps=self.steps)
+        return await self.worker.fill(asked, on_draft)
+
+
 async def complete(
     session: Session,
     snapshot: Snapshot,
@@ -43,9 +58,12 @@ async def complete(
     invoked: bool = False,
     selected: Selected | None = None,
     on_draft: OnDraft | None = None,
+    tokens: bool = False,
+    steps: int | None = None,
 ) -> list[Edit] | Refusal:
     """At least one edit, best first. Invoked: the user asked, so that there may be several, however unsure,
-    and it may take longer."""
+    and it may take longer. `tokens`: drafts say what is on the canvas. `steps`: at most so many, instead of
+    as many as the model is best with."""
     if refusal := session.refusal(snapshot):
         return refusal
     if not invoked and not selected and (rest := session.rest_of_offer(snapshot, cursor)):
@@ -60,7 +78,7 @@ async def complete(
     work = pipeline.alternatives(
         asked,
         at,
-        session if invoked else _Calm(session),
+        _Watched(session if invoked else _Calm(session), tokens, steps),
         settings,
         session.parses,
         count=ALTERNATIVES if invoked else 1,

@@ -19,11 +19,11 @@ from lsp_server.completion import Selected, complete
 from lsp_server.document import Edit, Refusal, Snapshot, Span
 from lsp_server.proofread import Doubt
 from lsp_server.session import Session
+from lsp_server.watching import DRAFT, draft_params
 from model_runtime.protocol import Draft
 
 log = logging.getLogger(__name__)
 
-DRAFT = "infill/draft"
 SHORT_LINES = 2_000  # of a document that is searched for holes when no source action was asked for
 MOST_DIAGNOSTICS = 4  # that one request for actions is answered for
 
@@ -46,6 +46,7 @@ class Client(Protocol):
 
     session: Session
     wants_drafts: bool
+    wants_canvas: bool  # in its drafts
     resolves_edits: bool  # the client asks for an action's edit when it is chosen
     versioned_edits: bool  # it takes edits of a version of a document
 
@@ -63,8 +64,9 @@ class Declined(JsonRpcException):
 
 
 async def inline_completion(
-    ls: Client, params: types.InlineCompletionParams
+    ls: Client, params: types.InlineCompletionParams, steps: int | None = None
 ) -> types.InlineCompletionList | Refusal:
+    """`steps`: of the fill, instead of as many as the model is best with."""
     uri, position, session = params.text_document.uri, params.position, ls.session
     if (place := session.place(uri, position.line, position.character)) is None:
         return Refusal("not-open", "the document is not open")
@@ -74,9 +76,7 @@ async def inline_completion(
         selected = Selected(span, info.text)
 
     def send_draft(draft: Draft) -> None:
-        at = {"line": position.line, "character": position.character}
-        told = {"uri": uri, "version": snapshot.version, "position": at}
-        ls.send(DRAFT, {**told, "step": draft.step, "texts": list(draft.texts)})
+        ls.send(DRAFT, draft_params(draft, snapshot, position, canvas=ls.wants_canvas))
 
     outcome = await complete(
         session,
@@ -84,7 +84,9 @@ async def inline_completion(
         cursor,
         invoked=params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked,
         selected=selected,
-        on_draft=send_draft if ls.wants_drafts else None,
+        on_draft=send_draft if ls.wants_drafts or ls.wants_canvas else None,
+        tokens=ls.wants_canvas,
+        steps=steps,
     )
     if isinstance(outcome, Refusal):
         return outcome
@@ -333,8 +335,9 @@ def inside(session: Session, snapshot: Snapshot, edit: Edit) -> bool:
 
 
 def _accepted(edit: Edit) -> types.Command:
-    arguments = [{"uri": edit.uri, "version": edit.version, "length": len(edit.text)}]
-    return types.Command(title="infill: accepted", command="infill.accepted", arguments=arguments)
+    told = {"uri": edit.uri, "version": edit.version, "length": len(edit.text)}
+    why = {"confidence": edit.confidence, "sources": list(edit.sources)}
+    return types.Command(title="infill: accepted", command="infill.accepted", arguments=[told | why])
 
 
 def _checked(argument: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from lsp_server import framing, logs, messages, package_version, requests
+from lsp_server import framing, logs, messages, package_version, requests, watching
 from lsp_server.actions import KINDS
 from lsp_server.activity import Activity
 from lsp_server.diagnostics import publisher
@@ -41,7 +41,7 @@ class InfillServer(LanguageServer):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.awaits_configuration = False  # while it does, the model to load is not known
-        self.wants_drafts = self.wants_status = False
+        self.wants_drafts = self.wants_canvas = self.wants_refusals = self.wants_status = False
         self.next_edits = False  # the client has asked for one
         self.resolves_edits = self.versioned_edits = self.shows_progress = False
         self._told: list[str] = []
@@ -109,6 +109,7 @@ def build(session: Session) -> InfillServer:
     server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
     options = types.CodeActionOptions(list(KINDS), resolve_provider=True)
+    server.feature(watching.COMPLETION)(watched_completion)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
     server.feature(types.CODE_ACTION_RESOLVE)(resolve)
     server.feature("textDocument/copilotInlineEdit")(copilot_inline_edit)
@@ -138,7 +139,8 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
     can = params.capabilities
     wanted = _field(can.experimental, "infill")
-    ls.wants_drafts, ls.wants_status = (_field(wanted, name) is True for name in ("drafts", "status"))
+    for name in ("drafts", "canvas", "refusals", "status"):
+        setattr(ls, f"wants_{name}", _field(wanted, name) is True)
     if ls.wants_status:
         ls.session.on_activity = ls.tell
     ls.versioned_edits = bool(get_capability(can, "workspace.workspace_edit.document_changes"))
@@ -171,17 +173,24 @@ def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurat
 
 @_boundary
 async def inline_completion(
-    ls: InfillServer, params: types.InlineCompletionParams
+    ls: InfillServer, params: types.InlineCompletionParams, steps: int | None = None
 ) -> types.InlineCompletionList | None:
-    at = params.position
-    where = f"{params.text_document.uri}:{at.line + 1}:{at.character + 1}"
-    outcome = await requests.inline_completion(ls, params)
+    uri, at = params.text_document.uri, params.position
+    where = f"{uri}:{at.line + 1}:{at.character + 1}"
+    outcome = await requests.inline_completion(ls, params, steps)
     if isinstance(outcome, Refusal):
+        if ls.wants_refusals and outcome.reason not in _STALE:
+            ls.send(watching.REFUSED, watching.refused_params(outcome, uri, at))
         return _nothing(ls, outcome, where)
     ls.notices.worked()
     ls.session.worker.feedback(shown=1)
     log.info("%d offered for %s", len(outcome.items), where)
     return outcome
+
+
+async def watched_completion(ls: InfillServer, params: Any) -> types.InlineCompletionList | None:
+    standard, steps = watching.asked(params)
+    return await inline_completion(ls, standard, steps)
 
 
 def copilot_inline_edit(ls: InfillServer, params: Any) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class State:
     logprob: Tensor  # [R, N], of `best`, at temperature 1
     finished: Tensor  # bool [R]
     step: int
+    accepted: Tensor  # bool [R, N], by the last update; the rest of `ids` is noise
 
 
 def initialize(layout: Layout, noise: Noise, warm: Tensor | None = None) -> State:
@@ -89,7 +90,7 @@ def initialize(layout: Layout, noise: Noise, warm: Tensor | None = None) -> Stat
     ids = noise.ids(shape) if warm is None else warm
     infinite = torch.full(shape, float("inf"), device=ids.device)
     finished = torch.zeros(shape[0], dtype=torch.bool, device=ids.device)
-    return State(ids, ids, None, infinite, -infinite, finished, 0)
+    return State(ids, ids, None, infinite, -infinite, finished, 0, torch.zeros_like(ids, dtype=torch.bool))
 
 
 def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: Noise) -> State:
@@ -105,7 +106,7 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
     accepted = policy.accept(entropy, layout.valid)
     ids = torch.where(accepted, sampled, noise.ids(tuple(sampled.shape)))
     logprob = logits.log_softmax(-1).gather(-1, best[..., None])[..., 0]
-    new = State(ids, best, tempered, entropy, logprob, state.finished, state.step + 1)
+    new = State(ids, best, tempered, entropy, logprob, state.finished, state.step + 1, accepted)
     if state.logits is not None:
         new = _keep_finished(state, new)
     relevant = layout.valid & policy.relevant(new.best).bool()
@@ -135,6 +136,7 @@ def _keep_finished(old: State, new: State) -> State:
         logits=torch.where(done[..., None], old.logits, new.logits),
         entropy=torch.where(done, old.entropy, new.entropy),
         logprob=torch.where(done, old.logprob, new.logprob),
+        accepted=torch.where(done, old.accepted, new.accepted),
     )
 
 

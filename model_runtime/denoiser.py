@@ -36,14 +36,23 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a step did to the first row's hole positions, beside its guess."""
+
+    before: list[int]  # ids that it read there
+    accepted: list[bool]  # it holds its guess there for the next step, which finds noise elsewhere
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """The rows after `step` steps. `read` fetches the best guess so far: it may have to wait for the
-    device, so ask only when it is wanted."""
+    device, so ask only when it is wanted. So may `seen`, which not every denoiser can tell."""
 
     step: int
     rows: tuple[int, ...]  # which of the rows asked for are still in it
     finished: bool  # on a GPU known one step late; a finished row no longer changes
     read: Callable[[], Guess]
+    seen: Callable[[], Seen] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from functools import partial
 
-from model_runtime import candidates, doubt, rank
+from model_runtime import candidates, doubt, frame, rank
 from model_runtime.answers import Answering
 from model_runtime.chat import Chat
+from model_runtime.denoise import Policy
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -26,7 +28,7 @@ from model_runtime.denoiser import (
 from model_runtime.drafts import Draft, continued, retrieve
 from model_runtime.faults import Unfillable
 from model_runtime.fills import Fill, Filling, Step
-from model_runtime.protocol import Alternative, Choice, Fixed, Infill, Slot
+from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.rank import Candidate
 from model_runtime.tokens import Layout, LayoutError, Tokens
 
@@ -102,13 +104,14 @@ class Engine:
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
-        steps = self._denoised(layout.prompt, rows, request.seed)
+        policy = _policy(self.tokens.profile.policy, request.steps)
+        steps = self._denoised(layout.prompt, rows, policy, request.seed)
         news, proposal, complete = next(steps), None, False
         while True:
             proposal = news or proposal
-            command = yield news and Step(news.step, partial(self._draft_texts, layout, news))
+            command = yield news and self._step(layout, rows, news)
             if proposal:
-                complete = proposal.finished or proposal.step == self.tokens.profile.policy.max_steps
+                complete = proposal.finished or proposal.step == policy.max_steps
                 if complete or command == "finish":
                     break
             news = steps.send(self._keep(news, sizes) if news else None)
@@ -130,12 +133,12 @@ class Engine:
         )
 
     def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], seed: int
+        self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
         while True:
             try:
-                return (yield from self.denoiser.denoise(prompt, rows, self.tokens.profile.policy, seed))
+                return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
             except OutOfMemory:
                 if len(rows) == 1:
                     raise
@@ -173,6 +176,13 @@ class Engine:
 
     # After the denoiser
 
+    def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
+        return Step(
+            proposal.step,
+            texts=partial(self._draft_texts, layout, proposal),
+            tokens=partial(frame.pieces, self.tokens, rows[proposal.rows[0]], proposal),
+        )
+
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
@@ -207,6 +217,15 @@ class Engine:
             self._previous.move_to_end(request.document)
             while len(self._previous) > REMEMBERED:
                 self._previous.popitem(last=False)
+
+
+def _policy(own: Policy, steps: int | None) -> Policy:
+    """The model's own, with as many steps as were asked for."""
+    if steps is None:
+        return own
+    if steps < 1:
+        raise LayoutError("a fill takes at least one step")
+    return replace(own, max_steps=min(steps, MOST_STEPS))
 
 
 def around(request: Infill) -> tuple[str, str]:

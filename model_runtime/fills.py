@@ -6,15 +6,16 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from model_runtime.protocol import Alternative
+from model_runtime.protocol import Alternative, Token
 
 
 @dataclass(frozen=True)
 class Step:
-    """After one denoise step; `texts` decodes the draft only when somebody wants it."""
+    """After one denoise step; `texts` and `tokens` decode the draft only when somebody wants it."""
 
     step: int
     texts: Callable[[], tuple[str, ...]]
+    tokens: Callable[[], tuple[Token, ...]] = tuple
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime import denoise, forward
-from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, OutOfMemory, Proposal, Row
+from model_runtime.denoiser import (
+    Branch,
+    BranchScore,
+    DenoiseError,
+    Guess,
+    OutOfMemory,
+    Proposal,
+    Row,
+    Seen,
+)
 from model_runtime.images import Images, Reader
 from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
@@ -114,11 +123,17 @@ class LocalDenoiser:
                 scores = self._hole_logits(layout, state, known, view, len(prompt)) + banned
                 if limits is not None:
                     scores[:, 0] += limits
-                state = denoise.update(state, scores, layout, policy, noise)
+                before, state = state, denoise.update(state, scores, layout, policy, noise)
                 latest = Verdict(state.finished.all(), torch.isfinite(scores.logsumexp(-1)).all())
             due, verdict = (verdict if self._late else latest), latest
             finished = due is not None and due.read()
-            keep = yield Proposal(state.step, alive, finished, partial(_guess, state, layout))
+            keep = yield Proposal(
+                state.step,
+                alive,
+                finished,
+                read=partial(_guess, state, layout),
+                seen=partial(_seen, before, state, layout),
+            )
             if keep is not None and tuple(keep) != alive:
                 at = [alive.index(row) for row in keep]
                 layout, state = denoise.narrow(layout, state, at)
@@ -270,3 +285,8 @@ def _guess(state: denoise.State, layout: denoise.Layout) -> Guess:
         [row[:n] for row, n in zip(ids.tolist(), counts, strict=True)],
         [row[:n] for row, n in zip(logprobs.tolist(), counts, strict=True)],
     )
+
+
+def _seen(before: denoise.State, after: denoise.State, layout: denoise.Layout) -> Seen:
+    count = int(layout.valid[0].sum())
+    return Seen(before.ids[0, :count].tolist(), after.accepted[0, :count].tolist())

@@ -27,6 +27,7 @@ import platformdirs
 VERSION = 1
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
+MOST_STEPS = 64  # that a fill may be asked to take
 _LENGTH = struct.Struct(">I")
 _Message = TypeVar("_Message")
 
@@ -94,6 +95,8 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     image: bytes = b""  # a file that shows what an instruction is about
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
+    tokens: bool = False  # each Draft says what is on the canvas, too
+    steps: int | None = None  # at most so many (and MOST_STEPS), instead of as many as the model is best with
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -115,12 +118,22 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Ask the worker to finish: pending requests are refused with `stopping`."""
 
 
+class Token(msgspec.Struct, frozen=True):
+    """A piece of the canvas in one step: known text, or one position of a slot."""
+
+    text: str  # what the model would write there; empty where the slot ends
+    before: str  # what the step found there
+    state: Literal["pinned", "accepted", "noise"]  # noise: the next step finds another random token there
+    logprob: float  # of `text`, in nats
+
+
 class Draft(msgspec.Struct, frozen=True, tag="draft"):
     """The slots' text after `step` denoise steps, as far as it has resolved."""
 
     id: int
     step: int
     texts: tuple[str, ...]
+    tokens: tuple[Token, ...] = ()  # the whole canvas, if asked for and if the denoiser tells
 
 
 class Alternative(msgspec.Struct, frozen=True):

@@ -18,7 +18,17 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from model_runtime.faults import Unfillable, log_bug, one_line
-from model_runtime.protocol import Alternative, Done, Draft, Infill, Priority, ProtocolError, Reason, Refused
+from model_runtime.protocol import (
+    Alternative,
+    Done,
+    Draft,
+    Infill,
+    Priority,
+    ProtocolError,
+    Reason,
+    Refused,
+    Token,
+)
 from model_runtime.tally import Tally, Times
 from model_runtime.turns import Turns
 
@@ -39,6 +49,8 @@ class Step(Protocol):
     def step(self) -> int: ...
     @property
     def texts(self) -> Callable[[], tuple[str, ...]]: ...
+    @property
+    def tokens(self) -> Callable[[], tuple[Token, ...]]: ...
 
 
 class Fill(Protocol):
@@ -311,7 +323,10 @@ class Scheduler:
 
     def _advance(self, request: _Request, step: Step | None) -> bool:
         """Account for a step and stream it if asked to; False when the request was answered."""
-        texts = self._call(step.texts) if step and request.infill.drafts else None
+        infill, draft = request.infill, None
+        if step and infill.drafts:
+            texts = self._call(step.texts)
+            draft = Draft(infill.id, step.step, texts, self._call(step.tokens) if infill.tokens else ())
         with self._changed:
             if not self._is_open(request):
                 return False
@@ -319,8 +334,8 @@ class Scheduler:
                 return True
             request.steps += 1
             request.stepped = self._clock()
-            if texts is not None:
-                self._reply(request.client, Draft(request.infill.id, step.step, texts))
+            if draft:
+                self._reply(request.client, draft)
             return True
 
     def _answer(self, request: _Request, answer: Answer, times: Times | None = None) -> None:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.stand_in import Fill, Step
 from model_runtime.faults import ModelError, Unfillable
-from model_runtime.protocol import Choice, Infill, Slot
+from model_runtime.protocol import Choice, Infill, Slot, Token
 from model_runtime.scheduler import Order
+
+PIECE = Token("x", "?", "accepted", -0.1)
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Engine:
                 self.steps += 1
                 if "raise" in plan:
                     raise RuntimeError(plan["raise"])
-                order = yield Step(step, lambda step=step: (f"draft {step}",))
+                order = yield Step(step, lambda step=step: (f"draft {step}",), lambda: (PIECE,))
                 if order == "finish" or step == wanted:
                     text = plan.get("text", request.document)
                     slots = sum(isinstance(part, Slot) for part in request.canvas)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -16,7 +18,7 @@ from model_runtime.engine import Engine, Fill
 from model_runtime.faults import Unfillable
 from model_runtime.length import CandidateLengths
 from model_runtime.prefix_cache import PrefixCache
-from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.protocol import MOST_STEPS, Fixed, Infill, Slot
 from model_runtime.rank import Calibration
 from model_runtime.tokens import Tokens
 from tests import tiny
@@ -72,10 +74,60 @@ def test_drafts_cost_nothing_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -
     steps.close()
 
 
+def test_what_a_step_finds_and_leaves_on_the_canvas() -> None:
+    """The picture of a fill is made of it: every step finds what the one before left, and noise elsewhere."""
+    target, seen = engine(), []
+    request = msgspec.structs.replace(REQUEST, canvas=(Fixed("x = "), Slot(6), Fixed("\ny = "), Slot(4)))
+    fill = target.fill(request)
+    with contextlib.suppress(StopIteration):
+        while True:
+            step = next(fill)
+            seen.append((step.texts(), step.tokens()))
+    assert len(seen) > 1
+    for texts, pieces in seen:
+        assert [piece.text for piece in pieces if piece.state == "pinned"] == ["x = ", "\ny = "]
+        assert all(piece.logprob <= 0 for piece in pieces)
+        holes = [piece for piece in pieces if piece.state != "pinned"]
+        assert len(holes) == 6 + 1 + 4 + 1  # each with room for its end
+        written = "".join(piece.text for piece in holes)
+        assert written.startswith(texts[0])
+        assert any(piece.state == "accepted" for piece in holes)
+    for (_, pieces), (_, later) in itertools.pairwise(seen):
+        for piece, after in zip(pieces, later, strict=True):
+            if piece.state == "accepted":
+                assert after.before == piece.text
+
+
+def test_a_denoiser_that_does_not_tell_its_steps() -> None:
+    target = engine()
+    told = target.denoiser.denoise
+
+    def quiet(*args):
+        for proposal in told(*args):
+            yield dataclasses.replace(proposal, seen=None)
+
+    target.denoiser.denoise = quiet
+    assert next(target.fill(REQUEST)).tokens() == ()
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(None, 4), (1, 1), (3, 3), (6, 6), (10_000, MOST_STEPS)])
+def test_a_request_chooses_how_many_steps(steps: int | None, taken: int) -> None:
+    target = engine()
+    target.tokens.profile = dataclasses.replace(
+        target.tokens.profile,
+        policy=dataclasses.replace(
+            target.tokens.profile.policy, stop=lambda before, after, _: after.finished
+        ),
+    )
+    answer, seen = run(target.fill(msgspec.structs.replace(REQUEST, steps=steps)))
+    assert (answer.steps, seen, answer.complete) == (taken, taken, True)
+
+
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
         (Infill(id=1, document="d", prefix="", canvas=(Fixed("x"),)), "invalid"),
+        (Infill(id=1, document="d", prefix="", canvas=(Slot(4),), steps=0), "invalid"),
         (Infill(id=1, document="d", prefix="", canvas=(Slot(47), Fixed("x"), Slot(47))), "invalid"),
     ],
 )

@@ -111,8 +111,10 @@ RULES = [
             "lsp_server.requests",
             "lsp_server.diagnostics",
             "lsp_server.progress",
+            "lsp_server.watching",
         ],
     ),
+    ("only the page listens", list(PACKAGES), ["websockets"], ["lsp_server.play"]),
     ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.syntax"]),
     (
         "grammars",
@@ -231,8 +233,9 @@ def test_importing_loads_no_tensors(module: str) -> None:
     assert run.stdout.split() == []
 
 
-def test_the_server_does_not_load_what_its_reader_process_needs() -> None:
-    code = "import sys, lsp_server.server\nprint(*({'detect_secrets', 'pathspec'} & set(sys.modules)))"
+def test_the_server_does_not_load_what_its_reader_process_or_the_page_needs() -> None:
+    banned = "{'detect_secrets', 'pathspec', 'websockets'}"
+    code = f"import sys, lsp_server.server, lsp_server.cli\nprint(*({banned} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []

@@ -25,11 +25,13 @@ from model_runtime.protocol import (
     Slot,
     Status,
     Stop,
+    Token,
 )
 
 CLIENT = [
     Hello(token="t"),
     Infill(7, "file:///a.py", "é\n", (Fixed("x = "), Slot(8), Fixed("\r\n😀")), deadline_ms=50, drafts=True),
+    Infill(8, "a", "", (Slot(1),), tokens=True, steps=4),
     Cancel(7),
     Feedback(shown=2, accepted=1),
     protocol.StatusRequest(8),
@@ -38,6 +40,7 @@ CLIENT = [
 WORKER = [
     Hello(),
     Draft(7, 1, ("a", "")),
+    Draft(7, 2, ("a",), (Token("é", "é", "pinned", 0.0), Token("", "x", "noise", -2.5))),
     Done(7, ("a", "b"), 0.5, 3, 1.0, 2.0, 3.0, complete=False),
     Refused(7, "busy", "later"),
     Status(8, 1, "loading", "embedded", "auto", "", 0.5, 1, 0, 0, 0, None, None),

@@ -19,7 +19,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from lsp_server.session import Session
-from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status, Token
 
 from .test_server import TIMEOUT, Editor, FakeWorker, check_empty, editor
 
@@ -47,7 +47,8 @@ class Recorder(FakeWorker):
         if request.instruction:
             return Refused(0, "instruction", "the model fake follows no instructions")
         if on_draft:
-            on_draft(Draft(0, 1, ("fi",)))
+            pieces = (Token("a =", "a =", "pinned", 0.0), Token(" fi", "#!", "noise", -1.5))
+            on_draft(Draft(0, 1, ("fi",), pieces if request.tokens else ()))
         if request.original:  # proofreading
             return Done(0, (request.original.replace("wrong", "right"),), 0.9, 1, 0, 0, 0)
         above = request.prefix.rpartition("# fill: ")[2] if "# fill: " in request.prefix else "filled\n"
@@ -176,13 +177,82 @@ async def test_drafts_and_status_for_a_client_that_wants_them() -> None:
         assert all(a != b for a, b in itertools.pairwise(told)), "only changes are told"
 
 
-async def test_other_clients_are_told_nothing() -> None:
+async def test_the_canvas_for_a_client_that_draws_it() -> None:
+    async with editor(COMMAND, experimental={"infill": {"canvas": True}}) as it:
+        drafts = listen(it, "infill/draft")
+        it.open("a = ")
+        await it.ask(0, 4)
+        (draft,) = drafts
+        told = [(token.text, token.before, token.state, token.logprob) for token in draft.tokens]
+        assert told == [("a =", "a =", "pinned", 0.0), (" fi", "#!", "noise", -1.5)]
+        assert (await last_request(it))["tokens"] is True
+
+
+async def test_why_nothing_is_offered_for_a_client_that_asks() -> None:
+    async with editor(COMMAND, experimental={"infill": {"refusals": True}}) as it:
+        refused = listen(it, "infill/refused")
+        it.open("a = 1\n")
+        await it.ask(0, 5)
+        (told,) = refused
+        assert (told.uri, told.position.character, told.reason) == (URI, 5, "finished")
+        assert told.message
+
+
+def steps_params(**changes: Any) -> dict[str, Any]:
+    document, position = {"uri": URI}, {"line": 0, "character": 4}
+    return {"textDocument": document, "position": position, "context": {"triggerKind": 2}} | changes
+
+
+async def test_a_client_chooses_how_many_steps_a_fill_takes() -> None:
     async with editor(COMMAND) as it:
-        heard = listen(it, "infill/draft"), listen(it, "infill/status"), listen(it, "didChangeStatus")
+        it.open("a = ")
+        for sent, steps in ((steps_params(steps=8, context={"triggerKind": 1}), 8), (steps_params(), None)):
+            answer = it.client.protocol.send_request_async("infill/inlineCompletion", sent)
+            found = await asyncio.wait_for(answer, TIMEOUT)
+            assert found.items[0].insertText == "filled"
+            if steps:
+                assert (await last_request(it))["steps"] == steps
+                typed(it, 2, 0, 4, " ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 0},
+        {"steps": 65},
+        {"steps": True},
+        {"steps": "8"},
+        {"position": {"line": 0}},
+        {"position": {"line": "0", "character": 4}},
+        {"textDocument": {}},
+        {"context": {"triggerKind": 9}},
+        {"context": None},
+    ],
+)
+async def test_a_request_for_steps_that_makes_no_sense(changes: dict[str, Any]) -> None:
+    async with editor(COMMAND) as it:
+        it.open("a = ")
+        answer = it.client.protocol.send_request_async("infill/inlineCompletion", steps_params(**changes))
+        with pytest.raises(JsonRpcException, match="infill/inlineCompletion takes"):
+            await asyncio.wait_for(answer, TIMEOUT)
+
+
+async def test_an_item_tells_how_sure_it_is() -> None:
+    async with editor(COMMAND) as it:
+        it.open("a = ")
+        (item,) = (await it.ask(0, 4)).items
+        (told,) = item.command.arguments
+        assert (told["confidence"], told["sources"]) == (0.9, [])
+
+
+async def test_other_clients_are_told_nothing() -> None:
+    methods = ("infill/draft", "infill/status", "infill/refused", "didChangeStatus")
+    async with editor(COMMAND) as it:
+        heard = [listen(it, method) for method in methods]
         it.open("a = ")
         await it.ask(0, 4)
         await it.execute("infill.status")
-        assert heard == ([], [], [])
+        assert heard == [[], [], [], []]
 
 
 def notebook(*cells: tuple[str, str]) -> lsp.DidOpenNotebookDocumentParams:

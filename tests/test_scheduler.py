@@ -92,6 +92,15 @@ def test_drafts_come_in_step_order_and_only_when_asked_for(bench: Bench) -> None
     assert [(m.id, m.step) for _, m in bench.replies if isinstance(m, Draft)] == [(1, 1), (1, 2), (1, 3)]
 
 
+@pytest.mark.parametrize(("wanted", "pieces"), [(False, 0), (True, 1)])
+def test_what_is_on_the_canvas_comes_only_when_asked_for(bench: Bench, wanted: bool, pieces: int) -> None:
+    bench.submit(1, "a", drafts=True, tokens=wanted)
+    bench.start()
+    bench.outcome(1)
+    (draft,) = [m for _, m in bench.replies if isinstance(m, Draft)]
+    assert len(draft.tokens) == pieces
+
+
 def test_the_newest_request_for_a_document_of_a_client_wins(bench: Bench) -> None:
     bench.submit(1, "a")
     bench.submit(2, "b")

@@ -1,5 +1,5 @@
-// A VS Code in a browser, driven over standard input and output: one JSON object a line.
-//   node driver.mjs CONFIG      CONFIG: {codeServer, playwright, chromium, work, port}
+// A VS Code in a browser, or a browser alone, driven over standard input and output: one JSON object a line.
+//   node driver.mjs CONFIG      CONFIG: {playwright, chromium, work}, for VS Code also {codeServer, port}
 // Prints {"ready": true} when code-server answers and the browser is up; then answers each
 // {"id", "do", "args"} with {"id", "result"} or {"id", "error"}. Ends, with all that it started, at the end of its input.
 import { spawn } from 'node:child_process';
@@ -14,31 +14,34 @@ const { chromium } = createRequire(join(config.playwright, 'package.json'))('pla
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const log = openSync(join(config.work, 'code-server.log'), 'a');
 
-const server = spawn(
-  process.execPath,
-  [
-    config.codeServer,
-    ...['--config', join(config.work, 'config.yaml'), '--auth', 'none', '--bind-addr', `127.0.0.1:${config.port}`],
-    ...['--user-data-dir', join(config.work, 'data'), '--extensions-dir', join(config.work, 'extensions')],
-    ...['--disable-telemetry', '--disable-update-check', '--disable-getting-started-override', '--ignore-last-opened'],
-    '--disable-workspace-trust',
-  ],
-  {
-    env: { ...process.env, XDG_DATA_HOME: config.work, XDG_CONFIG_HOME: config.work, XDG_CACHE_HOME: config.work },
-    stdio: ['ignore', log, log],
-  },
-);
+let server; // a browser alone is also of use
+if (config.codeServer) {
+  server = spawn(
+    process.execPath,
+    [
+      config.codeServer,
+      ...['--config', join(config.work, 'config.yaml'), '--auth', 'none', '--bind-addr', `127.0.0.1:${config.port}`],
+      ...['--user-data-dir', join(config.work, 'data'), '--extensions-dir', join(config.work, 'extensions')],
+      ...['--disable-telemetry', '--disable-update-check', '--disable-getting-started-override', '--ignore-last-opened'],
+      '--disable-workspace-trust',
+    ],
+    {
+      env: { ...process.env, XDG_DATA_HOME: config.work, XDG_CONFIG_HOME: config.work, XDG_CACHE_HOME: config.work },
+      stdio: ['ignore', log, log],
+    },
+  );
 
-const answers = () =>
-  new Promise((resolve) => {
-    get({ host: '127.0.0.1', port: config.port, path: '/healthz' }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    }).on('error', () => resolve(false));
-  });
-while (!(await answers())) {
-  if (server.exitCode !== null) throw new Error(`code-server ended with ${server.exitCode}`);
-  await sleep(100);
+  const answers = () =>
+    new Promise((resolve) => {
+      get({ host: '127.0.0.1', port: config.port, path: '/healthz' }, (response) => {
+        response.resume();
+        resolve(response.statusCode === 200);
+      }).on('error', () => resolve(false));
+    });
+  while (!(await answers())) {
+    if (server.exitCode !== null) throw new Error(`code-server ended with ${server.exitCode}`);
+    await sleep(100);
+  }
 }
 
 const browser = await chromium.launch({
@@ -47,6 +50,7 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
 });
 const pages = [];
+const faults = [];
 let page;
 
 const actions = {
@@ -59,6 +63,17 @@ const actions = {
     await page.goto(`http://127.0.0.1:${config.port}/?${query}`);
     await page.waitForSelector('.monaco-workbench', { timeout: 60_000 });
   },
+  /** Opens any page; what it logs as an error is kept. `look` is what Playwright calls a context's options. */
+  async open(url, look) {
+    page = await (await browser.newContext({ viewport: { width: 1100, height: 700 }, ...look })).newPage();
+    pages.push(page);
+    page.on('pageerror', (fault) => faults.push(String(fault)));
+    page.on('console', (line) => line.type() === 'error' && faults.push(line.text()));
+    await page.goto(url);
+  },
+  faults: () => faults.splice(0),
+  select: (selector, value) => page.selectOption(selector, value),
+  fill: (selector, value) => page.fill(selector, value),
   async current(index) {
     page = pages.at(index);
   },
@@ -87,4 +102,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
 }
 await browser.close();
-server.kill();
+server?.kill();

@@ -1,24 +1,24 @@
 """A real VS Code workbench as Python sees it: keys in, what is drawn and what is saved out.
 
-`driver.mjs` is the process that holds the browser; nothing here knows of the server under test.
+`driver` holds the browser; nothing here knows of the server under test.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
-import subprocess
 import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from . import driver
+from .driver import Driver, Unavailable
+
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT = ROOT / "editor-clients" / "vscode"
 VSIX = CLIENT / "infill-ls.vsix"
-DRIVER = Path(__file__).with_name("driver.mjs")
 
 GHOST = """[...document.querySelectorAll('.ghost-text-decoration, .ghost-text')]
   .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('')"""
@@ -28,16 +28,12 @@ LINES = """[...document.querySelectorAll('.monaco-editor .view-line')]
   .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('\\n')"""
 
 
-class Unavailable(Exception):
-    """Why there is no VS Code to test in, and what to do about it."""
-
-
-class Workbench:
+class Workbench(Driver):
     def __init__(
         self, work: Path, settings: dict[str, Any], machine: dict[str, Any], trust: bool = False
     ) -> None:
         """`machine` holds settings that only the machine's user can make, `settings` the others."""
-        prefix, chromium = find()
+        prefix = find()
         self.work, self.folder = work, work / "project"
         for name in ("project/.vscode", "data/User", "data/Machine", "extensions"):
             (work / name).mkdir(parents=True)
@@ -60,54 +56,9 @@ class Workbench:
         self._write_settings()
         keys = [{"key": "ctrl+alt+l", "command": "editor.action.inlineSuggest.acceptNextLine"}]
         (work / "data/User/keybindings.json").write_text(json.dumps(keys))
-        (work / "driver.json").write_text(
-            json.dumps(
-                {
-                    "codeServer": str(prefix / "cs/node_modules/code-server/out/node/entry.js"),
-                    "playwright": str(prefix / "pw"),
-                    "chromium": chromium,
-                    "work": str(work),
-                    "port": _free_port(),
-                }
-            )
+        super().__init__(
+            work, codeServer=str(prefix / "cs/node_modules/code-server/out/node/entry.js"), port=_free_port()
         )
-        self._asked = 0
-        self._process = subprocess.Popen(
-            [str(prefix / "node24"), str(DRIVER), str(work / "driver.json")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._read() == {"ready": True}
-
-    def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-    def do(self, name: str, *args: Any) -> Any:
-        assert self._process.stdin
-        self._asked += 1
-        self._process.stdin.write(json.dumps({"id": self._asked, "do": name, "args": args}) + "\n")
-        self._process.stdin.flush()
-        answer = self._read()
-        assert answer["id"] == self._asked
-        if "error" in answer:
-            shot = self.work / f"failed-{self._asked}.png"
-            if name != "screenshot":
-                self.do("screenshot", str(shot))
-            raise AssertionError(f"{name} {args}: {answer['error'].splitlines()[0]}; see {shot}")
-        return answer["result"]
-
-    def _read(self) -> Any:
-        assert self._process.stdout
-        if not (line := self._process.stdout.readline()):
-            log = self.work / "code-server.log"
-            raise AssertionError(f"the driver has ended\n{log.read_text()[-2000:] if log.exists() else ''}")
-        return json.loads(line)
 
     # What a user does
 
@@ -207,10 +158,6 @@ class Workbench:
     def wait_for_line(self, words: str, seconds: float = 20) -> None:
         self.do("wait", f"({LINES}).includes({json.dumps(words)})", seconds * 1000)
 
-    def screenshot(self, name: str) -> None:
-        folder = Path(os.environ.get("INFILL_LS_SCREENSHOTS") or self.work)
-        self.do("screenshot", str(folder / f"{name}.png"))
-
     def _write_settings(self) -> None:
         for name, settings in (("User", self.settings), ("Machine", self.machine)):
             (self.work / "data" / name / "settings.json").write_text(json.dumps(settings, indent=2))
@@ -224,15 +171,9 @@ def eventually(what: str, condition: Any, seconds: float = 15) -> Any:
     return result
 
 
-def find() -> tuple[Path, str]:
-    """code-server's folder and the browser. Raises Unavailable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infill-ls" / "code-server"
-    prefix = Path(os.environ.get("INFILL_LS_CODE_SERVER") or cache)
-    if not (prefix / "versions").exists():
-        raise Unavailable(f"no VS Code: run .ci/get_code_server.sh {prefix}")
-    browsers = [os.environ.get("INFILL_LS_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser"))]
-    if not (chromium := next(filter(None, browsers), None)):
-        raise Unavailable("no browser: apt-get install chromium, or set INFILL_LS_CHROMIUM")
+def find() -> Path:
+    """code-server's folder. Raises Unavailable."""
+    prefix, _ = driver.find()
     if not VSIX.exists():
         raise Unavailable(
             "no extension: run `npm ci --ignore-scripts && npm run package` in editor-clients/vscode"
@@ -242,7 +183,7 @@ def find() -> tuple[Path, str]:
         raise Unavailable(
             f"{VSIX.name} is older than its sources: run `npm run package` in editor-clients/vscode"
         )
-    return prefix, chromium
+    return prefix
 
 
 def _unpack(folder: Path) -> None:

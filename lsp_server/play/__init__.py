@@ -1,0 +1,1 @@
+"""`infill-ls play`: a page to try the server in a browser, on this machine only."""

@@ -1,0 +1,259 @@
+"""`infill-ls play` in a real browser: type, see ghost text, accept it, go back through the steps, ..."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from .conftest import ROOT
+from .vscode.driver import Driver, Unavailable
+
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
+
+GHOST = """[...document.querySelectorAll('.ghost-text-decoration, .ghost-text')]
+  .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('')"""
+TEXT = """[...document.querySelectorAll('.view-line')]
+  .sort((a, b) => a.offsetTop - b.offsetTop)
+  .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('\\n')"""
+BOARD = "[...document.querySelectorAll('#board .piece')].map((each) => each.className)"
+
+
+class Page:
+    """The page as its user has it."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.do = driver.do
+
+    def value(self, code: str) -> Any:
+        return self.do("evaluate", code)
+
+    def wait(self, code: str, seconds: float = 30) -> Any:
+        """Asked from out here: the page's own policy lets no code in that it does not come with."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(code)):
+            if time.monotonic() > end:
+                shot = self.driver.screenshot("failed")
+                raise AssertionError(f"never came true: {code}; see {shot}")
+            time.sleep(0.05)
+        return found
+
+    def text(self, element: str) -> str:
+        return self.value(f"document.getElementById({json.dumps(element)}).textContent")
+
+    def wait_for(self, element: str, words: str, seconds: float = 30) -> str:
+        text = f"document.getElementById({json.dumps(element)}).textContent"
+        return self.wait(f"{text}.includes({json.dumps(words)}) && {text}", seconds)
+
+    def forget(self) -> None:
+        """So that what is there next is new."""
+        self.value("for (const id of ['outcome', 'told']) document.getElementById(id).textContent = ''")
+
+    def slide(self, element: str, value: int) -> None:
+        code = f"""(() => {{
+          const slider = document.getElementById({json.dumps(element)});
+          slider.value = {value};
+          for (const name of ['input', 'change']) slider.dispatchEvent(new Event(name));
+        }})()"""
+        self.do("evaluate", code)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`infill-ls play` and the address that it printed."""
+    command = [sys.executable, "-m", "lsp_server", "play", "--no-browser"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as play:
+        try:
+            assert play.stdout
+            yield play, play.stdout.readline().strip()
+        finally:
+            play.kill()
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    try:
+        driver = Driver(tmp_path_factory.mktemp("play"))
+    except Unavailable as missing:
+        if os.environ.get("INFILL_LS_REQUIRE_EDITOR") == "1":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    yield driver
+    driver.close()
+
+
+@pytest.fixture(scope="module")
+def page(driver: Driver, process: tuple[subprocess.Popen[str], str]) -> Page:
+    driver.do("open", process[1])
+    page = Page(driver)
+    page.wait("document.querySelector('.view-line') !== null")
+    page.wait_for("state", "ready", 90)  # the worker starts and loads its model
+    return page
+
+
+@pytest.fixture(autouse=True)
+def no_faults(driver: Driver) -> Iterator[None]:
+    """Monaco reports as a fault that it has dropped a request."""
+    yield
+    assert [fault for fault in driver.do("faults") if "Canceled" not in fault] == []
+
+
+def server(process: subprocess.Popen[str]) -> psutil.Process:
+    """The language server of the one page that is open."""
+    (found,) = psutil.Process(process.pid).children()
+    assert "serve" in found.cmdline()
+    return found
+
+
+def test_the_example_is_completed_at_once_and_tab_accepts(page: Page) -> None:
+    ghost = page.wait(GHOST, 60)
+    page.wait_for("outcome", f"Offered: {ghost}")
+    page.driver.screenshot("offered")
+    page.do("press", "Tab")
+    page.wait(f"({TEXT}).includes({json.dumps('self.quantity =' + ghost)})")
+    assert page.value(GHOST) == ""
+
+
+def test_the_steps_of_a_fill_can_be_gone_back_through(page: Page) -> None:
+    page.do("press", "Control+z")
+    page.forget()
+    page.slide("steps", 16)  # asks again
+    page.wait_for("outcome", "Offered")
+    page.wait("document.getElementById('told').textContent.match(/Step (\\d+) of \\1:/)")  # it has been shown
+    last = page.value(BOARD)
+    steps = int(page.value("document.getElementById('frame').max"))
+    assert 1 <= steps <= 16
+    assert not any("noise" in piece for piece in last)
+    page.slide("frame", 0)
+    first = page.value(BOARD)
+    holes = [piece for piece in first if "pinned" not in piece]
+    assert holes
+    assert all("noise" in piece for piece in holes)
+    assert page.text("told") == f"Before the first step: {len(holes)} positions of noise"
+    assert len(first) == len(last)
+    page.slide("frame", 1)
+    assert page.text("told").startswith(f"Step 1 of {steps}:")
+    page.driver.screenshot("steps")
+
+
+def test_one_step_for_who_wants_one(page: Page) -> None:
+    page.forget()
+    page.slide("steps", 1)
+    page.wait("document.getElementById('frame').max === '1'")
+    page.wait_for("outcome", "Offered")
+    page.slide("steps", 8)
+
+
+def test_what_is_typed_is_asked_for_and_kept(page: Page) -> None:
+    """Its picture is docs/play.png: INFILL_LS_SCREENSHOTS=docs pytest -k typed, on a machine with nothing
+    else to do."""
+    page.do("select", "#sample", "inventory.py")
+    page.do("click", "#editor .view-line")
+    page.do("press", "Control+End")
+    page.do("type", "\n    def __eq__(")
+    page.do("press", "Delete")  # the bracket that the editor has closed
+    page.forget()
+    page.do("click", "#suggest")
+    page.wait_for("outcome", "Offered")
+    ghost = page.wait(GHOST)
+    steps = page.wait("document.getElementById('told').textContent.match(/Step (\\d+) of \\1:/)?.[1]")
+    page.slide("frame", min(3, int(steps)))
+    page.driver.screenshot("play")
+    page.do("press", "Tab")
+    page.wait(f"({TEXT}).includes({json.dumps('    def __eq__(' + ghost.splitlines()[0])})")
+
+
+def test_why_nothing_is_offered_is_said(page: Page) -> None:
+    page.do("select", "#sample", "empty.py")
+    page.do("click", "#editor")
+    page.do("type", "x = 1", 20)
+    page.wait_for("outcome", "Nothing offered: ")
+
+
+def test_all_holes_are_filled(page: Page) -> None:
+    page.do("select", "#sample", "stack.py")
+    page.wait(f"({TEXT}).includes('<fill>')")
+    before = page.value(TEXT)
+    page.do("click", "#fill-all")
+    after = page.wait(f"({TEXT}) !== {json.dumps(before)} && ({TEXT})", 60)
+    assert not any(line.strip() == "..." for line in after.splitlines())
+    page.do("click", "#editor .view-line")
+    page.do("press", "Control+z")
+    page.wait(f"({TEXT}) === {json.dumps(before)}")
+
+
+def test_proofreading_marks_words(page: Page) -> None:
+    page.do("select", "#sample", "empty.py")
+    page.do("click", "#proofread")
+    page.wait_for("notices", "Select what is to be proofread")
+    page.do("press", "Home", "Shift+End")
+    page.do("click", "#proofread")
+    page.wait("document.getElementById('notices').textContent.match(/in doubt/)", 60)
+
+
+def test_a_setting_counts_at_once_and_a_bad_value_is_told(page: Page) -> None:
+    if page.value("!document.querySelector('details').open"):
+        page.do("click", "summary")
+    assert "python" in page.value("document.getElementById('setting-languages').value")
+    page.do("fill", "#setting-languages", "javascript")
+    page.do("press", "Tab")
+    page.do("select", "#sample", "inventory.py")
+    page.do("click", "#suggest")
+    page.wait_for("outcome", "infill.languages does not enable python")
+    page.do("fill", "#setting-languages", "python")
+    page.do("press", "Tab")
+    page.do("click", "#suggest")
+    page.wait_for("outcome", "Offered")
+    page.do("fill", "#setting-maxHoleTokens", "1000")
+    page.do("press", "Tab")
+    assert page.value("document.getElementById('setting-maxHoleTokens').matches(':invalid')")
+    page.do("fill", "#setting-model", " ")
+    page.do("press", "Tab")
+    page.wait_for("notices", "infill.model: ' ' is not a model name or folder")
+    page.do("fill", "#setting-model", "embedded")
+    page.do("press", "Tab")
+    page.driver.screenshot("settings")
+
+
+def test_a_server_that_dies_comes_back(page: Page, process: tuple[subprocess.Popen[str], str]) -> None:
+    old = server(process[0])
+    page.do("click", "#editor .view-line")
+    page.do("press", "Control+End")
+    page.do("type", "\n# kept\n")
+    old.kill()
+    page.wait("!document.getElementById('banner').hidden")
+    page.wait("document.getElementById('banner').hidden")
+    assert server(process[0]).pid != old.pid
+    assert "# kept" in page.value(TEXT)
+    page.do("press", "Control+Home", "End")
+    page.do("type", "\n")
+    page.wait_for("outcome", "Nothing offered: ")  # the new one knows the text
+    page.driver.do("faults")
+
+
+def test_in_the_dark_and_narrow(driver: Driver, process: tuple[subprocess.Popen[str], str]) -> None:
+    look = {"colorScheme": "dark", "reducedMotion": "reduce", "viewport": {"width": 1000, "height": 650}}
+    driver.do("open", process[1], look)
+    page = Page(driver)
+    page.wait_for("outcome", "Offered", 60)
+    # Nothing moves: the last frame is there as soon as the first.
+    assert page.text("told").startswith("Step ")
+    assert page.value("document.documentElement.scrollWidth <= innerWidth")
+    driver.screenshot("dark")
+    driver.do("closeWindow")
+
+
+def test_without_the_process_the_page_says_so(page: Page, process: tuple[subprocess.Popen[str], str]) -> None:
+    process[0].send_signal(signal.SIGINT)
+    assert process[0].wait(20) == 0
+    page.wait_for("banner", "infill-ls play does not answer", 20)
+    page.driver.do("faults")
