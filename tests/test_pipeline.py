@@ -140,7 +140,7 @@ class OneAfterTheOther(OneAnswer):
 MENDED: list[tuple[Done | Refused, str, int]] = [
     (done("1 +", 0.45), "x = 1 + 2", 2),  # what the second request brings is put between what was kept
     (done("= =", 0.9), "parse", 2),
-    (done("2", 0.3), "confidence", 2),
+    (done("2", 0.2), "confidence", 2),
     (Refused(1, "deadline", "out of time"), "parse", 2),
 ]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from model_runtime.faults import Unfillable
+from model_runtime.fills import Fill, Filling, Step
 from model_runtime.protocol import Alternative, Infill
 from model_runtime.remote import prompts
 from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
@@ -25,24 +26,6 @@ from model_runtime.remote.http import Http
 CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
 SOURCES = ("server",)
 VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
-
-
-@dataclass(frozen=True)
-class Step:
-    step: int
-    texts: Callable[[], tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Fill:
-    texts: tuple[str, ...]
-    confidence: float
-    steps: int = 1
-    prefill_ms: float = 0.0  # until the first text came
-    denoise_ms: float = 0.0
-    complete: bool = True
-    alternatives: tuple[Alternative, ...] = ()
-    sources: tuple[str, ...] = SOURCES
 
 
 class TextEngine:
@@ -59,7 +42,7 @@ class TextEngine:
     def idle(self) -> None:
         """Nothing can be prepared here."""
 
-    def fill(self, request: Infill) -> Generator[Step | None, Literal["finish"] | None, Fill]:
+    def fill(self, request: Infill) -> Filling:
         """Yields when text has come, and None while it waits. Raises Unfillable."""
         if not prompts.slots(request):
             raise Unfillable("invalid", "the canvas has no hole")
@@ -138,7 +121,8 @@ def _best(attempts: Sequence[Attempt]) -> Fill:
     for attempt in ranked:
         found.setdefault(attempt.texts(), attempt.confidence)
     (texts, confidence), *others = found.items()
-    return Fill(texts, confidence, alternatives=tuple(Alternative(*each, SOURCES) for each in others))
+    alternatives = tuple(Alternative(*each, SOURCES) for each in others)
+    return Fill(texts, confidence, 1, 0.0, 0.0, True, alternatives, SOURCES)
 
 
 def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:
