@@ -98,7 +98,7 @@ def examine(folder: Path, name: str) -> Checkpoint:
 
 
 def describe(folder: Path, again: str) -> Checkpoint:
-    """All but the weights, which need not be there. `again`: how to get what is missing. Raises ModelError."""
+    """All but the weights, which may be elsewhere. `again`: how to get what is missing. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(
             f"there is no folder {folder}; set infill.model to a folder or an id like owner/name"

@@ -29,7 +29,8 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
         if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
             raise ModelError(
                 f"the model in {found.folder} has no chat template and was not trained by this project; "
-                "add its chat_template.jinja, or set infill.model to an instruction-tuned one, such as google/diffusiongemma-26B-A4B-it"
+                "add its chat_template.jinja, or set infill.model to an instruction-tuned one, such as "
+                "google/diffusiongemma-26B-A4B-it"
             )
         return Prompting(Tokens(tokenizer, profiles.EMBEDDED), None)
     talk = dialogue.load(found.folder, tokenizer, found.config, found.generation)
