@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,18 @@ class Checkpoint:
     folder: Path
     config: dict[str, Any]
     generation: dict[str, Any]
-    files: tuple[Path, ...]  # of weights
-    packed: bool  # as this project ships its own: int8, one scale a row
+    files: tuple[Path, ...] = ()  # of weights
+    packed: bool = False  # as this project ships its own: int8, one scale a row
 
     @property
     def quantized(self) -> str:
         """How its weights come quantised, if they do."""
         return (self.config.get("quantization_config") or {}).get("quant_method", "")
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of its table: ids that a canvas may hold. A tokenizer may know fewer."""
+        return (self.config.get("text_config") or {}).get("vocab_size", 262_144)
 
     def weights(self, packable: Callable[[str], bool]) -> Weights:
         shapes: list[tuple[int, ...]] = []
@@ -84,6 +89,16 @@ def find(model: str) -> Path:
 def examine(folder: Path, name: str) -> Checkpoint:
     """`name` is what the user calls it. Raises ModelError where it cannot be loaded as it is."""
     again = f"infill-ls models download {name}" if is_id(name) else "copy the model again"
+    found = describe(folder, again)
+    packed = (folder / PACKED_FILE).is_file()
+    files = [folder / PACKED_FILE] if packed else _weight_files(folder, again)
+    for path in files:
+        check_file(path, again)
+    return replace(found, files=tuple(files), packed=packed)
+
+
+def describe(folder: Path, again: str) -> Checkpoint:
+    """All but the weights, which may be elsewhere. `again`: how to get what is missing. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(
             f"there is no folder {folder}; set infill.model to a folder or an id like owner/name"
@@ -97,14 +112,8 @@ def examine(folder: Path, name: str) -> Checkpoint:
             f"the model in {folder} is a {config.get('model_type')!r}, a {MODEL_TYPE!r} is needed; "
             "`infill-ls models list` names some"
         )
-    packed = (folder / PACKED_FILE).is_file()
-    files = [folder / PACKED_FILE] if packed else _weight_files(folder, again)
-    for path in files:
-        check_file(path, again)
     generation = folder / "generation_config.json"
-    return Checkpoint(
-        folder, config, _json(generation, again) if generation.is_file() else {}, tuple(files), packed
-    )
+    return Checkpoint(folder, config, _json(generation, again) if generation.is_file() else {})
 
 
 def _weight_files(folder: Path, again: str) -> list[Path]:

@@ -121,8 +121,7 @@ def _dtype(
     if dtype == "auto":
         small = weights.parameters < SMALL and device.type == "cpu"
         dtype = "float32" if small else "bfloat16"
-    vocabulary = (found.config.get("text_config") or {}).get("vocab_size", 262_144)
-    working = fitting.working_bytes(vocabulary, profile.canvas, cache)
+    working = fitting.working_bytes(found.vocabulary, profile.canvas, cache)
     room = fitting.Room(str(device), free_bytes(device))
     if problem := fitting.problem(weights, working, dtype, choice.quantization, room):
         raise ModelError(problem)

@@ -40,7 +40,6 @@ class Profile:
     drafts: int  # retrieved drafts that are ranked
     mended: int  # of these, how many are denoised on as rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
-    instructions: bool  # whether it does what a user asks for in words
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     answer: Policy | None = None  # for a whole answer, where nothing is pinned
 
@@ -68,7 +67,6 @@ EMBEDDED = Profile(
     drafts=8,
     mended=0,
     heal=False,
-    instructions=False,
 )
 
 # What transformers takes where a checkpoint's generation_config.json says nothing.
@@ -114,7 +112,6 @@ def of_chat(
         drafts=4,
         mended=0,
         heal=False,
-        instructions=True,
         special=special,
         answer=answer,
     )

@@ -29,13 +29,14 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
         if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
             raise ModelError(
                 f"the model in {found.folder} has no chat template and was not trained by this project; "
-                "set infill.model to an instruction-tuned one, such as google/diffusiongemma-26B-A4B-it"
+                "add its chat_template.jinja, or set infill.model to an instruction-tuned one, such as "
+                "google/diffusiongemma-26B-A4B-it"
             )
         return Prompting(Tokens(tokenizer, profiles.EMBEDDED), None)
     talk = dialogue.load(found.folder, tokenizer, found.config, found.generation)
     text = found.config.get("text_config") or {}
     added = json.loads((found.folder / "tokenizer.json").read_bytes()).get("added_tokens") or []
-    unknown = range(tokenizer.get_vocab_size(), text.get("vocab_size", 0))  # rows without a token
+    unknown = range(tokenizer.get_vocab_size(), found.vocabulary)  # rows without a token
     profile = profiles.of_chat(
         generation=found.generation,
         canvas=found.config.get("canvas_length") or 256,

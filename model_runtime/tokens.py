@@ -10,7 +10,6 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tokenizers import Tokenizer
 
@@ -76,10 +75,6 @@ class Tokens:
     def __init__(self, tokenizer: Tokenizer, profile: Profile) -> None:
         self.tokenizer = tokenizer
         self.profile = profile
-
-    @staticmethod
-    def load(folder: Path, profile: Profile) -> Tokens:
-        return Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")), profile)
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []

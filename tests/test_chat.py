@@ -361,7 +361,7 @@ def test_a_model_that_reads_no_images(chat: Chat) -> None:
 
 
 def test_an_engine_fills_and_rewrites(folder: Path, tmp_path: Path) -> None:
-    ending = tiny_gemma.write(tmp_path / "ending", ending=True)
+    ending = tiny_gemma.write(tmp_path / "ending", ending=3.0)
     loaded = model.load(Choice(model=str(ending), device="cpu"))
     engine = Engine("tiny", loaded.denoiser, loaded.prompting.tokens, chat=loaded.prompting.chat)
     assert engine.run(HOLE).complete

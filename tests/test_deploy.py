@@ -87,10 +87,10 @@ def test_vllm_is_started_alike_everywhere() -> None:
 @pytest.mark.parametrize("where", ["compose", "kubernetes", "systemd"])
 def test_it_serves_what_the_worker_asks_for(where: str) -> None:
     given = commands()[where]
-    profile = profiles.EMBEDDED
+    profile = profiles.of_chat(generation={}, canvas=256, bos=2, pad=0, special=frozenset())
     assert json.loads(given["diffusion-config"])["canvas_length"] >= max(256, profile.canvas)
     assert int(given["max-logprobs"]) >= wire.TOP
-    assert int(given["max-model-len"]) >= profile.context + profile.canvas
+    assert int(given["max-model-len"]) >= profile.context + profile.context_step + profile.canvas
     assert given["served-model-name"] == "google/diffusiongemma-26B-A4B-it"
     assert given["generation-config"] == "vllm"
     assert "enable-prefix-caching" in given

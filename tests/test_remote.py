@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from model_runtime import profiles
+from model_runtime.checkpoint import EMBEDDED_FOLDER
 from model_runtime.denoiser import Row
 from model_runtime.engine import Engine, load_engine
 from model_runtime.faults import ModelError, Unfillable
@@ -22,7 +23,7 @@ from model_runtime.remote import contact
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.http import Http
-from model_runtime.remote.loading import EMBEDDED, load
+from model_runtime.remote.loading import load
 from model_runtime.remote.vllm import VllmDenoiser
 from tests import tiny
 from tests.servers import Process, free_port, make_certificate, started
@@ -177,11 +178,11 @@ def test_another_model_is_refused(server: Process, tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path / "mine")
     with pytest.raises(ModelError, match="has another vocabulary than"):
         load(Choice(model=str(folder), backend="vllm", url=server.url))
-    shutil.copytree(EMBEDDED, tmp_path / "same", ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(EMBEDDED_FOLDER, tmp_path / "same", ignore=shutil.ignore_patterns("*.safetensors"))
     load(Choice(model=str(tmp_path / "same"), backend="vllm", url=server.url))
-    other = json.loads((EMBEDDED / "tokenizer.json").read_text().replace("<gap>", "<hole>"))
+    other = json.loads((EMBEDDED_FOLDER / "tokenizer.json").read_text().replace("<gap>", "<hole>"))
     (tmp_path / "same" / "tokenizer.json").write_text(json.dumps(other))
-    with pytest.raises(ModelError, match=r"was not trained by this project.*set infill\.backend to openai"):
+    with pytest.raises(ModelError, match=r"was not trained by this project; add its chat_template"):
         load(Choice(model=str(tmp_path / "same"), backend="vllm", url=server.url))
     with pytest.raises(ModelError, match="is not on this machine; get it with `hf download org/none"):
         load(Choice(model="org/none", backend="vllm", url=server.url))
@@ -210,10 +211,8 @@ def test_a_server_that_is_gone_is_no_reason_not_to_start(server: Process) -> Non
     assert "cannot be reached" in states[gone]
 
 
-def test_a_rewrite_is_written_by_chat_canvas_after_canvas(
-    server: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only of a model that follows instructions. What the embedded one writes is of no use, but it comes."""
+def test_the_same_server_writes_texts(server: Process) -> None:
+    """Where it is asked by chat, which takes no temperature. What the embedded model writes is of no use."""
     request = Infill(
         id=1,
         document="d",
@@ -225,8 +224,8 @@ def test_a_rewrite_is_written_by_chat_canvas_after_canvas(
     )
     with pytest.raises(Unfillable, match="follows no instructions"):
         remote(server.url).run(request)
-    monkeypatch.setattr(profiles, "EMBEDDED", dataclasses.replace(profiles.EMBEDDED, instructions=True))
-    drafts = [step.texts() for step in remote(server.url).fill(request) if step]
+    engine = load(Choice(backend="openai", url=server.url))
+    drafts = [step.texts() for step in engine.fill(request) if step]
     assert len(drafts) > 2, "it is streamed"
     body = json.loads(server.seen()[-1])
     assert body["stream"]

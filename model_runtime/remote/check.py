@@ -40,7 +40,10 @@ async def checked(choice: Choice) -> dict[str, object]:
         if choice.backend == "openai":
             places, meet = loading.texts_meeting(choice, http)
         else:
-            places, meet = loading.canvas_meeting(choice, http, loading.tokens_of(choice.model))
+            from model_runtime import prompts  # only here: this loads torch
+
+            prompting = prompts.load(loading.described(choice.model))
+            places, meet = loading.canvas_meeting(choice, http, prompting)
     except ModelError as error:
         return {"error": str(error)}
     return {"servers": await asyncio.gather(*(_one(url, meet) for url in places))}

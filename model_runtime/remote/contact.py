@@ -26,7 +26,9 @@ PATHS: dict[Kind, str] = {
 }
 PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
 SUFFIX = "\n# 2f6b1c\n"
-_OTHER_ENDPOINT = (400, 404, 405, 422, 500, 501)  # what servers say of an endpoint or field they lack
+_NOT_THERE = (404, 405)
+_OTHER_ENDPOINT = (*_NOT_THERE, 400, 422, 500, 501)  # what servers say of an endpoint or field they lack
+_WISHES = ((True, True), (False, True), (True, False), (False, False))  # log-probabilities, a temperature
 _QUANTIZED = re.compile(
     r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$"
 )
@@ -37,7 +39,7 @@ class Contact:
     model: str  # as the server calls it
     kind: Kind
     logprobs: bool = True  # whether it gives them
-    adjustable: bool = True  # takes a temperature
+    adjustable: bool = True  # takes a temperature; vLLM's diffusion models do not
 
 
 class Tried(msgspec.Struct):
@@ -88,7 +90,7 @@ def vllm(http: Http, needs: Needs) -> Callable[[str], Awaitable[Contact]]:
                 f"{url} takes {found.max_model_len} tokens, {needs.tokens} are needed; "
                 "start it with a larger --max-model-len"
             )
-        return Contact(found.id, "canvas", adjustable=False)
+        return Contact(found.id, "canvas")
 
     return meet
 
@@ -139,8 +141,8 @@ def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], 
         kinds: list[Kind] = [told[url]] if url in told else ["fim", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
-            for logprobs in (True, False):
-                contact = Contact(name, kind, logprobs)
+            for logprobs, adjustable in _WISHES:
+                contact = Contact(name, kind, logprobs, adjustable)
                 try:
                     answer = await http.post(url, PATHS[kind], _tried(contact), Answer)
                     if any(choice.text and SUFFIX in choice.text for choice in answer.choices):
@@ -149,9 +151,11 @@ def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], 
                     if failed.status not in _OTHER_ENDPOINT:
                         raise
                     fault = failed
+                    if failed.status in _NOT_THERE:
+                        break
                 else:
                     given = any(choice.logprobs for choice in answer.choices)
-                    return Contact(name, kind, logprobs and given)
+                    return Contact(name, kind, logprobs and given, adjustable)
         if len(kinds) == 1 and fault:
             raise fault
         tried = ", ".join(PATHS[kind] for kind in kinds)
@@ -167,6 +171,8 @@ def _tried(contact: Contact) -> dict[str, Any]:
         wish: dict[str, Any] = {"logprobs": True}
     else:
         asked, wish = {"prompt": "x = ", "suffix": SUFFIX}, {"logprobs": 1}
+    if contact.adjustable:
+        asked["temperature"] = 0.0
     return {"model": contact.model, "max_tokens": 1, **asked, **(wish if contact.logprobs else {})}
 
 

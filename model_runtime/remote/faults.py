@@ -46,6 +46,9 @@ def of_status(
         case 404 | 405:
             what = f"{url} has no {path}, or not for this model"
             message = f"{what} ({status}); check infill.backendUrl and infill.model"
+        case 400 if "maximum context length" in said:
+            what = f"{url} has no room for a prompt of this length (400)"
+            message = f"{what}; select less, or start it with a larger --max-model-len"
         case 413:
             message = f"{url} takes no request of this size (413); raise its limit"
         case 429 | 503:

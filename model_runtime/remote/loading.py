@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_runtime import checkpoint
+from model_runtime.checkpoint import Checkpoint
 from model_runtime.faults import ModelError
 from model_runtime.protocol import Choice
 from model_runtime.remote import contact
@@ -21,11 +23,10 @@ from model_runtime.remote.texts import TextEngine
 from model_runtime.resident import LoadedEngine
 
 if TYPE_CHECKING:
-    from model_runtime.tokens import Tokens
+    from model_runtime.prompts import Prompting
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = Path(__file__).resolve().parent.parent / "embedded"
 Meet = Callable[[str], Awaitable[Contact]]
 
 
@@ -34,16 +35,16 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     if choice.backend == "openai":
         background, servers = _met(*texts_meeting(choice, http))
         return TextEngine(_named(choice) or "the server's model", http, servers, background)
-    from model_runtime import rank
+    from model_runtime import prompts, rank  # only here: this loads torch
     from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
 
-    tokens = tokens_of(choice.model)
+    found = described(choice.model)
+    prompting = prompts.load(found)
     on_progress(0.5)
-    background, servers = _met(*canvas_meeting(choice, http, tokens))
-    vocabulary = tokens.tokenizer.get_vocab_size()
-    denoiser = VllmDenoiser(http, servers, background, tokens.profile, vocabulary)
-    writer = TextEngine(choice.model, http, servers, background)
-    return VllmEngine(choice.model, denoiser, tokens, rank.load(tokenizer_folder(choice.model)), writer)
+    background, servers = _met(*canvas_meeting(choice, http, prompting))
+    tokens = prompting.tokens
+    denoiser = VllmDenoiser(http, servers, background, tokens.profile, found.vocabulary)
+    return VllmEngine(choice.model, denoiser, tokens, rank.load(found.folder), prompting.chat)
 
 
 def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
@@ -53,46 +54,30 @@ def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
     return list(places), contact.openai(http, _named(choice), told)
 
 
-def canvas_meeting(choice: Choice, http: Http, tokens: Tokens) -> tuple[list[str], Meet]:
+def canvas_meeting(choice: Choice, http: Http, prompting: Prompting) -> tuple[list[str], Meet]:
     """The addresses, and how to meet a server of canvases there."""
-    profile = tokens.profile
-    probe = tuple(tokens.encode(contact.PROBE_TEXT))
-    needs = Needs(choice.model, profile.canvas, profile.context + profile.canvas, probe)
+    profile = prompting.tokens.profile
+    probe = tuple(prompting.tokens.encode(contact.PROBE_TEXT))
+    opening = profile.context_step if prompting.chat else 0  # lines that begin an answer, and marks of turns
+    needs = Needs(choice.model, profile.canvas, profile.context + opening + profile.canvas, probe)
     return [contact.split(url)[0] for url in urls(choice)], contact.vllm(http, needs)
 
 
-def tokens_of(model: str) -> Tokens:
-    """The same prompt, canvas and ids as the model has on this machine."""
-    from model_runtime import profiles  # only here: this loads torch
-    from model_runtime.tokens import Tokens
-
-    tokens = Tokens.load(tokenizer_folder(model), profiles.EMBEDDED)
-    if tokens.tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
-        raise ModelError(
-            f"{model} was not trained by this project, and how to have it denoise on a server is not known "
-            "yet; set infill.backend to openai"
-        )
-    return tokens
-
-
-def tokenizer_folder(model: str) -> Path:
-    """Where a model's tokenizer is on this machine; its weights are not needed. Downloads nothing."""
+def described(model: str) -> Checkpoint:
+    """What this machine has of a model that a server has whole: tokenizer, configuration, chat template.
+    Downloads nothing. Raises ModelError."""
+    again = "copy it from the model that the server serves"
     if model == "embedded":
-        return EMBEDDED
-    folder = Path(model).expanduser()
-    if (folder / "tokenizer.json").is_file():
-        return folder
-    if folder.is_dir() or folder.is_absolute() or model.count("/") != 1:
-        raise ModelError(f"{folder} has no tokenizer.json; copy it from the model that the server serves")
+        return checkpoint.describe(checkpoint.EMBEDDED_FOLDER, again)
+    if not checkpoint.is_id(model):
+        return checkpoint.describe(Path(model).expanduser(), again)
     from huggingface_hub import try_to_load_from_cache
 
+    again = f"get it with `hf download {model} --include '*.json' --include '*.jinja'`"
     found = try_to_load_from_cache(model, "tokenizer.json")
     if not isinstance(found, str):
-        raise ModelError(
-            f"the tokenizer of {model} is not on this machine; get it with "
-            f"`hf download {model} tokenizer.json config.json`"
-        )
-    return Path(found).parent
+        raise ModelError(f"the tokenizer of {model} is not on this machine; {again}")
+    return checkpoint.describe(Path(found).parent, again)
 
 
 def urls(choice: Choice) -> list[str]:

@@ -94,7 +94,7 @@ class TextEngine:
         """One server for all of an attempt's holes: not every server is asked in the same way."""
 
         async def use(url: str, contact: Contact) -> None:
-            kind = "chat" if request.instruction or contact.kind == "canvas" else contact.kind
+            kind = "chat" if request.instruction else contact.kind
             heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
             attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
             try:

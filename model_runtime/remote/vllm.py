@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from model_runtime import denoise
+from model_runtime.chat import Chat
 from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, Proposal, Row
 from model_runtime.engine import Engine
 from model_runtime.profiles import Profile
-from model_runtime.protocol import Infill
 from model_runtime.rank import Calibration
 from model_runtime.remote import wire
 from model_runtime.remote.background import Background
@@ -27,7 +27,6 @@ from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import Contact
 from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
-from model_runtime.remote.texts import TextEngine
 from model_runtime.tokens import Tokens
 
 SCORE_S = 15.0  # meanwhile nobody can be told to stop; a GPU takes a tenth of a second
@@ -46,6 +45,9 @@ class VllmDenoiser:
         self._background = background
         self._vocabulary = vocabulary
 
+    def servers(self) -> dict[str, str]:
+        return self._servers.states()
+
     def cached(self, prompt: Sequence[int]) -> int:
         """The server has its own prefix cache: nothing is gained by putting prompt tokens on the canvas."""
         return len(prompt)
@@ -57,12 +59,12 @@ class VllmDenoiser:
         self, prompt: Sequence[int], rows: Sequence[Row], policy: denoise.Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """After one step for all rows, and after all steps for those that are kept. No more often, as what
-        a model believes between two steps stays on the server."""
+        a model believes between two steps stays on the server. Free rows: after all steps only, since none
+        of them is given up early and one step makes no answer."""
         canvases = self._seeded(rows, seed)
         alive: tuple[int, ...] = tuple(range(len(rows)))
-        step, last = 0, policy.max_steps
-        while step < last:
-            step = 1 if step == 0 else last
+        last = policy.max_steps
+        for step in sorted({last if rows[0].free else 1, last}):
             guess = yield from self._denoised(prompt, [(rows[i], canvases[i]) for i in alive], step)
             kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess)
             alive = alive if kept is None else tuple(kept)
@@ -159,19 +161,13 @@ class VllmDenoiser:
 
 
 class VllmEngine(Engine):
-    """Fills by denoising; rewrites by chat, where the answer may be longer than a canvas: the server
-    writes canvas after canvas and streams each as it is done."""
+    """An engine that can say how its servers are."""
 
     def __init__(
-        self, name: str, denoiser: VllmDenoiser, tokens: Tokens, calibration: Calibration, writer: TextEngine
+        self, name: str, denoiser: VllmDenoiser, tokens: Tokens, calibration: Calibration, chat: Chat | None
     ) -> None:
-        super().__init__(name, denoiser, tokens, calibration)
-        self._writer = writer
+        super().__init__(name, denoiser, tokens, calibration, chat)
+        self._states = denoiser.servers
 
     def servers(self) -> dict[str, str]:
-        return self._writer.servers()
-
-    def fill(self, request: Infill) -> Any:
-        if request.instruction and self.tokens.profile.instructions:
-            return self._writer.fill(request)
-        return super().fill(request)
+        return self._states()

@@ -23,7 +23,7 @@ SHARD = "model-00001-of-00002.safetensors"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gemma.write(tmp_path_factory.mktemp("gemma"), ending=True)
+    return tiny_gemma.write(tmp_path_factory.mktemp("gemma"), ending=3.0)
 
 
 @pytest.fixture
