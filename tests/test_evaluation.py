@@ -250,7 +250,7 @@ def test_bad_files_are_one_line(
         (("--backend", "tgi"), 2, "--backend: 'tgi' is not local or vllm or openai"),
         (("--backend", "vllm", "--backend-url", "gpu"), 2, "--backend-url: 'gpu' is not empty or addresses"),
         (("--backend", "vllm", "--backend-url", "http://a", "--only", "causal"), 2, "leave out --backend"),
-        (("--only", "causal", "--model", "/no/such"), 1, "no model at /no/such"),
+        (("--only", "causal", "--model", "/no/such"), 1, "no folder /no/such"),
         (("--only", "copy", "--chart", "x.png"), 1, "pip install 'infill-ls[train]'"),
     ],
 )
