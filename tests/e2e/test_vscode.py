@@ -365,3 +365,13 @@ def test_what_a_key_does(bench: Workbench, keys: str, text: str, at: tuple[int, 
     bench.do("press", "Control+k", f"Alt+{keys}")
     eventually("a change", lambda: bench.dirty)
     bench.expect(path, expected)
+
+
+def test_words_that_look_unlikely_are_marked(bench: Workbench) -> None:
+    scripted(bench)
+    path = bench.open("doubts.py", "first = 1\nsecond = third\n")
+    bench.go_to(1, 0)
+    bench.do("press", "Control+k", "Alt+p")
+    bench.wait_for_notice("look unlikely")
+    bench.do("wait", "document.querySelector('.squiggly-info, .squiggly-warning, .squiggly-hint') !== null")
+    bench.expect(path, "first = 1\nsecond = third\n")

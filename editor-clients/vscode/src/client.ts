@@ -24,8 +24,8 @@ export interface Listener {
   draft(draft: Draft): void;
   /** An inline completion has been answered. */
   answered(): void;
-  /** The server wants a rewrite and leaves it to the client to ask for the instruction. */
-  rewrite(argument: { uri: string; range: vscode.Range }): void;
+  /** An action of the server's that is a command: the client asks for an instruction, or says what came of it. */
+  chosen(command: 'infill.rewrite' | 'infill.proofread', place: { uri: string; range: vscode.Range }): void;
 }
 
 /** Not started yet. `folder` is where the server runs, `restricted` what only a trusted workspace may set. */
@@ -74,8 +74,8 @@ export function create(
       },
       executeCommand: async (command, args, next) => {
         const argument = (args as unknown[])[0] as { uri: string; range: Range; instruction?: string } | undefined;
-        if (command === 'infill.rewrite' && argument && !argument.instruction) {
-          listener.rewrite({ uri: argument.uri, range: client.protocol2CodeConverter.asRange(argument.range) });
+        if (argument && (command === 'infill.proofread' || (command === 'infill.rewrite' && !argument.instruction))) {
+          listener.chosen(command, { uri: argument.uri, range: client.protocol2CodeConverter.asRange(argument.range) });
           return undefined;
         }
         return tell(() => Promise.resolve(next(command, args) as unknown));

@@ -8,6 +8,12 @@ import { askInstruction } from './instruction';
 import type { Previews } from './preview';
 import { KIND } from './protocol';
 
+/** Where the server's own action is to be done, instead of at the selection. */
+export interface Place {
+  uri: string;
+  range: vscode.Range;
+}
+
 export class Commands {
   /** `client` gives the running client, or has said why there is none. */
   constructor(
@@ -16,7 +22,7 @@ export class Commands {
     private readonly kept: vscode.Memento,
   ) {}
 
-  async rewriteSelection(place?: { uri: string; range: vscode.Range }): Promise<void> {
+  async rewriteSelection(place?: Place): Promise<void> {
     const editor = place ? await shown(place.uri) : active();
     if (!editor) return;
     const range = editor.document.validateRange(place?.range ?? wholeLines(editor.selection));
@@ -61,8 +67,9 @@ export class Commands {
     }
   }
 
-  async proofreadSelection(): Promise<void> {
-    const editor = active();
+  /** The selection, or the line with the cursor: the model looks at every word by itself. */
+  async proofreadSelection(place?: Place): Promise<void> {
+    const editor = place ? await shown(place.uri) : active();
     const client = editor && (await this.client());
     if (!client) return;
     const { document, selection } = editor;
@@ -70,15 +77,13 @@ export class Commands {
       void vscode.window.showWarningMessage('infill-ls: this server cannot proofread; install a newer one');
       return;
     }
-    const range = selection.isEmpty ? new vscode.Range(0, 0, document.lineCount, 0) : selection;
-    const argument = { uri: uriOf(client, document), range: asRange(document.validateRange(range)) };
-    const answer = await command<{ found?: number } | null>(client, 'infill.proofread', argument, 'proofread');
-    if (answer === undefined) return;
-    const found = answer?.found ?? 0;
-    const words = found === 1 ? 'one place looks unlikely' : `${found} places look unlikely`;
-    void vscode.window.showInformationMessage(
-      `infill-ls: ${found ? `${words}; see the Problems view` : 'nothing looks unlikely'}`,
-    );
+    const range = document.validateRange(place?.range ?? (selection.isEmpty ? wholeLines(selection) : selection));
+    const argument = { uri: uriOf(client, document), range: asRange(range) };
+    const answer = await command<{ found: number }>(client, 'infill.proofread', argument, 'proofread');
+    if (!answer) return;
+    const words = answer.found === 1 ? 'one word looks unlikely' : `${answer.found} words look unlikely`;
+    const what = answer.found ? `${words}; the light bulb offers others` : 'no word looks unlikely';
+    void vscode.window.showInformationMessage(`infill-ls: ${what}`);
   }
 
   /** Ask the server for the edit, show it if that is wanted, make it if the document is still the same. */

@@ -128,8 +128,9 @@ class Infill {
         answered: () => {
           this.drafts.clear();
         },
-        rewrite: (place) => {
-          void this.commands.rewriteSelection(place);
+        chosen: (command, place) => {
+          if (command === 'infill.rewrite') void this.commands.rewriteSelection(place);
+          else void this.commands.proofreadSelection(place);
         },
       });
       client.onDidChangeState(({ newState }) => {
