@@ -67,7 +67,7 @@ def test_quick(folder: Path, tmp_path: Path) -> None:
         (["--random-weights", "9b"], 2, "invalid choice"),
         (["--random-weights", "tiny", "--model", "embedded"], 2, "leave --model out"),
         (["--fast"], 2, "--fast"),
-        (["--model", "/no/such/model"], 1, "no model at /no/such/model"),
+        (["--model", "/no/such/model"], 1, "no folder /no/such/model"),
         (["--device", "tpu"], 1, "'tpu' cannot be used"),
         (["--random-weights", "26b", "--device", "cpu"], 1, "63 GB free (50.5 GB of weights)"),
     ],
