@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -41,15 +42,22 @@ def end_processes(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def runtime_dir() -> Iterator[Path]:
-    """A private INFILL_LS_RUNTIME_DIR for the whole run; a short path, for the sake of Unix sockets."""
+@contextmanager
+def private_workers() -> Iterator[Path]:
+    """A new INFILL_LS_RUNTIME_DIR, whose workers end with it; a short path, for the sake of Unix sockets."""
     path = Path(tempfile.mkdtemp(prefix="infill-", dir="/tmp" if os.name == "posix" else None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INFILL_LS_RUNTIME_DIR", str(path))
         yield path
     end_processes(worker_processes(path))
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_dir() -> Iterator[Path]:
+    """The folder of the workers that tests share."""
+    with private_workers() as path:
+        yield path
 
 
 @pytest.fixture

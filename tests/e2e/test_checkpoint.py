@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,18 @@ from msgspec.structs import replace
 from lsp_server.worker import Worker
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot
 from tests import tiny_gemma
+from tests.conftest import private_workers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "def area(width, height):\n    ...\n\n\ntotal = area(2, \nprint(total)\n"
 HOLE = Infill(0, "d", "x = 1\n", (Fixed("y = "), Slot(4), Fixed("\n")), language="python")
 SHARD = "model-00001-of-00002.safetensors"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_workers() -> Iterator[None]:
+    with private_workers():
+        yield
 
 
 @pytest.fixture(scope="module")

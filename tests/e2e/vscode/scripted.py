@@ -56,7 +56,7 @@ class Watched(Session):
                 lsp.Range(lsp.Position(number, 0), lsp.Position(number, len(line))), "this is wrong"
             )
             for number, line in enumerate(text.splitlines())
-            if "# problem" in line
+            if "wrong" in line
         ]
         self.publish(lsp.PublishDiagnosticsParams(uri, found))
 
