@@ -78,13 +78,15 @@ async def inline_completion(
     def send_draft(draft: Draft) -> None:
         ls.send(DRAFT, draft_params(draft, snapshot, position, canvas=ls.wants_canvas))
 
+    # Who asked sees it resolve. Unasked, what resolves may be dropped as unsure: it would only flash.
+    invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     outcome = await complete(
         session,
         snapshot,
         cursor,
-        invoked=params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked,
+        invoked=invoked,
         selected=selected,
-        on_draft=send_draft if ls.wants_drafts or ls.wants_canvas else None,
+        on_draft=send_draft if ls.wants_canvas or (invoked and ls.wants_drafts) else None,
         tokens=ls.wants_canvas,
         steps=steps,
     )

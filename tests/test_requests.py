@@ -166,7 +166,7 @@ async def test_drafts_and_status_for_a_client_that_wants_them() -> None:
     async with editor(COMMAND, experimental=wanted) as it:
         drafts, states = listen(it, "infill/draft"), listen(it, "infill/status")
         it.open("a = ")
-        await it.ask(0, 4)
+        await asyncio.wait_for(it.send(0, 4, trigger=lsp.InlineCompletionTriggerKind.Invoked), TIMEOUT)
         (draft,) = drafts
         assert (draft.uri, draft.version, draft.step, draft.texts) == (URI, 1, 1, ["fi"])
         assert (draft.position.line, draft.position.character) == (0, 4)
@@ -175,6 +175,14 @@ async def test_drafts_and_status_for_a_client_that_wants_them() -> None:
         assert [state.state for state in states].count("busy") == 1
         told = [(each.state, each.message, getattr(each, "latency", None)) for each in states]
         assert all(a != b for a, b in itertools.pairwise(told)), "only changes are told"
+
+
+async def test_no_drafts_of_what_nobody_asked_for() -> None:
+    async with editor(COMMAND, experimental={"infill": {"drafts": True}}) as it:
+        drafts = listen(it, "infill/draft")
+        it.open("a = ")
+        assert await texts(it.send(0, 4))
+        assert drafts == []
 
 
 async def test_the_canvas_for_a_client_that_draws_it() -> None:

@@ -235,6 +235,11 @@ def test_a_draft_is_drawn_while_it_resolves(opened: Neovim, place: Place, typed:
     """)
     opened.type_at(place.line, place.column - len(typed), typed + " ")
     opened.wait_for_ghost()
+    assert opened.lua("return drawn") == [], "nobody asked"
+    opened.keys("<C-]>")
+    opened.wait("nothing shown", lambda: opened.ghost() is None)
+    opened.keys("<M-]>")
+    opened.wait_for_ghost()
     drafts = opened.lua("return drawn")
     assert any(text.strip() for text in drafts), drafts
     assert opened.draft() is None

@@ -37,7 +37,7 @@ class Scripted(FakeWorker):
             text = request.original.replace("total", "amount")
             return Done(0, (text,) * slots, 0.9, 1, 0, 0, 0)
         for step in range(1, STEPS + 1):
-            if on_draft and request.priority == "automatic":
+            if on_draft and request.priority == "invoked":
                 known = len(wanted) * step // STEPS
                 on_draft(Draft(0, step, (wanted[:known] + "~" * (len(wanted) - known),)))
                 await asyncio.sleep(STEP_S)
