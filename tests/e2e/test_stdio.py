@@ -222,9 +222,10 @@ async def raw(editor: Editor, method: str, params: object, seconds: float = 60) 
 
 
 async def served(editor: Editor) -> int:
-    """Fills that the worker has answered."""
+    """Fills that the worker has answered; none while it starts."""
     params = lsp.ExecuteCommandParams("infill.status")
-    return (await asyncio.wait_for(editor.client.workspace_execute_command_async(params), 30))["served"]
+    told = await asyncio.wait_for(editor.client.workspace_execute_command_async(params), 30)
+    return told.get("served", 0)
 
 
 def change(editor: Editor, place: Place, version: int, column: int, text: str) -> None:
