@@ -84,13 +84,14 @@ FLAVOURS = (BUILTIN, OWN, OLD)
 
 
 def find(version: tuple[int, int]) -> str | None:
-    """0.12: $INFILL_LS_NVIM, else the one on PATH, else the one that .ci/run has fetched; if new enough.
-    0.11: $INFILL_LS_NVIM_OLD, else the one that .ci/run has fetched."""
+    """0.12: $INFILL_LS_NVIM as it is, else the one on PATH or that .ci/run has fetched, if new enough.
+    0.11: $INFILL_LS_NVIM_OLD as it is, else the one that .ci/run has fetched."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infill-ls"
     old = version < (0, 12)
-    named = os.environ.get("INFILL_LS_NVIM_OLD" if old else "INFILL_LS_NVIM")
+    if named := os.environ.get("INFILL_LS_NVIM_OLD" if old else "INFILL_LS_NVIM"):
+        return named
     fetched = str(cache / ("nvim-old" if old else "nvim") / "bin" / "nvim")
-    candidates = [named] if named else [fetched] if old else [shutil.which("nvim"), fetched]
+    candidates = [fetched] if old else [shutil.which("nvim"), fetched]
     for candidate in candidates:
         if candidate and os.access(candidate, os.X_OK):
             run = subprocess.run([candidate, "--version"], capture_output=True, text=True, timeout=20)
