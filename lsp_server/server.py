@@ -1,5 +1,5 @@
 """The server towards its client: what it offers, what the client can do, settings, commands, what it is told.
-Thin on purpose: `sync` brings the documents, `requests` answers for their text.
+Thin on purpose: `sync` brings the documents; `inline`, `code_actions` and `execute` answer for their text.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from lsp_server import framing, logs, messages, package_version, requests, watching
+from lsp_server import code_actions, execute, framing, inline, logs, messages, package_version, watching
 from lsp_server.actions import KINDS
 from lsp_server.activity import Activity
+from lsp_server.client import Declined
 from lsp_server.diagnostics import publisher
 from lsp_server.document import Refusal
 from lsp_server.languages import watched_globs
@@ -57,7 +58,7 @@ class InfillServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """A fault in a message is the log's business; pygls would open a dialog for each."""
-        if not isinstance(error, requests.Declined):
+        if not isinstance(error, Declined):
             log.error("%s", type(error).__name__, exc_info=error)
 
     def configure(self, source: str, raw: Any) -> None:
@@ -177,7 +178,7 @@ async def inline_completion(
 ) -> types.InlineCompletionList | None:
     uri, at = params.text_document.uri, params.position
     where = f"{uri}:{at.line + 1}:{at.character + 1}"
-    outcome = await requests.inline_completion(ls, params, steps)
+    outcome = await inline.inline_completion(ls, params, steps)
     if isinstance(outcome, Refusal):
         if ls.wants_refusals and outcome.reason not in _STALE:
             ls.send(watching.REFUSED, watching.refused_params(outcome, uri, at))
@@ -196,7 +197,7 @@ async def watched_completion(ls: InfillServer, params: Any) -> types.InlineCompl
 def copilot_inline_edit(ls: InfillServer, params: Any) -> dict[str, Any]:
     ls.next_edits, ls.session.on_activity = True, ls.tell
     try:
-        return requests.copilot_inline_edit(ls, params)
+        return inline.copilot_inline_edit(ls, params)
     except Exception:
         log.exception("unexpected fault in copilot_inline_edit")
         return {"edits": []}
@@ -204,7 +205,7 @@ def copilot_inline_edit(ls: InfillServer, params: Any) -> dict[str, Any]:
 
 def code_action(ls: InfillServer, params: types.CodeActionParams) -> list[types.CodeAction]:
     try:
-        return requests.code_actions(ls, params)
+        return code_actions.code_actions(ls, params)
     except Exception:
         log.exception("unexpected fault in code_action")
         return []
@@ -212,12 +213,12 @@ def code_action(ls: InfillServer, params: types.CodeActionParams) -> list[types.
 
 async def resolve(ls: InfillServer, params: types.CodeAction) -> types.CodeAction:
     try:
-        return await requests.resolve(ls, params)
+        return await execute.resolve(ls, params)
     except JsonRpcException:
         raise
     except Exception:
         log.exception("unexpected fault in resolve")
-        raise requests.Declined("an unexpected fault; the server's log has its place") from None
+        raise Declined("an unexpected fault; the server's log has its place") from None
 
 
 def _nothing(ls: InfillServer, refusal: Refusal, where: str) -> types.InlineCompletionList | None:
@@ -254,15 +255,15 @@ async def restart_worker(ls: InfillServer, arguments: list[Any], token: Any) -> 
 
 
 async def fill(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
-    return await requests.fill(ls, next(iter(arguments), None), token)
+    return await execute.fill(ls, next(iter(arguments), None), token)
 
 
 async def rewrite(ls: InfillServer, arguments: list[Any], token: Any) -> types.WorkspaceEdit | None:
-    return await requests.rewrite(ls, next(iter(arguments), None), token)
+    return await execute.rewrite(ls, next(iter(arguments), None), token)
 
 
 async def proofread(ls: InfillServer, arguments: list[Any], token: Any) -> dict[str, int]:
-    return await requests.proofread(ls, next(iter(arguments), None), token)
+    return await execute.proofread(ls, next(iter(arguments), None), token)
 
 
 COMMANDS = {
@@ -322,7 +323,7 @@ def _pull_configuration(ls: InfillServer) -> bool:
 
 def _unexpected(record: logging.LogRecord) -> bool:
     """An action that comes to nothing is no fault, which pygls would log with its trace."""
-    return not (record.exc_info and isinstance(record.exc_info[1], requests.Declined))
+    return not (record.exc_info and isinstance(record.exc_info[1], Declined))
 
 
 def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
