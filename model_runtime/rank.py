@@ -1,9 +1,11 @@
 """Which fill is best, and how likely is it exactly right?
 
-One logistic model answers both: its features are what the model thinks of a candidate (causal
-log-probability of its text and of the known text it leads to, the denoiser's own log-probability) and
-what retrieval knows (how long the agreement was). Its weights are fitted on held-out holes
-(`training/calibrate.py`) and lie beside the model; without them the causal log-probability decides.
+One conditional logit (McFadden 1974) answers both: at most one of a hole's candidates is right, and each
+one's share is the softmax of a weighted sum of its features, with a zero for "none of them". The features
+are what the model thinks of a candidate (causal log-probability of its text and of the known text it leads
+to, the denoiser's own log-probability) and what retrieval knows (how long the agreement was). The weights
+are fitted on held-out holes (`training/calibrate.py`) and lie beside the model; without them the causal
+log-probability decides.
 Drafts and the model's own fills are judged alike. Knows no tensors.
 """
 
@@ -47,9 +49,16 @@ class Calibration(msgspec.Struct, frozen=True):
 
     weights: Mapping[str, float]
 
-    def confidence(self, features: Mapping[str, float]) -> float:
-        z = sum(self.weights.get(name, 0.0) * value for name, value in features.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
+    def shares(self, candidates: Sequence[Mapping[str, float]]) -> list[float]:
+        """The chance of each of a hole's candidates to be the right one; what is missing to 1: none is."""
+        scores = [
+            sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+            for features in candidates
+        ]
+        most = max([0.0, *scores])
+        odds = [math.exp(score - most) for score in scores]
+        total = sum(odds) + math.exp(-most)
+        return [each / total for each in odds]
 
 
 UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
@@ -96,8 +105,8 @@ def rank(
     candidates: Sequence[Candidate], scores: Sequence[BranchScore], calibration: Calibration
 ) -> list[Ranked]:
     """Best first."""
+    shares = calibration.shares([features(c, s) for c, s in zip(candidates, scores, strict=True)])
     judged = [
-        Ranked(c.text, calibration.confidence(features(c, s)), frozenset(c.sources))
-        for c, s in zip(candidates, scores, strict=True)
+        Ranked(c.text, share, frozenset(c.sources)) for c, share in zip(candidates, shares, strict=True)
     ]
     return sorted(judged, key=lambda r: -r.confidence)

@@ -1,7 +1,7 @@
 """Fit the weights that rank candidates and say how likely each is right (`rank`).
 
-Logistic regression over every candidate of the dev holes, labelled by whether it is exactly the missing
-text. Dev and test holes come from different held-out projects.
+A conditional logit over each dev hole's candidates and "none of them", labelled by which is exactly the
+missing text. Dev and test holes come from different held-out projects.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class Outcome:
     right: bool
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One hole's candidates: their features, and which are right; several where they differ in blanks."""
+
+    rows: Sequence[dict[str, float]]
+    right: Sequence[bool]
+
+
 def split(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
     """(dev, test) documents, by project."""
     dev = [d for d in documents if d.project in DEV]
@@ -43,21 +51,19 @@ def split(documents: Sequence[Document]) -> tuple[list[Document], list[Document]
 
 
 def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
-    rows: list[dict[str, float]] = []
-    labels: list[float] = []
+    choices: list[Choice] = []
     middle = ""
 
     def note(candidates: list[Candidate], scores: list[BranchScore]) -> None:
-        for candidate, score in zip(candidates, scores, strict=True):
-            rows.append(rank.features(candidate, score))
-            labels.append(float(candidate.text.rstrip() == middle.rstrip()))
+        rows = [rank.features(c, s) for c, s in zip(candidates, scores, strict=True)]
+        choices.append(Choice(rows, [c.text.rstrip() == middle.rstrip() for c in candidates]))
 
     engine.on_scored = note
     for hole in holes:
         middle = hole.middle
         engine.run(request(hole))
     engine.on_scored = None
-    return Calibration(_regression(rows, labels))
+    return fitted(choices)
 
 
 def request(hole: HeldHole) -> Infill:
@@ -69,22 +75,28 @@ def request(hole: HeldHole) -> Infill:
     return Infill(id=0, document="", prefix=prefix, canvas=canvas, context=hole.context)
 
 
-def _regression(rows: Sequence[dict[str, float]], labels: Sequence[float]) -> dict[str, float]:
-    names = sorted(rows[0])
-    x = torch.tensor([[row[n] for n in names] for row in rows], dtype=torch.float64)
-    y = torch.tensor(labels, dtype=torch.float64)
+def fitted(choices: Sequence[Choice]) -> Calibration:
+    """The most likely weights under a unit Gaussian prior."""
+    names = sorted(choices[0].rows[0])
+    # The last row of each: none of them.
+    tables = [
+        torch.tensor([*([row[n] for n in names] for row in each.rows), [0.0] * len(names)]).double()
+        for each in choices
+    ]
+    labels = [torch.tensor([*each.right, not any(each.right)]) for each in choices]
     weights = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        nll = torch.nn.functional.binary_cross_entropy_with_logits(x @ weights, y, reduction="sum")
-        total = nll + 0.5 * weights.square().sum()  # a unit Gaussian prior
+        shares = [(x @ weights).log_softmax(0)[y] for x, y in zip(tables, labels, strict=True)]
+        total = 0.5 * weights.square().sum()
+        total = total - torch.stack([share.logsumexp(0) for share in shares]).sum()
         total.backward()
         return total
 
     optimizer.step(loss)
-    return {name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)}
+    return Calibration({name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)})
 
 
 def save(calibration: Calibration, folder: Path) -> None:
