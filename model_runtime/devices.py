@@ -87,15 +87,13 @@ def model_report(name: str) -> dict[str, object]:
 
     try:
         found = checkpoint.examine(checkpoint.find(name), name)
-        text = found.config.get("text_config") or {}
-        working = fitting.working_bytes(
-            text.get("vocab_size", 0), found.config.get("canvas_length") or 256, 0
-        )
-        needs = fitting.needs(found.weights(fitting.is_packed), working)
+        logits = found.vocabulary * (found.config.get("canvas_length") or 256)
+        working = fitting.Working(logits, found.keys.taken(fitting.LEAST_CONTEXT))
+        weights = found.weights()
     except ModelError as error:
         return {"problem": str(error)}
-    bf16 = {kind: count for (dtype, kind), count in needs.items() if dtype == "bfloat16"}
-    return {"folder": str(found.folder), "needs": bf16}
+    needs = {kind: fitting.total_bytes(weights, working, "bfloat16", kind) for kind in fitting.KINDS}
+    return {"folder": str(found.folder), "needs": needs}
 
 
 if __name__ == "__main__":

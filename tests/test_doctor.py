@@ -355,11 +355,11 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str
     [
         ({"cuda:0": 80 * GIB, "cpu": None}, "ok", ["cuda:0 (86 GB free): none, fp8, int8, int4"]),
         ({"cuda:0": 24 * GIB, "cpu": None}, "ok", ["cuda:0 (26 GB free): int4", "cpu (10 GB free): nothing"]),
-        ({"cpu": None}, "problem", ["nothing", "the least is 20.2 GB"]),
+        ({"cpu": None}, "problem", ["nothing", "the least is 17.5 GB"]),
     ],
 )
 def test_what_fits(devices: dict[str, int | None], level: str, words: list[str]) -> None:
-    needs = {"none": 55_400_000_000, "fp8": 31_000_000_000, "int8": 31_000_000_000, "int4": 20_200_000_000}
+    needs = {"none": 54_000_000_000, "fp8": 29_800_000_000, "int8": 29_800_000_000, "int4": 17_500_000_000}
     found = machine.fits(devices, 10_000_000_000, needs)
     assert found.level == level
     for word in words:
