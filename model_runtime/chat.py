@@ -101,7 +101,11 @@ class Chat:
         image: list[int] = []
         if request.image:
             if not isinstance(denoiser, Seeing):
-                raise Unfillable("invalid", "the backend passes no images on; leave the image out")
+                raise Unfillable(
+                    "invalid",
+                    "the backend passes no images on; leave the image out, or set infill.backend to openai, "
+                    "whose chat takes it",
+                )
             try:
                 before, behind = self.dialogue.image_marks
                 image = [before, *denoiser.see(request.image), behind]

@@ -61,7 +61,8 @@ def attach(module: Any, name: str, scale: Tensor, dtype: torch.dtype) -> None:
     if isinstance(module, nn.Linear):
         module.__class__ = PackedLinear
     elif isinstance(module, nn.Embedding):
-        module.__class__, module.wide = PackedTable, dtype
+        table: Any = module
+        table.__class__, table.wide = PackedTable, dtype
 
 
 def row_scale(weight: Tensor, most: float) -> Tensor:

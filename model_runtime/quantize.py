@@ -84,7 +84,9 @@ class _Pack(ConversionOps):
         ((name, value),) = input_dict.items()
         full_name: str = kwargs.get("full_layer_name", "") or name
         weight = value[0] if isinstance(value, list) else value
-        small, scale = packed.pack_slowly(weight, packed_as(full_name, self._quantizer.kind))
+        kind = packed_as(full_name, self._quantizer.kind)
+        assert kind is not None
+        small, scale = packed.pack_slowly(weight, kind)
         self._quantizer.scales[full_name] = scale
         return {name: nn.Parameter(small, requires_grad=False)}
 

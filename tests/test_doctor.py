@@ -298,6 +298,18 @@ def test_what_torch_finds() -> None:
             [("ok", "is set"), ("ok", "m"), ("warning", "infill.device cuda has no effect")],
         ),
         (
+            {"backend_url": "https://gpu", "adapter": "/mine"},
+            {"servers": [["https://gpu", True, "m"]]},
+            "k",
+            [("ok", "is set"), ("ok", "m"), ("warning", "infill.adapter /mine has no effect on a server")],
+        ),
+        (
+            {"backend_url": "https://gpu", "adapter": "/mine"},
+            {"error": "no server; start one"},
+            "k",
+            [("problem", "no server"), ("warning", "infill.adapter /mine has no effect on a server")],
+        ),
+        (
             {"backend_url": "https://gpu"},
             {"error": "the tokenizer of x is not on this machine; get it with y"},
             "k",

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lsp_server.doctor.finding import Finding, ok, problem, warning
-from lsp_server.settings import Settings
+from lsp_server.settings import SERVED_ADAPTER, Settings
 
 KEY = "INFILL_LS_API_KEY"
 
@@ -17,7 +17,7 @@ KEY = "INFILL_LS_API_KEY"
 def check(settings: Settings, report: Mapping[str, Any], environment: Mapping[str, str]) -> list[Finding]:
     """`report` is what `python -m model_runtime.remote.check` prints."""
     if error := report.get("error"):
-        return [problem("server", *_split(error))]
+        return [problem("server", *_split(error)), *_unheeded(settings)]
     keyed = bool(environment.get(KEY, "").strip())
     findings = [_key(keyed)]
     for url, usable, said in report["servers"]:
@@ -26,11 +26,19 @@ def check(settings: Settings, report: Mapping[str, Any], environment: Mapping[st
             what = "your text and the key go" if keyed else "your text goes"
             remedy = "use https, or reach the server through a tunnel"
             findings.append(warning("server", f"{what} to {url} unencrypted", remedy))
+    return [*findings, *_unheeded(settings)]
+
+
+def _unheeded(settings: Settings) -> list[Finding]:
+    """What is set here and would have to be set there."""
+    found = []
     if settings.device != "auto":
-        findings.append(
-            warning("device", f"infill.device {settings.device} has no effect on a server", "unset it")
-        )
-    return findings
+        said = f"infill.device {settings.device} has no effect on a server"
+        found.append(warning("device", said, "unset it"))
+    if settings.adapter:
+        said = f"infill.adapter {settings.adapter} has no effect on a server"
+        found.append(warning("adapter", said, SERVED_ADAPTER))
+    return found
 
 
 def _key(set_: bool) -> Finding:
