@@ -143,8 +143,9 @@ def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: pr
 
 
 def _with_room(keys: fitting.Keys, dtype: str, least: int, left: int, context: int) -> Plan:
-    """Keys and values get what is counted anyway (`least` elements) and half of what is `left`, since an
-    allocator leaves gaps; `context`: tokens that the model would like to read."""
+    """Keys and values get what is counted anyway (`least` elements) and half of what is `left`: while a
+    prompt is encoded, the one that it replaces is still there, and an allocator leaves gaps. `context`:
+    tokens that the model would like to read."""
     size = fitting.BYTES[dtype]
     granted = min(size * least + left // 2, CHAT_CACHE_BYTES + size * keys.view(context))
     context = keys.tokens(granted // size, context)

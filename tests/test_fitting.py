@@ -17,6 +17,7 @@ from model_runtime.bench import released
 from model_runtime.denoiser import Branch, Row
 from model_runtime.fitting import KINDS, Keys, Room, Weights, Working
 from model_runtime.local import LocalDenoiser
+from model_runtime.model import _with_room
 from model_runtime.prefix_cache import NoCache, kv_bytes
 from model_runtime.profiles import EMBEDDED
 from tests import tiny_gemma
@@ -80,6 +81,18 @@ def test_the_longest_prompt_that_takes_no_more(elements: int, most: int) -> None
     found = KEYS.tokens(elements, most)
     assert found == 0 or KEYS.taken(found) <= elements
     assert found == most or KEYS.taken(found + 1) > elements
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(left=st.integers(0, 8 * 10**9))
+def test_a_prompt_fits_beside_the_one_that_it_replaces(kind: str, left: int) -> None:
+    """No canvas is there then; half a gigabyte is for what the layers compute for a piece of it."""
+    plan = _with_room(KEYS, "bfloat16", WORKING.keys, left, 8192)
+    free = fitting.total_bytes(RELEASED, WORKING, "bfloat16", kind) + left
+    nothing = fitting.total_bytes(RELEASED, Working(0), "bfloat16", kind)
+    prompt = 2 * (KEYS.windowed + KEYS.full) * plan.context
+    assert prompt <= plan.cache
+    assert nothing + plan.cache + prompt + 500_000_000 <= free
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
