@@ -87,7 +87,11 @@ async def with_worker(settings: Settings, use: Any) -> Any:
 
 
 async def patiently(settings: Settings, use: Any) -> Any:
-    """`with_worker`, telling what is being waited for if it takes a while."""
+    """`with_worker`, telling what has no effect, and what is being waited for if it takes a while."""
+    from lsp_server.settings import without_effect
+
+    for line in without_effect(settings):
+        click.echo(line, err=True)
 
     def note() -> None:
         click.echo("waiting for the worker... (the first call loads the model, which then stays)", err=True)

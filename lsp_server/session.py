@@ -27,7 +27,7 @@ from lsp_server.next_edit import History, Rename
 from lsp_server.notebook import Notebook
 from lsp_server.pace import Pace
 from lsp_server.positions import Encoding
-from lsp_server.settings import Settings, resolve
+from lsp_server.settings import Settings, resolve, without_effect
 from lsp_server.syntax import Parses
 from lsp_server.typed import Offer
 from lsp_server.worker import Worker
@@ -84,7 +84,7 @@ class Session:
         merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
         old, (settings, problems) = self.settings, resolve(merged)
         self.settings, refused = consented(settings, self.folders, self._trusted)
-        problems += refused
+        problems += [*refused, *without_effect(self.settings)]
         self._offers.clear()
         self.following.configure(self._rules())
         if _worker_part(old) != _worker_part(self.settings):

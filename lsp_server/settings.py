@@ -18,6 +18,10 @@ from model_runtime.protocol import Choice
 
 _ADDRESS = r" *https?://[^\s/@?#,]+(/[^\s@?#,]*)? *"
 _ADDRESSES = re.compile(rf"({_ADDRESS}(,{_ADDRESS})*)?")  # without what would be shown, or sent elsewhere
+SERVED_ADAPTER = (  # what to do instead of setting infill.adapter
+    "unset it, have the server load it (vLLM: --enable-lora --lora-modules NAME=FOLDER) and set infill.model "
+    "to NAME"
+)
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
@@ -84,6 +88,13 @@ def resolve(raw: Any) -> tuple[Settings, list[str]]:
                     f"infill.{name}: {_show(value)} is not {check.wanted}; using {_show(default)}"
                 )
     return Settings(**values), problems
+
+
+def without_effect(settings: Settings) -> list[str]:
+    """What works by itself, but not with the other settings: a line for each."""
+    if settings.adapter and settings.backend != "local":
+        return [f"infill.adapter: {_show(settings.adapter)} has no effect on a server; {SERVED_ADAPTER}"]
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Chat:
             shown,
             f"{MARK}\n{below.rstrip()}\n{fence}\n{request.task}",
         )
-        prompt = self.dialogue.plain.prompt(self._whole_lines(said))
+        prompt = self.dialogue.plain.prompt(self._whole_lines(said)[-self.tokens.profile.context :])
         base = self.tokens.lay(replace_fields(request, prefix=""))
         opened = self.tokens.encode(f"{fence}{request.language}\n") + self.tokens.encode(opening)
         moved = base.prompt[len(self.tokens.profile.bos) :]  # of a head that is too long for the canvas
@@ -83,17 +83,16 @@ class Chat:
         head, after = text_of(request.canvas[:first]), text_of(request.canvas[last + 1 :])
         fence = fence_for(request.prefix + request.original + after)
         indent = head if not head.strip() else ""
-        said = "".join(
-            (
-                f"Rewrite a part of this {_name(request.language)}file.\n",
-                self._context(request, request.prefix),
-                f"\nThe file, with {MARK} in place of that part:\n{fence}{request.language}\n",
-                f"{request.prefix}{head}{MARK}{after.rstrip()}\n{fence}\n",
-                f"The part:\n{fence}{request.language}\n{indent}{request.original}\n{fence}\n",
-                f"What is to be changed: {request.instruction}\n",
-                "Answer with one code block that holds the new text of that part with its indentation, ",
-                "and nothing else.",
-            )
+        said = (
+            f"Rewrite a part of this {_name(request.language)}file.\n",
+            self._context(request, request.prefix),
+            f"\nThe file, with {MARK} in place of that part:\n{fence}{request.language}\n",
+            request.prefix,
+            f"{head}{MARK}{after.rstrip()}\n{fence}\n"
+            f"The part:\n{fence}{request.language}\n{indent}{request.original}\n{fence}\n"
+            f"What is to be changed: {request.instruction}\n"
+            "Answer with one code block that holds the new text of that part with its indentation, "
+            "and nothing else.",
         )
         thinking = request.thinking and self.dialogue.thought_end is not None
         turns = self.dialogue.turns(thinking, bool(request.image))
@@ -102,13 +101,20 @@ class Chat:
         image: list[int] = []
         if request.image:
             if not isinstance(denoiser, Seeing):
-                raise Unfillable("invalid", "the backend passes no images on; leave the image out")
+                raise Unfillable(
+                    "invalid",
+                    "the backend passes no images on; leave the image out, or set infill.backend to openai, "
+                    "whose chat takes it",
+                )
             try:
                 before, behind = self.dialogue.image_marks
                 image = [before, *denoiser.see(request.image), behind]
             except DenoiseError as error:
                 raise Unfillable("invalid", str(error)) from None
-        prompt = turns.prompt(self._limited(said), image)
+        shown = self._whole_lines(said)
+        if len(shown) > (most := self.tokens.profile.context):
+            raise Unfillable("invalid", f"this takes {len(shown)} tokens, the model has room for {most}")
+        prompt = turns.prompt(shown, image)
         old = self.tokens.encode(request.original)
         return Question(
             prompt=prompt,
@@ -122,23 +128,17 @@ class Chat:
 
     def _whole_lines(self, said: tuple[str, str, str, str, str]) -> list[int]:
         """(instruction, other files, fence, lines shown, the rest) in ids: too long a prompt loses the other
-        files, then the oldest half of the lines, so that what is left rarely changes."""
+        files, then the oldest half of the lines, so that what is left rarely changes. The rest may still be
+        too long."""
         begin, context, fence, shown, rest = said
         while True:
             ids = self.tokens.encode((begin + context + fence + shown + rest).strip())
             if len(ids) <= self.tokens.profile.context or not (context or shown):
-                return ids[-self.tokens.profile.context :]
+                return ids
             if not context:
                 lines = shown.splitlines(keepends=True)
                 shown = "".join(lines[-(len(lines) // 2) :]) if len(lines) > 1 else ""
             context = ""
-
-    def _limited(self, said: str) -> list[int]:
-        ids = self.tokens.encode(said)
-        if len(ids) > self.tokens.profile.context:
-            most = self.tokens.profile.context
-            raise Unfillable("invalid", f"this takes {len(ids)} tokens, the model has room for {most}")
-        return ids
 
     def _context(self, request: Infill, shown: str) -> str:
         """Other text, as it was when this part of the document was last shown for the first time."""

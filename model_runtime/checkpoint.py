@@ -10,13 +10,13 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from model_runtime.faults import ModelError
-from model_runtime.fitting import Weights
+from model_runtime.fitting import Keys, Weights
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 PACKED_FILE, WHOLE_FILE = "model.int8.safetensors", "model.safetensors"
@@ -49,19 +49,27 @@ class Checkpoint:
         """Rows of its table: ids that a canvas may hold. A tokenizer may know fewer."""
         return (self.config.get("text_config") or {}).get("vocab_size", 262_144)
 
-    def weights(self, packable: Callable[[str], bool]) -> Weights:
-        shapes: list[tuple[int, ...]] = []
-        rest = fixed = 0
+    @property
+    def keys(self) -> Keys:
+        shapes = {name: tuple(tensor["shape"]) for name, tensor in self._tensors()}
+        return Keys.of(shapes, self.config.get("text_config") or {})
+
+    def weights(self) -> Weights:
+        shapes: dict[str, tuple[int, ...]] = {}
+        fixed = 0
+        for name, tensor in self._tensors():
+            shape = tuple(tensor["shape"])
+            if self.quantized and _ELEMENT_BITS.get(tensor["dtype"], 8) <= 8:
+                fixed += math.prod(shape) * _ELEMENT_BITS.get(tensor["dtype"], 8) // 8
+            else:
+                shapes[name] = shape
+        if self.packed or self.quantized:  # and so not packed again
+            return Weights((), sum(map(math.prod, shapes.values())), fixed)
+        return Weights.of(shapes, fixed)
+
+    def _tensors(self) -> Iterator[tuple[str, Any]]:
         for path in self.files:
-            for name, tensor in header(path).items():
-                shape = tuple(tensor["shape"])
-                if self.quantized and _ELEMENT_BITS.get(tensor["dtype"], 8) <= 8:
-                    fixed += math.prod(shape) * _ELEMENT_BITS.get(tensor["dtype"], 8) // 8
-                elif packable(name) and not self.packed and not self.quantized:
-                    shapes.append(shape)
-                else:
-                    rest += math.prod(shape)
-        return Weights(tuple(shapes), rest, fixed)
+            yield from header(path).items()
 
 
 def is_id(model: str) -> bool:

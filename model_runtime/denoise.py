@@ -97,20 +97,28 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
     """One denoise step from the raw `logits` [R, N, V] of the hole positions. Rows that had
     finished stay as they were."""
     remaining = policy.max_steps - state.step
-    tempered = logits / policy.temperature(remaining, policy.max_steps)
-    logp = tempered.log_softmax(-1)
-    probabilities = logp.exp()
-    entropy = -(probabilities * logp.clamp_min(torch.finfo(logp.dtype).min)).sum(-1)
-    sampled = policy.sample(probabilities, noise)
-    best = tempered.argmax(-1)
+    temperature = policy.temperature(remaining, policy.max_steps)
+    best, entropy, sampled = _draw(logits, temperature, policy.sample, noise)
     accepted = policy.accept(entropy, layout.valid)
     ids = torch.where(accepted, sampled, noise.ids(tuple(sampled.shape)))
     logprob = logits.log_softmax(-1).gather(-1, best[..., None])[..., 0]
-    new = State(ids, best, tempered, entropy, logprob, state.finished, state.step + 1, accepted)
+    new = State(ids, best, logits / temperature, entropy, logprob, state.finished, state.step + 1, accepted)
     if state.logits is not None:
         new = _keep_finished(state, new)
     relevant = layout.valid & policy.relevant(new.best).bool()
     return replace(new, finished=state.finished | policy.stop(state, new, relevant))
+
+
+def _draw(logits: Tensor, temperature: float, sample: Sample, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
+    """(likeliest, entropy, a sample), each [R, N]. As released, a canvas's logits are 268 MB: at most two
+    tensors of that size are there at once, beside them and the state's (`fitting.LOGIT_COPIES`)."""
+    tempered = logits / temperature
+    best, logp = tempered.argmax(-1), tempered.log_softmax(-1)
+    del tempered
+    probabilities = logp.exp()
+    entropy = -logp.clamp_min_(torch.finfo(logp.dtype).min).mul_(probabilities).sum(-1)
+    del logp
+    return best, entropy, sample(probabilities, noise)
 
 
 def narrow(layout: Layout, state: State, rows: Sequence[int]) -> tuple[Layout, State]:

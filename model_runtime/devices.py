@@ -1,6 +1,7 @@
 """What torch can compute on here, and how much memory that has. As a program, `python -m
 model_runtime.devices [MODEL]`, it prints it as JSON, for `infill-ls doctor`; with a model, also `model`: its
-`folder` and what it `needs` by quantisation in bf16, in bytes, or the `problem` with it.
+`folder`, its `parameters`, its bytes on `disk` and those it `needs` by quantisation in bf16, or the `problem`
+with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
 `auto` means comes first. Whatever goes wrong is `error`.
@@ -87,15 +88,14 @@ def model_report(name: str) -> dict[str, object]:
 
     try:
         found = checkpoint.examine(checkpoint.find(name), name)
-        text = found.config.get("text_config") or {}
-        working = fitting.working_bytes(
-            text.get("vocab_size", 0), found.config.get("canvas_length") or 256, 0
-        )
-        needs = fitting.needs(found.weights(fitting.is_packed), working)
+        logits = found.vocabulary * (found.config.get("canvas_length") or 256)
+        working = fitting.Working(logits, found.keys.taken(fitting.LEAST_CONTEXT))
+        weights = found.weights()
     except ModelError as error:
         return {"problem": str(error)}
-    bf16 = {kind: count for (dtype, kind), count in needs.items() if dtype == "bfloat16"}
-    return {"folder": str(found.folder), "needs": bf16}
+    size = sum(path.stat().st_size for path in found.files)
+    needs = {kind: fitting.total_bytes(weights, working, "bfloat16", kind) for kind in fitting.KINDS}
+    return {"folder": str(found.folder), "parameters": weights.parameters, "disk": size, "needs": needs}
 
 
 if __name__ == "__main__":

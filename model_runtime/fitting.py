@@ -1,31 +1,45 @@
 """How much memory a model takes, before anything is loaded, and which option would fit.
 
-Arithmetic over the shapes in a checkpoint's files; no tensors.
+Arithmetic over the shapes in a checkpoint's files; no tensors. What is counted here is what `packed`,
+`denoise` and `local` do, and tests hold the one against the other.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 GROUP = 64  # inputs that share a scale in int4; every size of the released geometry is a multiple
+WIDENED = 2**26  # elements of packed weights that are there at once in the dtype of their product
 RUNTIME_BYTES = 600_000_000  # torch itself, and what a GPU's driver takes
 LOGIT_COPIES = 4  # fp32 tensors over the vocabulary that exist at once on a canvas's hole positions
+LEAST_CONTEXT = 2048  # prompt tokens for whose keys and values there has to be room
+BUCKET = 256  # tokens that what a canvas sees is padded to
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KINDS = ("none", "fp8", "int8", "int4")  # from the most exact to the smallest
 
-# Linear layers and experts of the text model. The router, the embedding, norms and the vision tower stay.
+# Linear layers and experts of the text model. The router, norms and the vision tower stay, and the table of
+# tokens too, but with int4, which has it as int8.
 _WANTED = re.compile(
     r".*\.(self_attn\.[qkvo]_proj\.weight|mlp\.(gate|up|down)_proj\.weight"
     r"|self_conditioning\.(gate|up|down)_proj\.weight|experts\.(gate_up|down)_proj)"
 )
 
 
-def is_packed(name: str) -> bool:
-    """Whether a tensor of a checkpoint is one that a quantisation packs."""
-    return bool(_WANTED.fullmatch(name)) and "vision" not in name
+_TABLE = re.compile(r"model\.(encoder\.language_model|decoder)\.embed_tokens\.weight|lm_head\.weight")
+
+_KEYS = re.compile(r"model\.(?:encoder\.language_model|decoder)\.layers\.(\d+)\.self_attn\.k_proj\.weight")
+
+
+def packed_as(name: str, kind: str) -> str | None:
+    """What a quantisation makes of a tensor of a checkpoint; None where it stays as it is."""
+    if kind == "int4" and _TABLE.fullmatch(name):
+        return "int8"
+    return kind if kind != "none" and _WANTED.fullmatch(name) and "vision" not in name else None
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,63 @@ class Weights:
     packable: tuple[tuple[int, ...], ...]  # shapes of matrices that a quantisation would pack
     rest: int  # parameters that it leaves as they are
     fixed: int = 0  # bytes of what comes quantised and stays so
+    tables: tuple[tuple[int, ...], ...] = ()  # shapes of what only int4 packs, as int8
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, ...]], fixed: int = 0) -> Weights:
+        """From the shapes of tensors that are not quantised."""
+        packable = {name: shape for name, shape in shapes.items() if packed_as(name, "int8")}
+        tables = {name: shape for name, shape in shapes.items() if _TABLE.fullmatch(name)}
+        rest = sum(math.prod(s) for name, s in shapes.items() if name not in packable and name not in tables)
+        return cls(tuple(packable.values()), rest, fixed, tuple(tables.values()))
 
     @property
     def parameters(self) -> int:
-        return sum(math.prod(shape) for shape in self.packable) + self.rest
+        return sum(math.prod(shape) for shape in (*self.packable, *self.tables)) + self.rest
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Elements of the keys and values of one token, by the reach of the layers."""
+
+    windowed: int = 0
+    full: int = 0
+    window: int = 0
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, ...]], text: Mapping[str, Any]) -> Keys:
+        """From the shapes of a checkpoint's tensors and its text configuration."""
+        layers = {int(at[1]): shape[0] for name, shape in shapes.items() if (at := _KEYS.fullmatch(name))}
+        kinds = text.get("layer_types") or []
+        windowed = {at for at in layers if at < len(kinds) and kinds[at] == "sliding_attention"}
+        near = sum(layers[at] for at in windowed)
+        full = sum(layers.values()) - near
+        return cls(2 * near, 2 * full, text.get("sliding_window") or 0)  # values are as large as keys
+
+    def taken(self, tokens: int) -> int:
+        """By a prompt, and by the part of it that a canvas sees, which is a copy where it is padded."""
+        return (self.windowed + self.full) * tokens + self.view(tokens)
+
+    def view(self, tokens: int) -> int:
+        return self.windowed * min(tokens + BUCKET, self.window) + self.full * (tokens + BUCKET)
+
+    def tokens(self, elements: int, most: int) -> int:
+        """Of the longest prompt that takes no more elements, up to `most`."""
+        return max(0, bisect.bisect_right(range(most + 1), elements, key=self.taken) - 1)
+
+
+@dataclass(frozen=True)
+class Working:
+    """What a model takes beside its weights, at least."""
+
+    logits: int  # of a canvas over the vocabulary
+    keys: int = 0  # elements of keys and values
+    fixed: int = 0  # bytes of what does not depend on the dtype
+
+    def bytes(self, dtype: str, kind: str) -> int:
+        size = BYTES[dtype]
+        widened = (1 + size) * WIDENED if kind != "none" else 0  # int4 is whole bytes before it is floats
+        return LOGIT_COPIES * 4 * self.logits + size * self.keys + widened + self.fixed + RUNTIME_BYTES
 
 
 @dataclass(frozen=True)
@@ -49,48 +116,44 @@ class Room:
     free: int  # bytes
 
 
-def working_bytes(vocabulary: int, canvas: int, cache: int) -> int:
-    """Beside the weights: logits of a canvas, keys and values, the runtime."""
-    return LOGIT_COPIES * 4 * vocabulary * canvas + cache + RUNTIME_BYTES
-
-
 def weight_bytes(weights: Weights, dtype: str, kind: str) -> int:
     size = BYTES[dtype]
     if kind == "none":
         return weights.parameters * size + weights.fixed
-    return sum(_packed(shape, kind) for shape in weights.packable) + weights.rest * size + weights.fixed
+    if kind == "int4":
+        tables = sum(_packed(shape, "int8") for shape in weights.tables)
+    else:
+        tables = sum(math.prod(shape) for shape in weights.tables) * size
+    packed = sum(_packed(shape, kind) for shape in weights.packable)
+    return packed + tables + weights.rest * size + weights.fixed
 
 
 def _packed(shape: tuple[int, ...], kind: str) -> int:
     """Of a matrix as `packed.pack` makes it, with its scales."""
     count = math.prod(shape)
-    per_scale = math.gcd(shape[-1], GROUP) if kind == "int4" else shape[-1]
-    return count // (2 if kind == "int4" else 1) + count // per_scale * 4
+    if kind == "int4":
+        return count // 2 + count // math.gcd(shape[-1], GROUP) * 2
+    return count + count // shape[-1] * 4
 
 
-def needs(weights: Weights, working: int) -> Mapping[tuple[str, str], int]:
-    """(dtype, quantisation) -> bytes in all."""
-    return {
-        (dtype, kind): weight_bytes(weights, dtype, kind) + working
-        for dtype in ("float32", "bfloat16")
-        for kind in KINDS
-    }
+def total_bytes(weights: Weights, working: Working, dtype: str, kind: str) -> int:
+    return weight_bytes(weights, dtype, kind) + working.bytes(dtype, kind)
 
 
-def problem(weights: Weights, working: int, dtype: str, kind: str, room: Room) -> str | None:
+def problem(weights: Weights, working: Working, dtype: str, kind: str, room: Room) -> str | None:
     """One line that names the option that would fit, where this one does not."""
-    needed = weight_bytes(weights, dtype, kind) + working
+    needed = total_bytes(weights, working, dtype, kind)
     if needed <= room.free:
         return None
     said = f"the model takes about {_gb(needed)} on {room.device}, which has {_gb(room.free)} free"
-    if dtype == "float32" and (other := weight_bytes(weights, "bfloat16", kind) + working) <= room.free:
+    if dtype == "float32" and (other := total_bytes(weights, working, "bfloat16", kind)) <= room.free:
         return f"{said}; set infill.dtype to bfloat16 ({_gb(other)})"
     for smaller in KINDS:
-        total = weight_bytes(weights, "bfloat16", smaller) + working
+        total = total_bytes(weights, working, "bfloat16", smaller)
         usable = not (smaller == "fp8" and room.device.startswith(("mps", "cpu")))
         if smaller != "none" and usable and total < needed and total <= room.free:
             return f"{said}; set infill.quantization to {smaller} ({_gb(total)})"
-    least = weight_bytes(weights, "bfloat16", "int4") + working
+    least = total_bytes(weights, working, "bfloat16", "int4")
     return (
         f"{said}, and even as int4 it needs {_gb(least)}; use a larger GPU, a smaller infill.model, "
         "or infill.backend with a server that has one"

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model_runtime.packed import PackedTable
+
 Masks = Mapping[str, Tensor | None]  # layer type -> bool [B, 1, queries, keys] (True: may attend) or None
 
 
@@ -99,4 +101,6 @@ def embed(model: Any, ids: Tensor) -> Tensor:
 def soft_embed(model: Any, probabilities: Tensor) -> Tensor:
     """Self-conditioning signal [..., H] of a distribution [..., V] over tokens."""
     table = model.model.decoder.embed_tokens
+    if isinstance(table, PackedTable):
+        return table.mixed(probabilities)
     return (probabilities.to(table.weight.dtype) @ table.weight) * table.embed_scale.to(table.weight.dtype)

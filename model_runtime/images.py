@@ -57,11 +57,11 @@ class Images:
         except (ValueError, OSError, SyntaxError) as error:
             raise DenoiseError(f"the image cannot be read: {error}") from None
         encoder = self._model.model.encoder
-        weight = self._model.get_input_embeddings().weight
-        pixels = read["pixel_values"].to(weight.device, encoder.vision_tower.dtype)
-        places = read["image_position_ids"].to(weight.device)
+        norm = self._model.model.decoder.norm.weight  # never packed, unlike the table of tokens
+        pixels = read["pixel_values"].to(norm.device, encoder.vision_tower.dtype)
+        places = read["image_position_ids"].to(norm.device)
         features = encoder.get_image_features(pixels, places, return_dict=True).pooler_output
-        return features.reshape(-1, features.shape[-1]).to(weight.dtype)
+        return features.reshape(-1, features.shape[-1]).to(norm.dtype)
 
     def shown(self, ids: Tensor, masks: forward.Masks) -> tuple[Tensor, dict[str, Tensor | None]]:
         """(embeddings [1, N, H], masks) of new prompt ids [N], with images in place of their ids. An image's

@@ -28,11 +28,13 @@ from model_runtime.denoiser import (
     Row,
     Seen,
 )
+from model_runtime.fitting import BUCKET
 from model_runtime.images import Images, Reader
 from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
 
-PREFIX_BUCKET = 256  # tokens that a static prefix is padded to
+PIECE = 1024  # prompt tokens encoded at once: no layer's activations take more than a canvas's logits
+SCORED = 2**26  # logits that are there at once while branches are scored
 
 
 @contextmanager
@@ -123,16 +125,18 @@ class LocalDenoiser:
                 scores = self._hole_logits(layout, state, known, view, len(prompt)) + banned
                 if limits is not None:
                     scores[:, 0] += limits
-                before, state = state, denoise.update(state, scores, layout, policy, noise)
+                before, state = state.ids, denoise.update(state, scores, layout, policy, noise)
                 latest = Verdict(state.finished.all(), torch.isfinite(scores.logsumexp(-1)).all())
+                del scores  # as large as a state's logits, and the next step needs the room
             due, verdict = (verdict if self._late else latest), latest
             finished = due is not None and due.read()
+            told = replace(state, logits=None)  # who keeps a proposal keeps no logits
             keep = yield Proposal(
                 state.step,
                 alive,
                 finished,
-                read=partial(_guess, state, layout),
-                seen=partial(_seen, before, state, layout),
+                read=partial(_guess, told, layout),
+                seen=partial(_seen, before, told, layout),
             )
             if keep is not None and tuple(keep) != alive:
                 at = [alive.index(row) for row in keep]
@@ -160,14 +164,27 @@ class LocalDenoiser:
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
             masks = self._tree_masks(start, owner, positions)
             hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)
-            logp = forward.logits(self.model, hidden[0]).log_softmax(-1)
-        scores, at = [], stem
+            parents, at = [], stem
+            for tokens in flat:
+                parents += [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
+                at += len(tokens)
+            told = self._logprobs(hidden[0], torch.tensor(parents, device=self._device), ids[stem:]).tolist()
+        scores, at = [], 0
         for branch, tokens in zip(branches, flat, strict=True):
-            parents = [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
-            values = logp[parents, tokens].tolist()
+            values, at = told[at : at + len(tokens)], at + len(tokens)
             scores.append(BranchScore(values[: len(branch.ids)], values[len(branch.ids) :]))
-            at += len(tokens)
         return scores
+
+    def _logprobs(self, hidden: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Of each of `tokens` [K] behind the position in `hidden` [T, H] that `parents` [K] names."""
+        found = torch.empty(len(tokens), device=self._device)
+        at = 0
+        for rows in hidden.split(max(1, SCORED // self._vocabulary)):
+            logp = forward.logits(self.model, rows).log_softmax(-1)
+            here = (parents >= at) & (parents < at + len(rows))
+            found[here] = logp[parents[here] - at, tokens[here]]
+            at += len(rows)
+        return found
 
     def _limits(self, rows: Sequence[Row]) -> Tensor | None:
         """-inf where a row's first hole token may not be: [R, V], or None where no row has a limit."""
@@ -184,7 +201,10 @@ class LocalDenoiser:
         """KV of the whole prompt; only what the cache does not know is computed."""
         done, kv = self.cache.match(prompt)
         if done < len(prompt):
-            self.extend(kv, prompt[done:])
+            whole = max(prompt) >= self._vocabulary  # an image's tokens may have to see each other
+            step = len(prompt) if whole else PIECE
+            for start in range(done, len(prompt), step):
+                self.extend(kv, prompt[start : start + step])
             self.cache.insert(prompt, kv)
         return kv
 
@@ -220,7 +240,7 @@ class LocalDenoiser:
             masks[kind] = None
             if self._static:
                 seen = keys.shape[2]
-                padding = -seen % PREFIX_BUCKET
+                padding = -seen % BUCKET
                 keys, values = F.pad(keys, (0, 0, 0, padding)), F.pad(values, (0, 0, 0, padding))
                 where = torch.arange(seen + padding + width, device=self._device)
                 masks[kind] = ((where < seen) | (where >= seen + padding)).expand(1, 1, width, -1)
@@ -287,6 +307,7 @@ def _guess(state: denoise.State, layout: denoise.Layout) -> Guess:
     )
 
 
-def _seen(before: denoise.State, after: denoise.State, layout: denoise.Layout) -> Seen:
+def _seen(before: Tensor, after: denoise.State, layout: denoise.Layout) -> Seen:
+    """`before`: the ids [R, N] that the step read."""
     count = int(layout.valid[0].sum())
-    return Seen(before.ids[0, :count].tolist(), after.accepted[0, :count].tolist())
+    return Seen(before[0, :count].tolist(), after.accepted[0, :count].tolist())

@@ -22,13 +22,12 @@ from model_runtime.devices import available_cores, capability_problem, free_byte
 from model_runtime.faults import ModelError, one_line
 from model_runtime.local import LocalDenoiser
 from model_runtime.prefix_cache import PrefixCache
-from model_runtime.profiles import Profile
 from model_runtime.protocol import Choice
 
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU, for a small model
-CHAT_CACHE_BYTES = 2 * 1024**3  # for one whose prompts have 8,192 tokens, 230 kB each at the released size
+CHAT_CACHE_BYTES = 2 * 1024**3  # at most, for one whose prompts have 8,192 tokens, 225 kB each as released
 CPU_CACHE_BYTES = 48 * 1024 * 1024  # six documents of the embedded model: memory that editors need too
 SMALL = 1_000_000_000  # parameters; a CPU computes those in fp32
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -56,13 +55,12 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
         adapters.check(adapter)
     device = resolve_device(choice.device)
     prompting = prompts.load(found, adapters.filler(adapter) if adapter else None)
-    profile = prompting.tokens.profile
     on_progress(0.05)
-    cache = (CHAT_CACHE_BYTES if prompting.chat else CACHE_BYTES) if device.type != "cpu" else CPU_CACHE_BYTES
-    dtype = _dtype(found, choice, device, profile, cache)
+    plan = _plan(found, choice, device, prompting)
+    prompting = prompting.within(plan.context)
     if device.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
-    model = _weights(found, device, dtype, choice.quantization)
+    model = _weights(found, device, DTYPES[plan.dtype], choice.quantization)
     on_progress(0.8)
     check_tied(model)
     if adapter:
@@ -72,9 +70,8 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     experts.choose(model, device, choice.quantization)
     model.eval()
     gpu = device.type == "cuda"
-    denoiser = LocalDenoiser(
-        model, profile, PrefixCache(cache), static=gpu, late=gpu, reader=pictures.reader(folder)
-    )
+    profile, cache = prompting.tokens.profile, PrefixCache(plan.cache)
+    denoiser = LocalDenoiser(model, profile, cache, static=gpu, late=gpu, reader=pictures.reader(folder))
     return Loaded(folder, denoiser, prompting)
 
 
@@ -106,22 +103,32 @@ def _set(module: Any, name: str, parameter: Any) -> None:
     setattr(module.get_submodule(parent), own, parameter)
 
 
-def _dtype(
-    found: Checkpoint, choice: Choice, device: torch.device, profile: Profile, cache: int
-) -> torch.dtype:
-    """The dtype to load in. Raises ModelError where it would not fit."""
+@dataclass(frozen=True)
+class Plan:
+    dtype: str
+    cache: int  # bytes of keys and values that are kept
+    context: int  # most tokens of a prompt
+
+
+def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: prompts.Prompting) -> Plan:
+    """How to load it. Raises ModelError where it would not fit."""
     if choice.quantization != "none":
         if found.quantized or found.packed:
             how = found.quantized or "int8"
             raise ModelError(f"the model comes quantised ({how}); set infill.quantization to none")
         if problem := capability_problem(choice.quantization, device):
             raise ModelError(problem)
-    weights = found.weights(fitting.is_packed)
+    weights = found.weights()
     dtype = choice.dtype
     if dtype == "auto":
         small = weights.parameters < SMALL and device.type == "cpu"
         dtype = "float32" if small else "bfloat16"
-    working = fitting.working_bytes(found.vocabulary, profile.canvas, cache)
+    profile, small_cache = prompting.tokens.profile, CPU_CACHE_BYTES if device.type == "cpu" else CACHE_BYTES
+    working = fitting.Working(
+        found.vocabulary * profile.canvas,
+        found.keys.taken(min(fitting.LEAST_CONTEXT, profile.context)) if prompting.chat else 0,
+        0 if prompting.chat else small_cache,
+    )
     room = fitting.Room(str(device), free_bytes(device))
     if problem := fitting.problem(weights, working, dtype, choice.quantization, room):
         raise ModelError(problem)
@@ -129,7 +136,21 @@ def _dtype(
         log.warning(
             "%.1fG parameters on the %s: a fill takes tens of seconds", weights.parameters / 1e9, device.type
         )
-    return DTYPES[dtype]
+    if not prompting.chat:
+        return Plan(dtype, small_cache, profile.context)
+    left = room.free - fitting.total_bytes(weights, working, dtype, choice.quantization)
+    return _with_room(found.keys, dtype, working.keys, left, profile.context)
+
+
+def _with_room(keys: fitting.Keys, dtype: str, least: int, left: int, context: int) -> Plan:
+    """Keys and values get what is counted anyway (`least` elements) and half of what is `left`: while a
+    prompt is encoded, the one that it replaces is still there, and an allocator leaves gaps. `context`:
+    tokens that the model would like to read."""
+    size = fitting.BYTES[dtype]
+    granted = min(size * least + left // 2, CHAT_CACHE_BYTES + size * keys.view(context))
+    context = keys.tokens(granted // size, context)
+    log.info("room for prompts of %d tokens", context)
+    return Plan(dtype, granted - size * keys.view(context), context)
 
 
 def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: str) -> Any:

@@ -1,29 +1,33 @@
 """Weights that stay small in memory: int8, fp8 or int4 with scales, widened where they are multiplied.
 
 Every matrix [..., out, in] is stored in fewer bits with a scale for each output row (int8, fp8) or for each
-group of `GROUP` inputs (int4). A layer or an expert is widened to the activations' dtype for as long as its
-product takes. Pure tensors and modules: knows no checkpoint.
+group of `GROUP` inputs (int4). `pieces` of at most `WIDENED` elements are widened to the activations' dtype
+for as long as their product takes, also of the table of tokens. Pure tensors and modules: knows no
+checkpoint.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_runtime.fitting import GROUP
+from model_runtime.fitting import GROUP, WIDENED
 
 SCALE = "_scale"  # a matrix's scales are its module's buffer of that name and this suffix
 SCALED_GROUPED = (9, 0)  # compute capability from which torch multiplies fp8 groups as they are
+_PACKED_AT_ONCE = 2**24  # elements that are there in fp32 while they are packed
+_ALIGNED = 64  # rows: pieces of a matrix begin at multiples, as grouped products want it
 _FP8 = torch.float8_e4m3fn
 
 
 def pack(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     """[..., out, in] -> (packed, scale): int8 or fp8 of the same shape with scale [..., out, 1], or two
-    int4 a byte [..., out, in / 2] with scale [..., out, in / group]."""
+    int4 a byte [..., out, in / 2] with bf16 scale [..., out, in / group]. Other scales are fp32."""
     if kind == "int8":
         scale = row_scale(weight, 127.0)
         return (weight.float() / scale).round().to(torch.int8), scale
@@ -32,24 +36,33 @@ def pack(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
         return (weight.float() / scale).to(_FP8), scale
     group = math.gcd(weight.shape[-1], GROUP)
     grouped = weight.float().unflatten(-1, (-1, group))
-    scale = row_scale(grouped, 7.0)
+    scale = row_scale(grouped, 7.0).bfloat16()
     whole = ((grouped / scale).round().clamp(-7, 7) + 8).to(torch.uint8).flatten(-2)
     return whole[..., 0::2] | (whole[..., 1::2] << 4), scale[..., 0]
 
 
 def pack_slowly(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """As `pack`, one matrix after another: experts of a layer are never all there in fp32."""
-    if weight.dim() < 3:
-        return pack(weight, kind)
-    parts = [pack(matrix, kind) for matrix in weight]
-    return torch.stack([small for small, _ in parts]), torch.stack([scale for _, scale in parts])
+    """As `pack`, some rows after others: neither a layer's experts nor the table are ever whole in fp32."""
+    rows = weight.flatten(0, -2)
+    count = max(1, _PACKED_AT_ONCE // rows.shape[-1])
+    small, scale = pack(rows[:count], kind)
+    if len(rows) > count:
+        first = (small, scale)
+        small, scale = (part.new_empty(len(rows), part.shape[-1]) for part in first)
+        small[:count], scale[:count] = first
+        for at in range(count, len(rows), count):
+            small[at : at + count], scale[at : at + count] = pack(rows[at : at + count], kind)
+    return small.unflatten(0, weight.shape[:-1]), scale.unflatten(0, weight.shape[:-1])
 
 
-def attach(module: nn.Module, name: str, scale: Tensor) -> None:
-    """Scales to where their matrix is used."""
+def attach(module: Any, name: str, scale: Tensor, dtype: torch.dtype) -> None:
+    """Scales to where their matrix is used. `dtype`: what the model computes in."""
     module.register_buffer(name + SCALE, scale, persistent=False)
     if isinstance(module, nn.Linear):
         module.__class__ = PackedLinear
+    elif isinstance(module, nn.Embedding):
+        table: Any = module
+        table.__class__, table.wide = PackedTable, dtype
 
 
 def row_scale(weight: Tensor, most: float) -> Tensor:
@@ -60,9 +73,17 @@ def row_scale(weight: Tensor, most: float) -> Tensor:
 def unpack(packed: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     """Off by at most half a scale (int8, int4), or by a sixteenth of a value (fp8)."""
     if packed.dtype != torch.uint8:
-        return packed.to(dtype) * scale.to(dtype)
-    whole = torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2).to(dtype) - 8
-    return (whole.unflatten(-1, (scale.shape[-1], -1)) * scale[..., None].to(dtype)).flatten(-2)
+        return packed.to(dtype).mul_(scale.to(dtype))
+    whole = torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2).to(dtype).sub_(8)
+    return whole.unflatten(-1, (scale.shape[-1], -1)).mul_(scale[..., None].to(dtype)).flatten(-2)
+
+
+def pieces(packed: Tensor, scale: Tensor, dtype: torch.dtype) -> Iterator[Tensor]:
+    """A matrix [..., out, in], widened some rows at a time: [..., part of out, in]."""
+    row = packed[..., :1, :].numel() * (2 if packed.dtype == torch.uint8 else 1)
+    count = max(_ALIGNED, WIDENED // row // _ALIGNED * _ALIGNED)
+    for small, own in zip(packed.split(count, dim=-2), scale.split(count, dim=-2), strict=True):
+        yield unpack(small, own, dtype)
 
 
 class PackedLinear(nn.Linear):
@@ -73,7 +94,34 @@ class PackedLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         if self.weight.dtype == _FP8 and multiplies_fp8(self.weight.device):
             return _linear_fp8(input, self.weight, self.weight_scale)
-        return F.linear(input, unpack(self.weight, self.weight_scale, input.dtype), self.bias)
+        parts = [F.linear(input, wide) for wide in pieces(self.weight, self.weight_scale, input.dtype)]
+        found = _joined(parts)
+        return found if self.bias is None else found + self.bias
+
+
+class PackedTable(nn.Embedding):
+    """The scaled embedding of tokens, whose table has been packed."""
+
+    weight_scale: Tensor
+    embed_scale: Tensor
+    wide: torch.dtype
+
+    def forward(self, input: Tensor) -> Tensor:
+        rows = unpack(self.weight[input], self.weight_scale[input], self.wide)
+        return rows * self.embed_scale.to(self.wide)
+
+    def mixed(self, probabilities: Tensor) -> Tensor:
+        """The embedding [..., H] of a distribution [..., V] over tokens; summed in fp32."""
+        total, at = None, 0
+        for wide in pieces(self.weight, self.weight_scale, self.wide):
+            some = (probabilities[..., at : at + len(wide)].to(self.wide) @ wide).float()
+            total, at = some if total is None else total + some, at + len(wide)
+        assert total is not None
+        return total.to(self.wide) * self.embed_scale.to(self.wide)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 def experts(self: Any, hidden: Tensor, index: Tensor, weights: Tensor) -> Tensor:
@@ -95,7 +143,8 @@ def _grouped(module: Any, name: str, rows: Tensor, ends: Tensor) -> Tensor:
     weight, scale = getattr(module, name), getattr(module, name + SCALE)
     if weight.dtype == _FP8 and multiplies_fp8(weight.device):
         return _grouped_fp8(rows, weight, scale, ends)
-    return F.grouped_mm(rows, unpack(weight, scale, rows.dtype).transpose(-2, -1), offs=ends)
+    wide = pieces(weight, scale, rows.dtype)
+    return _joined([F.grouped_mm(rows, some.transpose(-2, -1), offs=ends) for some in wide])
 
 
 def multiplies_fp8(device: torch.device) -> bool:

@@ -4,7 +4,7 @@ the same."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -20,6 +20,14 @@ from model_runtime.tokens import Tokens
 class Prompting:
     tokens: Tokens
     chat: Chat | None  # None for a model that follows no instructions
+
+    def within(self, context: int) -> Prompting:
+        """For prompts of at most so many tokens."""
+        profile = self.tokens.profile
+        if context >= profile.context:
+            return self
+        tokens = Tokens(self.tokens.tokenizer, replace(profile, context=context))
+        return Prompting(tokens, Chat(tokens, self.chat.dialogue) if self.chat else None)
 
 
 def load(found: Checkpoint, filler: int | None = None) -> Prompting:

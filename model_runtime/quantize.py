@@ -16,10 +16,11 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from model_runtime import packed
-from model_runtime.fitting import is_packed
+from model_runtime.fitting import packed_as
 
 METHOD = "infill_packed"
 _ENCODER, _DECODER = "model.encoder.language_model.", "model.decoder."
+_TABLES = (f"{_ENCODER}embed_tokens.weight", f"{_DECODER}embed_tokens.weight", "lm_head.weight")
 
 
 class PackedConfig(QuantizationConfigMixin):
@@ -47,7 +48,7 @@ class PackedQuantizer(HfQuantizer):
         return 0.5 if self.kind == "int4" else 1
 
     def param_needs_quantization(self, model: Any, param_name: str, **kwargs: Any) -> bool:
-        return is_packed(param_name)
+        return packed_as(param_name, self.kind) is not None
 
     def get_quantize_ops(self) -> ConversionOps:
         return _Pack(self)
@@ -60,15 +61,18 @@ class PackedQuantizer(HfQuantizer):
         return False
 
     def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:
-        """Scales to where their matrices are used: in the decoder and in the encoder that shares them."""
+        """Scales to where their matrices are used: in the decoder and in the encoder that shares them, the
+        table's in the head too."""
+        dtype = model.model.decoder.norm.weight.dtype
         for name, scale in self.scales.items():
-            for twin in {name, name.replace(_DECODER, _ENCODER, 1), name.replace(_ENCODER, _DECODER, 1)}:
+            twins = {name, name.replace(_DECODER, _ENCODER, 1), name.replace(_ENCODER, _DECODER, 1)}
+            for twin in _TABLES if name in _TABLES else twins:
                 parent, _, own = twin.rpartition(".")
                 try:
                     module = model.get_submodule(parent)
                 except AttributeError:  # self-conditioning: the encoder has none
                     continue
-                packed.attach(module, own, scale)
+                packed.attach(module, own, scale, dtype)
         return model
 
 
@@ -78,10 +82,12 @@ class _Pack(ConversionOps):
 
     def convert(self, input_dict: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         ((name, value),) = input_dict.items()
-        full_layer_name: str = kwargs.get("full_layer_name", "")
+        full_name: str = kwargs.get("full_layer_name", "") or name
         weight = value[0] if isinstance(value, list) else value
-        small, scale = packed.pack_slowly(weight, self._quantizer.kind)
-        self._quantizer.scales[full_layer_name or name] = scale
+        kind = packed_as(full_name, self._quantizer.kind)
+        assert kind is not None
+        small, scale = packed.pack_slowly(weight, kind)
+        self._quantizer.scales[full_name] = scale
         return {name: nn.Parameter(small, requires_grad=False)}
 
 

@@ -75,9 +75,10 @@ def test_ids(name: str, expected: bool) -> None:
 
 def test_weights_are_counted_as_they_are(tmp_path: Path) -> None:
     found = checkpoint.examine(tiny_gemma.write(tmp_path), "x")
-    counted = found.weights(fitting.is_packed)
+    counted = found.weights()
     own = {id(p): p.numel() for p in tiny_gemma.model().parameters()}
     buffers = sum(json.loads(json.dumps(s)) for s in [2 + 2])  # a scalar for each layer of both stacks
     assert abs(counted.parameters - sum(own.values()) - buffers) < 1000  # the vision tower has buffers too
-    packable = [p for n, p in tiny_gemma.model().named_parameters() if fitting.is_packed(n)]
+    packable = [p for n, p in tiny_gemma.model().named_parameters() if fitting.packed_as(n, "int8")]
     assert sorted(counted.packable) == sorted(tuple(p.shape) for p in packable)
+    assert counted.tables == (tuple(tiny_gemma.model().lm_head.weight.shape),)

@@ -120,6 +120,17 @@ def test_complete_for_a_program(run: Callable[..., Result], tmp_path: Path) -> N
     assert (tmp_path / "a.py").read_bytes() == "a = 1\r\nb = '😀' + \r\n".encode()
 
 
+def test_what_has_no_effect_is_told(run: Callable[..., Result]) -> None:
+    choice = ("--adapter", "/mine", "--backend", "openai", "--backend-url", "http://gpu")
+    result = run("complete", "a.py", "--at", "2:11", *choice)
+    assert (result.exit_code, result.stdout) == (0, "2\n")
+    assert (
+        "infill.adapter: '/mine' has no effect on a server; unset it, have the server load it"
+        in result.stderr
+    )
+    assert "no effect" not in run("complete", "a.py", "--at", "2:11", "--adapter", "/mine").stderr
+
+
 @pytest.mark.parametrize(("file", "at"), [("empty.py", "1:1"), ("bom.py", "1:5"), ("a.py", "3:1")])
 def test_complete_at_the_edges(run: Callable[..., Result], file: str, at: str) -> None:
     assert run("complete", file, "--at", at).stdout == "2\n"

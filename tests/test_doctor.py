@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import shutil
-import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +19,10 @@ from lsp_server.doctor import checkup, editors, machine, servers, weights
 from lsp_server.doctor.finding import Finding
 from lsp_server.languages import LANGUAGES
 from lsp_server.settings import Settings
-from model_runtime import devices
+from model_runtime import checkpoint, devices
+from model_runtime.devices import model_report
 from model_runtime.protocol import Refused, Status
+from tests import tiny_gemma
 from tests.servers import free_port, started
 
 GIB = 2**30
@@ -39,86 +40,45 @@ def check(finding: Finding, level: str, *words: str) -> None:
     assert all(word in said for word in words), finding
 
 
-def write_weights(path: Path, header: dict[str, Any] | bytes, size: int) -> None:
-    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(raw)) + raw + b"\0" * size)
-
-
-TENSOR = {"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"format": "pt"}}
-
-
-def model(folder: Path) -> Path:
-    for name in weights.NEEDED:
-        (folder / name).write_text("{}")
-    write_weights(folder / "model.safetensors", TENSOR, 24)
-    return folder
-
-
-def only_pickle(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-def lost_shard(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
-    index = {"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+def test_a_model_that_is_whole(tmp_path: Path) -> None:
+    told = model_report("embedded")
+    check(weights.check("embedded", told), "ok", "the embedded model: ", "M parameters", "MB on disk")
+    assert told["disk"] == (checkpoint.EMBEDDED_FOLDER / checkpoint.PACKED_FILE).stat().st_size
+    folder = tiny_gemma.write(tmp_path)
+    check(weights.check(str(folder), model_report(str(folder))), "ok", str(folder))
 
 
 @pytest.mark.parametrize(
-    ("damage", "level", "words"),
+    ("damage", "words"),
     [
-        (lambda folder: None, "ok", ["0.0M parameters"]),
-        (shutil.rmtree, "problem", ["is no folder", "infill.model"]),
-        (lambda folder: (folder / "config.json").unlink(), "problem", ["lacks config.json"]),
-        (lambda folder: (folder / "model.safetensors").unlink(), "problem", ["no weights"]),
-        (only_pickle, "problem", ["pytorch_model.bin", "run code", "convert it to safetensors"]),
-        (lost_shard, "problem", ["lacks model-2.safetensors"]),
+        (shutil.rmtree, ["there is no folder", "infill.model"]),
         (
-            lambda folder: write_weights(folder / "model.safetensors", TENSOR, 10),
-            "problem",
-            ["bytes instead of", "copy"],
+            lambda folder: (folder / "config.json").unlink(),
+            ["config.json is missing", "copy the model again"],
         ),
         (
-            lambda folder: (folder / "model.safetensors").write_bytes(b"no"),
-            "problem",
-            ["is not a safetensors file"],
+            lambda folder: (folder / "config.json").write_text('{"model_type": "llama"}'),
+            ["is a 'llama'", "`infill-ls models list`"],
         ),
-        (
-            lambda folder: write_weights(folder / "model.safetensors", b"{{", 0),
-            "problem",
-            ["is not a safetensors file"],
-        ),
-        (
-            lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 100),
-            "problem",
-            ["is not a safetensors file"],
-        ),
-        (
-            lambda folder: (folder / "model.safetensors").rename(folder / "other.safetensors"),
-            "warning",
-            ["none named model.safetensors"],
-        ),
+        (lambda folder: next(folder.glob("*.safetensors")).unlink(), ["lacks model-", "copy"]),
+        (lambda folder: next(folder.glob("*.safetensors")).write_bytes(b"no"), ["is damaged", "copy"]),
     ],
 )
-def test_model_files(tmp_path: Path, damage: Callable[[Path], None], level: str, words: list[str]) -> None:
-    folder = model(tmp_path)
+def test_a_model_that_is_not(tmp_path: Path, damage: Callable[[Path], None], words: list[str]) -> None:
+    """What can be wrong with files is in test_checkpoint; here, that it arrives."""
+    folder = tiny_gemma.write(tmp_path / "model")
     damage(folder)
-    (finding,) = weights.check(folder)
-    check(finding, level, *words)
+    check(weights.check(str(folder), model_report(str(folder))), "problem", *words)
 
 
-@not_root
-def test_weights_that_may_not_be_read(tmp_path: Path) -> None:
-    (model(tmp_path) / "model.safetensors").chmod(0)
-    check(weights.check(tmp_path)[0], "problem", "cannot be read", "chmod")
+def test_a_model_of_which_nothing_can_be_told() -> None:
+    check(weights.check("x", {}), "problem", "could not be looked at")
+    check(weights.check("a/b", model_report("a/b")), "problem", "infill-ls models download a/b")
 
 
-def test_the_embedded_model_is_whole() -> None:
-    (finding,) = weights.check(checkup.EMBEDDED)
-    check(finding, "ok", "embedded")
-    files = list(checkup.EMBEDDED.glob("*.safetensors"))
-    assert 4 * weights.parameters(files) == weights.memory_need(files, "cpu")
-    assert 2 * weights.parameters(files) == weights.memory_need(files, "cuda:0")
+@pytest.mark.parametrize(("device", "each"), [("cpu", 4), ("auto", 4), ("cuda:0", 2), ("xpu", 2)])
+def test_memory_need(device: str, each: int) -> None:
+    assert weights.memory_need(1000, device) == each * 1000
 
 
 @pytest.mark.parametrize(
@@ -298,6 +258,18 @@ def test_what_torch_finds() -> None:
             [("ok", "is set"), ("ok", "m"), ("warning", "infill.device cuda has no effect")],
         ),
         (
+            {"backend_url": "https://gpu", "adapter": "/mine"},
+            {"servers": [["https://gpu", True, "m"]]},
+            "k",
+            [("ok", "is set"), ("ok", "m"), ("warning", "infill.adapter /mine has no effect on a server")],
+        ),
+        (
+            {"backend_url": "https://gpu", "adapter": "/mine"},
+            {"error": "no server; start one"},
+            "k",
+            [("problem", "no server"), ("warning", "infill.adapter /mine has no effect on a server")],
+        ),
+        (
             {"backend_url": "https://gpu"},
             {"error": "the tokenizer of x is not on this machine; get it with y"},
             "k",
@@ -335,7 +307,8 @@ def test_the_command_asks_the_servers(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(("model", "status"), [("embedded", 0), ("/no/such/model", 1), ("org/name", 1)])
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, status: int) -> None:
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(checkup, "devices", lambda model="": {"devices": {"cpu": None}})
+    told = {"devices": {"cpu": None}, "model": model_report(model)}  # without loading torch
+    monkeypatch.setattr(checkup, "devices", lambda model="": told)
     for name in (*machine.PROXIES, *machine.AUTHORITIES):
         monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(cli.main, ["doctor", "--model", model])
@@ -355,11 +328,11 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str
     [
         ({"cuda:0": 80 * GIB, "cpu": None}, "ok", ["cuda:0 (86 GB free): none, fp8, int8, int4"]),
         ({"cuda:0": 24 * GIB, "cpu": None}, "ok", ["cuda:0 (26 GB free): int4", "cpu (10 GB free): nothing"]),
-        ({"cpu": None}, "problem", ["nothing", "the least is 20.2 GB"]),
+        ({"cpu": None}, "problem", ["nothing", "the least is 17.5 GB"]),
     ],
 )
 def test_what_fits(devices: dict[str, int | None], level: str, words: list[str]) -> None:
-    needs = {"none": 55_400_000_000, "fp8": 31_000_000_000, "int8": 31_000_000_000, "int4": 20_200_000_000}
+    needs = {"none": 54_000_000_000, "fp8": 29_800_000_000, "int8": 29_800_000_000, "int4": 17_500_000_000}
     found = machine.fits(devices, 10_000_000_000, needs)
     assert found.level == level
     for word in words:

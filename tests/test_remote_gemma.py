@@ -151,7 +151,7 @@ def test_a_rewrite_that_is_late_is_not_cut_inside_a_canvas(remote: Engine) -> No
 
 
 def test_an_image_is_refused(remote: Engine) -> None:
-    with pytest.raises(Unfillable, match="passes no images on; leave the image out"):
+    with pytest.raises(Unfillable, match=r"leave the image out, or set infill.*openai, whose chat"):
         remote.run(replace(REWRITE, image=b"\x89PNG"))
 
 

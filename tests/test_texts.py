@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -141,6 +142,45 @@ def test_a_rewrite_goes_through_the_chat_whatever_fills(served: Server) -> None:
     said = last(process)["messages"][-1]["content"]
     assert "name it total" in said
     assert "    return a + 1\n" in said
+
+
+@pytest.mark.parametrize("path", ["", "/v1/chat/completions", "/v1/fim/completions"])
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (b"\x89PNG\r\n", "png"),
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"GIF89a", "gif"),
+        (b"RIFF\0\0\0\0WEBP", "webp"),
+    ],
+)
+def test_an_image_is_a_part_of_what_the_chat_is_told(
+    served: Server, image: bytes, kind: str, path: str
+) -> None:
+    process, engine = served(answers=["```python\n    return total\n```"], path=path)
+    assert run(engine, structs.replace(REWRITE, image=image))[0].texts == ("return total",)
+    text, shown = last(process)["messages"][-1]["content"]
+    assert "name it total" in text["text"]
+    assert shown["image_url"]["url"] == f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    assert run(engine, REWRITE)[0].texts == ("return total",)
+    assert isinstance(last(process)["messages"][-1]["content"], str), "as before without one"
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])  # vLLM and others; llama.cpp says 500
+def test_a_server_that_reads_no_images(served: Server, status: int) -> None:
+    _, engine = served("--blind", str(status), answers=["```python\n    return total\n```"])
+    with pytest.raises(Unfillable, match="leave the image out, or set infill") as caught:
+        run(engine, structs.replace(REWRITE, image=b"\x89PNG"))
+    assert "\n" not in str(caught.value)
+    assert "iVBO" not in str(caught.value), "nothing of the image"
+    assert run(engine, REWRITE)[0].texts == ("return total",), "the server is not given up"
+
+
+def test_other_faults_are_not_the_images(served: Server) -> None:
+    process, engine = served(answers=["x"])
+    process.fault("500")
+    with pytest.raises(Unfillable, match=r"failed \(500\); its log says why"):
+        run(engine, structs.replace(REWRITE, image=b"\x89PNG"))
 
 
 def test_candidates_differ_and_the_surest_is_first(served: Server) -> None:

@@ -7,6 +7,7 @@ requests get, the last one for ever. Real servers are in `test_text_servers.py`.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ class Server(faulty_server.Server):
         self.has = set(args.has.split(","))
         self.logprobs = not args.no_logprobs
         self.pause_s = args.pause
+        self.blind = args.blind
         self.answers = ["1"]
 
 
@@ -45,6 +47,10 @@ class Handler(faulty_server.Handler):
             self.refuse(400, f"logprobs is not supported; the request was {body}")
         elif ("messages" in body) != (kind == "chat") or ("suffix" in body) == (kind == "chat"):
             self.refuse(422, "missing field")
+        elif (images := seen(body)) is None:
+            self.refuse(422, "content parts are text, or image_url with a data URL")
+        elif images and self.server.blind:
+            self.refuse(self.server.blind, "image input is not supported")
         elif not body.get("stream"):
             self.answer(200, {"choices": [self.choice(kind, "x", body, stream=False)]})
         else:
@@ -76,10 +82,28 @@ class Handler(faulty_server.Handler):
         return found
 
 
+def seen(body: dict[str, Any]) -> int | None:
+    """How many images a request shows; None where its messages are not as OpenAI has them."""
+    count = 0
+    for message in body.get("messages", []):
+        parts = message["content"]
+        for part in [] if isinstance(parts, str) else parts:
+            if part.keys() == {"type", "text"} and part["type"] == "text" and isinstance(part["text"], str):
+                continue
+            if part.keys() != {"type", "image_url"} or part["type"] != "image_url":
+                return None
+            start, _, data = part["image_url"]["url"].partition(";base64,")
+            if not start.startswith("data:image/") or not base64.b64decode(data, validate=True):
+                return None
+            count += 1
+    return count
+
+
 def main() -> None:
     parser = faulty_server.arguments()
     parser.add_argument("--has", default="fim,suffix,chat")
     parser.add_argument("--no-logprobs", action="store_true")
+    parser.add_argument("--blind", type=int, default=0, help="status that refuses images")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds before each piece of a stream")
     faulty_server.serve(Server(parser.parse_args()))
 

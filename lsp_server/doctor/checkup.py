@@ -20,7 +20,6 @@ from lsp_server.worker import Worker
 from model_runtime import protocol
 
 ROOT = Path(protocol.__file__).resolve().parent.parent
-EMBEDDED = ROOT / "model_runtime" / "embedded"
 REPORT_S = 90.0  # torch may have to come from a cold disk
 
 
@@ -46,25 +45,14 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
 
 
 def _model_here(settings: Settings, available: int) -> Iterator[Finding]:
-    folder = EMBEDDED if settings.model == "embedded" else Path(settings.model).expanduser()
-    large = folder != EMBEDDED
-    found_here = devices(settings.model if large else "")
+    found_here = devices(_absolute(settings.model))
     told = found_here.get("model", {})
-    if large and not is_path(settings.model) and not folder.is_dir():
-        folder = Path(told.get("folder", ""))
-    if "folder" not in told and large and not is_path(settings.model) and not folder.parts:
-        remedy = f"run `infill-ls models download {settings.model}`, or set infill.model to a folder"
-        yield problem("model", f"{settings.model} is not whole on this machine", remedy)
-        need = 0
-    else:
-        found = weights.check(folder)
-        yield from found
-        whole = all(finding.level == "ok" for finding in found)
-        need = weights.memory_need(sorted(folder.glob("*.safetensors")), settings.device) if whole else 0
-    need = told.get("needs", {}).get(settings.quantization, need)
+    yield weights.check(settings.model, told)
+    needs = {} if settings.model == "embedded" else told.get("needs", {})
+    need = needs.get(settings.quantization, weights.memory_need(told.get("parameters", 0), settings.device))
     yield machine.memory(available, need)
     yield machine.device(settings.device, found_here, need)
-    if needs := told.get("needs"):
+    if needs:
         yield machine.fits(found_here.get("devices", {}), available, needs)
 
 
@@ -87,17 +75,20 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
 
 
 def devices(model: str = "") -> dict[str, Any]:
-    """What torch finds, and what the model needs."""
+    """What torch finds, and what the model is and needs."""
     return _told("model_runtime.devices", *([model] if model else []))
+
+
+def _absolute(model: str) -> str:
+    """As seen from any folder."""
+    return str(Path(model).expanduser().absolute()) if is_path(model) or Path(model).is_dir() else model
 
 
 def served(settings: Settings) -> dict[str, Any]:
     """What the servers say of themselves. The key goes there through the environment."""
     choice = settings.choice
-    model = str(Path(choice.model).expanduser().absolute()) if is_path(choice.model) else choice.model
-    return _told(
-        "model_runtime.remote.check", f"--model={model}", f"--backend={choice.backend}", f"--url={choice.url}"
-    )
+    options = {"model": _absolute(choice.model), "backend": choice.backend, "url": choice.url}
+    return _told("model_runtime.remote.check", *(f"--{name}={value}" for name, value in options.items()))
 
 
 def _told(module: str, *arguments: str) -> dict[str, Any]:

@@ -26,3 +26,9 @@ def warning(name: str, message: str, remedy: str) -> Finding:
 
 def problem(name: str, message: str, remedy: str) -> Finding:
     return Finding(name, "problem", message, remedy)
+
+
+def of_line(name: str, line: str, remedy: str) -> Finding:
+    """A problem that the worker's side tells: what is wrong, and at the end the remedy, or else this one."""
+    what, _, own = line.rpartition("; ")
+    return problem(name, what, own) if what else problem(name, line, remedy)

@@ -8,39 +8,42 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from lsp_server.doctor.finding import Finding, ok, problem, warning
-from lsp_server.settings import Settings
+from lsp_server.doctor.finding import Finding, of_line, ok, warning
+from lsp_server.settings import SERVED_ADAPTER, Settings
 
 KEY = "INFILL_LS_API_KEY"
+AGAIN = "run `infill-ls doctor` again later"
 
 
 def check(settings: Settings, report: Mapping[str, Any], environment: Mapping[str, str]) -> list[Finding]:
     """`report` is what `python -m model_runtime.remote.check` prints."""
     if error := report.get("error"):
-        return [problem("server", *_split(error))]
+        return [of_line("server", error, AGAIN), *_unheeded(settings)]
     keyed = bool(environment.get(KEY, "").strip())
     findings = [_key(keyed)]
     for url, usable, said in report["servers"]:
-        findings.append(ok("server", f"{url}: {said}") if usable else problem("server", *_split(said)))
+        findings.append(ok("server", f"{url}: {said}") if usable else of_line("server", said, AGAIN))
         if urlsplit(url).scheme == "http" and not _is_near(url):
             what = "your text and the key go" if keyed else "your text goes"
             remedy = "use https, or reach the server through a tunnel"
             findings.append(warning("server", f"{what} to {url} unencrypted", remedy))
+    return [*findings, *_unheeded(settings)]
+
+
+def _unheeded(settings: Settings) -> list[Finding]:
+    """What is set here and would have to be set there."""
+    found = []
     if settings.device != "auto":
-        findings.append(
-            warning("device", f"infill.device {settings.device} has no effect on a server", "unset it")
-        )
-    return findings
+        said = f"infill.device {settings.device} has no effect on a server"
+        found.append(warning("device", said, "unset it"))
+    if settings.adapter:
+        said = f"infill.adapter {settings.adapter} has no effect on a server"
+        found.append(warning("adapter", said, SERVED_ADAPTER))
+    return found
 
 
 def _key(set_: bool) -> Finding:
     return ok("key", f"{KEY} is set" if set_ else f"{KEY} is not set, which a server without keys wants")
-
-
-def _split(message: str) -> tuple[str, str]:
-    """What is wrong, and the remedy that ends the line."""
-    what, _, remedy = message.rpartition("; ")
-    return (what, remedy) if what else (message, "run `infill-ls doctor` again later")
 
 
 def _is_near(url: str) -> bool:

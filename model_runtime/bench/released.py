@@ -16,7 +16,7 @@ from transformers.models.diffusion_gemma import modeling_diffusion_gemma as mode
 
 from model_runtime import fitting, packed
 from model_runtime.configs import text_config
-from model_runtime.fitting import Weights, is_packed
+from model_runtime.fitting import Weights, packed_as
 
 STANDARD_DEVIATION = 0.02
 COMPUTED = (modeling.DiffusionGemmaTextRotaryEmbedding, modeling.DiffusionGemmaTextScaledWordEmbedding)
@@ -88,10 +88,8 @@ def random_model(name: str, device: torch.device, seed: int = 0, quantization: s
 def weight_bytes(model: Any, quantization: str = "none") -> int:
     """In bf16, packed if asked to; tied weights counted once. Of a model that is not packed yet."""
     named = dict(model.named_parameters())
-    packable = {name for name in named if is_packed(name)}
-    shapes = tuple(tuple(named[name].shape) for name in packable)
-    rest = sum(parameter.numel() for name, parameter in named.items() if name not in packable)
-    return fitting.weight_bytes(Weights(shapes, rest), "bfloat16", quantization)
+    counted = Weights.of({name: tuple(parameter.shape) for name, parameter in named.items()})
+    return fitting.weight_bytes(counted, "bfloat16", quantization)
 
 
 def _check_room(name: str, weights: int, device: torch.device) -> None:
@@ -113,20 +111,20 @@ def _materialize(model: Any, device: torch.device, quantization: str) -> None:
     real: dict[int, nn.Parameter] = {}
     scales: dict[int, torch.Tensor] = {}
     for path, module in model.named_modules():
+        buffers = {name: b for name, b in module._buffers.items() if b is not None and b.is_meta}
+        for name, buffer in buffers.items():
+            module._buffers[name] = torch.ones_like(buffer, device=device)
+        if buffers and isinstance(module, COMPUTED):
+            model._init_weights(module)
         for name, parameter in list(module._parameters.items()):
             if parameter is None:
                 continue
             if id(parameter) not in real:
                 values = torch.empty(parameter.shape, dtype=torch.bfloat16, device=device)
                 filled = values.normal_(std=STANDARD_DEVIATION) if values.dim() > 1 else values.fill_(1.0)
-                if quantization != "none" and is_packed(f"{path}.{name}"):
-                    filled, scales[id(parameter)] = packed.pack_slowly(filled, quantization)
+                if kind := packed_as(f"{path}.{name}", quantization):
+                    filled, scales[id(parameter)] = packed.pack_slowly(filled, kind)
                 real[id(parameter)] = nn.Parameter(filled, requires_grad=False)
             module._parameters[name] = real[id(parameter)]
             if (scale := scales.get(id(parameter))) is not None:
-                packed.attach(module, name, scale)
-        buffers = {name: b for name, b in module._buffers.items() if b is not None and b.is_meta}
-        for name, buffer in buffers.items():
-            module._buffers[name] = torch.ones_like(buffer, device=device)
-        if buffers and isinstance(module, COMPUTED):
-            model._init_weights(module)
+                packed.attach(module, name, scale, torch.bfloat16)

@@ -195,7 +195,7 @@ def bytes_read(denoiser: LocalDenoiser, prefix: int, experts_touched: float) -> 
             total += weight.numel() * weight.element_size() * share
     for kind, layer in zip(text.layer_types, decoder.layers, strict=True):
         seen = min(prefix, text.sliding_window - 1) if kind == "sliding_attention" else prefix
-        total += 2 * seen * layer.self_attn.k_proj.weight.shape[0] * embedding.element_size()
+        total += 2 * seen * layer.self_attn.k_proj.weight.shape[0] * decoder.norm.weight.element_size()
     return total
 
 

@@ -18,6 +18,7 @@ import httpx2
 
 KEY = "INFILL_LS_API_KEY"  # environment variable
 
+_BLIND = re.compile(r"image|multimodal|mmproj", re.IGNORECASE)
 _RESTART = "run `infill-ls worker stop`"
 
 
@@ -64,6 +65,17 @@ def of_status(
             what = f"{url} does not accept the request"
             message = f"{what} ({status}); check that its version and model fit infill.backend"
     return Fault(message, again=again, after_s=after_s, status=status, said=said)
+
+
+def of_image(url: str, fault: Fault) -> Fault:
+    """Of a request with an image: servers without eyes refuse it in several ways, some as a failure."""
+    blind = _BLIND.search(fault.said) and fault.status >= 500
+    long = "maximum context length" in fault.said
+    if long or (fault.status not in (400, 415, 422) and not blind):
+        return fault
+    what = f"{url} does not accept the request with its image ({fault.status})"
+    remedy = "leave the image out, or set infill.model to one that reads images"
+    return Fault(f"{what}; {remedy}", status=422)  # the request's own: the server goes on to be asked
 
 
 def of_error(url: str, error: Exception) -> Fault:

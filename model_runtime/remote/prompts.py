@@ -1,4 +1,5 @@
-"""How a model without pins is asked for the text of holes, and how its answer is read. Pure text.
+"""How a model without pins is asked for the text of holes, and how its answer is read. Text, and an image's
+bytes as they are.
 
 Completion endpoints get the text before and after; a chat gets the document with marked holes and is to
 answer in code blocks, which it does not always do: an answer is read leniently, and what it repeats of the
@@ -7,12 +8,15 @@ line it stands in is left out. What it repeats of the text after the hole, the s
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from model_runtime.protocol import Fixed, Infill, Slot
 
 REPEATED = 3  # characters of the line's head that an answer has to repeat before they count as repeated
+_IMAGES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _THOUGHT = re.compile(r"\A\s*<(think|thought)>.*?(?:</\1>|\Z)", re.DOTALL)
 
@@ -50,8 +54,8 @@ def head(request: Infill, hole: int) -> str:
     return around(request, hole)[0].rpartition("\n")[2]
 
 
-def messages(request: Infill) -> list[dict[str, str]]:
-    """For a chat: all holes at once, or the rewrite that is asked for."""
+def messages(request: Infill) -> list[dict[str, Any]]:
+    """For a chat: all holes at once, or the rewrite that is asked for, with the image that shows it."""
     count = len(slots(request))
     known = request.prefix + "".join(p.text for p in request.canvas if isinstance(p, Fixed))
     marks = [_mark(i + 1 if count > 1 else 0, known) for i in range(count)]
@@ -74,7 +78,16 @@ def messages(request: Infill) -> list[dict[str, str]]:
         system = _FILL_ALL.format(marks=", ".join(marks), count=count)
     else:
         system = _FILL.format(mark=marks[0])
-    return [{"role": "system", "content": system}, {"role": "user", "content": "\n\n".join(parts)}]
+    said: Any = "\n\n".join(parts)
+    if request.image:
+        shown = {"type": "image_url", "image_url": {"url": data_url(request.image)}}
+        said = [{"type": "text", "text": said}, shown]
+    return [{"role": "system", "content": system}, {"role": "user", "content": said}]
+
+
+def data_url(image: bytes) -> str:
+    kind = next((kind for start, kind in _IMAGES.items() if image.startswith(start)), "png")
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def read(answer: str, heads: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import PATHS, Contact, Kind
-from model_runtime.remote.faults import Fault
+from model_runtime.remote.faults import Fault, of_image
 from model_runtime.remote.http import Http
 
 CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
@@ -104,7 +104,10 @@ class TextEngine:
                         body = _body(request, contact, kind, hole, temperature)
                         group.create_task(self._stream(url, PATHS[kind], body, answer))
             except ExceptionGroup as group:
-                raise group.exceptions[0] from None
+                first = group.exceptions[0]
+                if request.image and isinstance(first, Fault):
+                    raise of_image(url, first) from None
+                raise first from None
 
         await self._servers.ask(use)
 
