@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from model_runtime import adapters, checkpoint, experts, fitting, int8, pictures, prompts
+from model_runtime import adapters, checkpoint, fitting, int8, network, pictures, prompts
 from model_runtime.checkpoint import Checkpoint
 from model_runtime.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.faults import ModelError, one_line
@@ -47,8 +46,10 @@ class Loaded:
     prompting: prompts.Prompting
 
 
-def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Loaded:
-    """Raises ModelError."""
+def load(
+    choice: Choice, on_progress: Callable[[float], None] = lambda done: None, *, stock: bool = False
+) -> Loaded:
+    """`stock`: transformers' class also where `network` would do. Raises ModelError."""
     folder = checkpoint.find(choice.model)
     found = checkpoint.examine(folder, choice.model)
     adapter = Path(choice.adapter).expanduser() if choice.adapter else None
@@ -62,20 +63,41 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     dtype = _dtype(found, choice, device, profile, cache)
     if device.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
-    model = _weights(found, device, dtype, choice.quantization)
+    small = found.packed and device.type == "cpu" and dtype == torch.float32 and network.suits(found.config)
+    if small and not (stock or adapter or choice.quantization != "none"):
+        model = _network(found)
+    else:
+        model = _stock(found, device, dtype, choice, adapter)
     on_progress(0.8)
+    gpu = device.type == "cuda"
+    denoiser = LocalDenoiser(
+        model, profile, PrefixCache(cache), static=gpu, late=gpu, reader=pictures.reader(folder)
+    )
+    return Loaded(folder, denoiser, prompting)
+
+
+def _network(found: Checkpoint) -> Any:
+    """Without transformers. Raises ModelError."""
+    try:
+        return network.load(found.config, int8.load(found.folder))
+    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
+
+
+def _stock(
+    found: Checkpoint, device: torch.device, dtype: torch.dtype, choice: Choice, adapter: Path | None
+) -> Any:
+    """Raises ModelError."""
+    from model_runtime import experts  # only here, as transformers below
+
+    model = _weights(found, device, dtype, choice.quantization)
     check_tied(model)
     if adapter:
         small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
         packed = choice.quantization != "none" or found.quantized
         model = adapters.apply(model, adapter, merge=small and not packed)
     experts.choose(model, device, choice.quantization)
-    model.eval()
-    gpu = device.type == "cuda"
-    denoiser = LocalDenoiser(
-        model, profile, PrefixCache(cache), static=gpu, late=gpu, reader=pictures.reader(folder)
-    )
-    return Loaded(folder, denoiser, prompting)
+    return model.eval()
 
 
 def check_tied(model: Any) -> None:
@@ -134,6 +156,8 @@ def _dtype(
 
 def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: str) -> Any:
     """Raises ModelError."""
+    from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
+
     if (library := LIBRARIES.get(found.quantized)) and importlib.util.find_spec(library) is None:
         raise ModelError(
             f"the model comes quantised with {found.quantized}; run `pip install {found.quantized}`"
