@@ -34,10 +34,10 @@ _ONLY = {
 _ANY = {
     *("vocab_size", "hidden_size", "intermediate_size", "moe_intermediate_size", "head_dim", "rms_norm_eps"),
     *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_experts", "top_k_experts"),
-    *("layer_types", "sliding_window", "rope_parameters", "final_logit_softcapping", "max_position_embeddings"),
+    *("layer_types", "sliding_window", "rope_parameters", "max_position_embeddings"),
+    "final_logit_softcapping",
     *("initializer_range", "attention_dropout", "dtype", "pad_token_id", "eos_token_id", "bos_token_id"),
 }
-)
 
 
 def suits(config: Mapping[str, Any]) -> bool:
@@ -69,7 +69,7 @@ class Norm(nn.Module):
 
 
 class Linear(nn.Module):
-    """torch's own fills its weight with numbers, and on the meta device that loads all of torch's compiler."""
+    """torch's own fills its weight with numbers, which on the meta device loads all of torch's compiler."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
