@@ -100,8 +100,11 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
     tempered = logits / policy.temperature(remaining, policy.max_steps)
     logp = tempered.log_softmax(-1)
     probabilities = logp.exp()
-    entropy = -(probabilities * logp.clamp_min(torch.finfo(logp.dtype).min)).sum(-1)
+    # In place and dropped at once: each of these is the largest tensor of a fill.
+    entropy = -logp.clamp_min_(torch.finfo(logp.dtype).min).mul_(probabilities).sum(-1)
+    del logp
     sampled = policy.sample(probabilities, noise)
+    del probabilities
     best = tempered.argmax(-1)
     accepted = policy.accept(entropy, layout.valid)
     ids = torch.where(accepted, sampled, noise.ids(tuple(sampled.shape)))

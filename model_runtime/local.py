@@ -11,13 +11,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_runtime import denoise, forward
+from model_runtime import denoise, forward, memory
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -33,6 +34,8 @@ from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
 
 PREFIX_BUCKET = 256  # tokens that a static prefix is padded to
+SCORED = 128  # tokens that the head of the network runs on at once
+LONG = 128  # new tokens of a prompt that take so long to encode that giving memory back costs nothing
 
 
 @contextmanager
@@ -120,7 +123,7 @@ class LocalDenoiser:
         finished = False
         while state.step < policy.max_steps and not finished:
             with torch.inference_mode(), _memory_guard():
-                scores = self._hole_logits(layout, state, known, view, len(prompt)) + banned
+                scores = self._hole_logits(layout, state, known, view, len(prompt)).add_(banned)
                 if limits is not None:
                     scores[:, 0] += limits
                 before, state = state, denoise.update(state, scores, layout, policy, noise)
@@ -159,15 +162,21 @@ class LocalDenoiser:
             positions = start + torch.tensor(offsets, device=self._device)
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
             masks = self._tree_masks(start, owner, positions)
-            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)
-            logp = forward.logits(self.model, hidden[0]).log_softmax(-1)
-        scores, at = [], stem
-        for branch, tokens in zip(branches, flat, strict=True):
-            parents = [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
-            values = logp[parents, tokens].tolist()
-            scores.append(BranchScore(values[: len(branch.ids)], values[len(branch.ids) :]))
-            at += len(tokens)
-        return scores
+            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
+            parents, at = [], stem
+            for tokens in flat:
+                parents += [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
+                at += len(tokens)
+            values = iter(self._logprobs(hidden[parents], ids[stem:]))
+        return [BranchScore([*islice(values, len(b.ids))], [*islice(values, len(b.after))]) for b in branches]
+
+    def _logprobs(self, hidden: Tensor, wanted: Tensor) -> list[float]:
+        """Of each wanted token behind its row of `hidden`. A part at a time: they are wide."""
+        found: list[float] = []
+        for rows, tokens in zip(hidden.split(SCORED), wanted.split(SCORED), strict=True):
+            logp = forward.logits(self.model, rows).log_softmax(-1)
+            found += logp.gather(1, tokens[:, None])[:, 0].tolist()
+        return found
 
     def _limits(self, rows: Sequence[Row]) -> Tensor | None:
         """-inf where a row's first hole token may not be: [R, V], or None where no row has a limit."""
@@ -186,6 +195,8 @@ class LocalDenoiser:
         if done < len(prompt):
             self.extend(kv, prompt[done:])
             self.cache.insert(prompt, kv)
+            if len(prompt) - done >= LONG and self._device.type == "cpu":
+                memory.trim()
         return kv
 
     def extend(self, kv: forward.KeyValues, new: Sequence[int]) -> Tensor:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU, for a small model
 CHAT_CACHE_BYTES = 2 * 1024**3  # for one whose prompts have 8,192 tokens, 230 kB each at the released size
-CPU_CACHE_BYTES = 48 * 1024 * 1024  # six documents of the embedded model: memory that editors need too
+CPU_CACHE_BYTES = 32 * 1024 * 1024  # four documents of the embedded model: memory that editors need too
 SMALL = 1_000_000_000  # parameters; a CPU computes those in fp32
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Libraries that transformers needs for what comes quantised.
