@@ -193,9 +193,12 @@ class LocalDenoiser:
         """KV of the whole prompt; only what the cache does not know is computed."""
         done, kv = self.cache.match(prompt)
         if done < len(prompt):
+            long = len(prompt) - done >= LONG and self._device.type == "cpu"
+            if long:
+                memory.trim()  # what the last fill left is in other sizes than what comes
             self.extend(kv, prompt[done:])
             self.cache.insert(prompt, kv)
-            if len(prompt) - done >= LONG and self._device.type == "cpu":
+            if long:
                 memory.trim()
         return kv
 
