@@ -1,5 +1,5 @@
-"""The network of a small DiffusionGemma for text on a CPU, without transformers, which takes 120 MB and two
-seconds to import.
+"""The network of a small DiffusionGemma for text on a CPU, without transformers, which takes 150 MB and two
+seconds to load.
 
 The modules that `forward` runs, named as in `DiffusionGemmaForBlockDiffusion`: fp32, every expert active, no
 vision tower. Encoder and decoder share all weights but the scalar of each layer. Tests hold its results to

@@ -15,7 +15,7 @@ from tests.conftest import end_processes, worker_processes
 
 CANCELLED = 500
 EMBEDDED_DOCUMENTS = 20
-EMBEDDED_BYTES = 460e6  # RSS
+EMBEDDED_BYTES = 450e6  # RSS
 PREFIX = "".join(f"value_{i} = compute({i})\n" for i in range(60))
 
 
