@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from model_runtime import endpoint, protocol, serve, threads
+from model_runtime import endpoint, memory, protocol, serve, threads
 from model_runtime.protocol import Choice
 
 log = logging.getLogger("model_runtime")
@@ -45,6 +45,7 @@ def main() -> int:
     faulthandler.enable()
     os.umask(0o077)  # whatever a worker writes is this user's
     threads.configure()
+    memory.configure()
     choice = Choice(**{name: getattr(args, name) for name in Choice.__struct_fields__})
     _log_to(protocol.log_path(choice))
     try:

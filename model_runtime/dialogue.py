@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
 
 from model_runtime.faults import ModelError, one_line
 
@@ -66,6 +65,8 @@ def has_template(folder: Path) -> bool:
 
 def load(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]) -> Dialogue:
     """Raises ModelError."""
+    from transformers import AutoTokenizer  # only here: a model without a template does without
+
     try:
         speaker: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever a damaged file does to its parser

@@ -11,13 +11,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_runtime import denoise, forward
+from model_runtime import denoise, forward, memory
 from model_runtime.denoiser import (
     Branch,
     BranchScore,
@@ -34,7 +35,8 @@ from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
 
 PIECE = 1024  # prompt tokens encoded at once: no layer's activations take more than a canvas's logits
-SCORED = 2**26  # logits that are there at once while branches are scored
+SCORED = 128  # tokens that the head of the network runs on at once
+LONG = 128  # new tokens of a prompt that take so long to encode that giving memory back costs nothing
 
 
 @contextmanager
@@ -122,7 +124,7 @@ class LocalDenoiser:
         finished = False
         while state.step < policy.max_steps and not finished:
             with torch.inference_mode(), _memory_guard():
-                scores = self._hole_logits(layout, state, known, view, len(prompt)) + banned
+                scores = self._hole_logits(layout, state, known, view, len(prompt)).add_(banned)
                 if limits is not None:
                     scores[:, 0] += limits
                 before, state = state.ids, denoise.update(state, scores, layout, policy, noise)
@@ -163,27 +165,20 @@ class LocalDenoiser:
             positions = start + torch.tensor(offsets, device=self._device)
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
             masks = self._tree_masks(start, owner, positions)
-            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)
+            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
             parents, at = [], stem
             for tokens in flat:
                 parents += [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
                 at += len(tokens)
-            told = self._logprobs(hidden[0], torch.tensor(parents, device=self._device), ids[stem:]).tolist()
-        scores, at = [], 0
-        for branch, tokens in zip(branches, flat, strict=True):
-            values, at = told[at : at + len(tokens)], at + len(tokens)
-            scores.append(BranchScore(values[: len(branch.ids)], values[len(branch.ids) :]))
-        return scores
+            values = iter(self._logprobs(hidden[parents], ids[stem:]))
+        return [BranchScore([*islice(values, len(b.ids))], [*islice(values, len(b.after))]) for b in branches]
 
-    def _logprobs(self, hidden: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Of each of `tokens` [K] behind the position in `hidden` [T, H] that `parents` [K] names."""
-        found = torch.empty(len(tokens), device=self._device)
-        at = 0
-        for rows in hidden.split(max(1, SCORED // self._vocabulary)):
+    def _logprobs(self, hidden: Tensor, wanted: Tensor) -> list[float]:
+        """Of each wanted token behind its row of `hidden`. A part at a time: they are wide."""
+        found: list[float] = []
+        for rows, tokens in zip(hidden.split(SCORED), wanted.split(SCORED), strict=True):
             logp = forward.logits(self.model, rows).log_softmax(-1)
-            here = (parents >= at) & (parents < at + len(rows))
-            found[here] = logp[parents[here] - at, tokens[here]]
-            at += len(rows)
+            found += logp.gather(1, tokens[:, None])[:, 0].tolist()
         return found
 
     def _limits(self, rows: Sequence[Row]) -> Tensor | None:
@@ -201,11 +196,16 @@ class LocalDenoiser:
         """KV of the whole prompt; only what the cache does not know is computed."""
         done, kv = self.cache.match(prompt)
         if done < len(prompt):
+            long = len(prompt) - done >= LONG and self._device.type == "cpu"
+            if long:
+                memory.trim()  # what the last fill left is in other sizes than what comes
             whole = max(prompt) >= self._vocabulary  # an image's tokens may have to see each other
             step = len(prompt) if whole else PIECE
             for start in range(done, len(prompt), step):
                 self.extend(kv, prompt[start : start + step])
             self.cache.insert(prompt, kv)
+            if long:
+                memory.trim()
         return kv
 
     def extend(self, kv: forward.KeyValues, new: Sequence[int]) -> Tensor:

@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+_ARENA_MAX = -8  # M_ARENA_MAX in glibc's malloc.h
+
 
 def resident_bytes() -> int:
     return psutil.Process().memory_info().rss
@@ -24,11 +26,24 @@ def device_bytes() -> int:
     return cuda.memory_reserved() if cuda else 0
 
 
+def configure() -> None:
+    """All threads allocate in one place: what one frees, another can use. Before the threads are there."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
 def release() -> None:
     """Hand freed memory back: to the GPU's other users, and to the system."""
     gc.collect()
     if cuda := _cuda():
         cuda.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Hand free pages back to the system; the C library keeps those between others in use. Takes a few
+    milliseconds, and so does touching such pages again."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # a libc without it
             ctypes.CDLL(None).malloc_trim(0)

@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from model_runtime import adapters, checkpoint, experts, fitting, int8, pictures, prompts
+from model_runtime import adapters, checkpoint, fitting, int8, network, pictures, prompts
 from model_runtime.checkpoint import Checkpoint
 from model_runtime.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.faults import ModelError, one_line
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU, for a small model
 CHAT_CACHE_BYTES = 2 * 1024**3  # at most, for one whose prompts have 8,192 tokens, 225 kB each as released
-CPU_CACHE_BYTES = 48 * 1024 * 1024  # six documents of the embedded model: memory that editors need too
+CPU_CACHE_BYTES = 32 * 1024 * 1024  # four documents of the embedded model: memory that editors need too
 SMALL = 1_000_000_000  # parameters; a CPU computes those in fp32
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Libraries that transformers needs for what comes quantised.
@@ -46,8 +45,10 @@ class Loaded:
     prompting: prompts.Prompting
 
 
-def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Loaded:
-    """Raises ModelError."""
+def load(
+    choice: Choice, on_progress: Callable[[float], None] = lambda done: None, *, stock: bool = False
+) -> Loaded:
+    """`stock`: transformers' class also where `network` would do. Raises ModelError."""
     folder = checkpoint.find(choice.model)
     found = checkpoint.examine(folder, choice.model)
     adapter = Path(choice.adapter).expanduser() if choice.adapter else None
@@ -60,19 +61,40 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     prompting = prompting.within(plan.context)
     if device.type == "cpu":
         torch.set_num_threads(min(8, available_cores()))
-    model = _weights(found, device, DTYPES[plan.dtype], choice.quantization)
+    small = found.packed and device.type == "cpu" and plan.dtype == "float32" and network.suits(found.config)
+    if small and not (stock or adapter or choice.quantization != "none"):
+        model = _network(found)
+    else:
+        model = _stock(found, device, DTYPES[plan.dtype], choice, adapter)
     on_progress(0.8)
+    gpu = device.type == "cuda"
+    profile, cache = prompting.tokens.profile, PrefixCache(plan.cache)
+    denoiser = LocalDenoiser(model, profile, cache, static=gpu, late=gpu, reader=pictures.reader(folder))
+    return Loaded(folder, denoiser, prompting)
+
+
+def _network(found: Checkpoint) -> Any:
+    """Without transformers. Raises ModelError."""
+    try:
+        return network.load(found.config, int8.load(found.folder))
+    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
+
+
+def _stock(
+    found: Checkpoint, device: torch.device, dtype: torch.dtype, choice: Choice, adapter: Path | None
+) -> Any:
+    """Raises ModelError."""
+    from model_runtime import experts  # only here, as transformers below
+
+    model = _weights(found, device, dtype, choice.quantization)
     check_tied(model)
     if adapter:
         small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
         packed = choice.quantization != "none" or found.quantized
         model = adapters.apply(model, adapter, merge=small and not packed)
     experts.choose(model, device, choice.quantization)
-    model.eval()
-    gpu = device.type == "cuda"
-    profile, cache = prompting.tokens.profile, PrefixCache(plan.cache)
-    denoiser = LocalDenoiser(model, profile, cache, static=gpu, late=gpu, reader=pictures.reader(folder))
-    return Loaded(folder, denoiser, prompting)
+    return model.eval()
 
 
 def check_tied(model: Any) -> None:
@@ -155,6 +177,8 @@ def _with_room(keys: fitting.Keys, dtype: str, least: int, left: int, context: i
 
 def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: str) -> Any:
     """Raises ModelError."""
+    from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
+
     if (library := LIBRARIES.get(found.quantized)) and importlib.util.find_spec(library) is None:
         raise ModelError(
             f"the model comes quantised with {found.quantized}; run `pip install {found.quantized}`"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import AutoImageProcessor
 
 from model_runtime.images import Reader
 
@@ -25,6 +24,7 @@ def reader(folder: Path) -> Reader | None:
         """Raises ValueError, OSError."""
         try:
             from PIL import Image
+            from transformers import AutoImageProcessor
         except ImportError:
             raise ValueError("that needs pillow; run `pip install infill-ls[images]`") from None
         if not kept:

@@ -65,13 +65,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from model_runtime import model
     from model_runtime.bench import cases, machine, report
     from model_runtime.bench.race import Race
     from model_runtime.engine import load_engine
+    from model_runtime.network import Network
     from model_runtime.protocol import Choice
 
-    engine = load_engine(Choice(model=args.model, device=args.device))
-    race = Race(engine, say, compiled=not args.quick)
+    choice = Choice(model=args.model, device=args.device)
+    engine: Any = load_engine(choice)
+    own = engine.denoiser.model
+    stock = model.load(choice, stock=True).denoiser.model if isinstance(own, Network) else own
+    race = Race(engine, stock, say, compiled=not args.quick)
     wanted = [cases.BASE] if args.quick else cases.settings()
     rounds = args.repeat or (QUICK_ROUNDS if args.quick else ROUNDS)
     deadline = STARTED + QUICK_S if args.quick else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from model_runtime.bench.cases import BEST, COLD, KEYSTROKES, STOCK, WARM, Place, Setting, places
 from model_runtime.bench.runs import Editor, Generate, Run
@@ -30,14 +31,16 @@ class Outcome:
 
 
 class Race:
-    def __init__(self, engine: Engine, say: Say, compiled: bool) -> None:
+    def __init__(self, engine: Engine, stock: Any, say: Say, compiled: bool) -> None:
+        """`stock`: the engine's model as transformers' class."""
         self._editor = Editor(engine)
         self._engine = engine
+        self._stock = stock
         self._say = say
-        self._generates = {STOCK: Generate(engine)}
+        self._generates = {STOCK: Generate(engine, stock)}
         self.best = "not measured (--quick)"
         if compiled:
-            self._generates[BEST] = Generate(engine, cache_implementation="static")
+            self._generates[BEST] = Generate(engine, stock, cache_implementation="static")
             self.best = "static cache, torch.compile"
 
     def run(self, setting: Setting, rounds: int, deadline: float | None) -> Outcome:
@@ -79,7 +82,7 @@ class Race:
             self.best = f"static cache; torch.compile failed: {one_line(error)}"
             self._say(f"  {self.best}")
             options = {"cache_implementation": "static", "disable_compile": True}
-            self._generates[BEST] = Generate(self._engine, **options)
+            self._generates[BEST] = Generate(self._engine, self._stock, **options)
 
     def _round(self, place: Place, seed: int, outcome: Outcome) -> None:
         runs = outcome.runs

@@ -63,10 +63,9 @@ class Editor:
 class Generate:
     """transformers' `generate` with its stock sampler and stop rule, and the given options."""
 
-    def __init__(self, engine: Engine, **options: Any) -> None:
+    def __init__(self, engine: Engine, model: Any, **options: Any) -> None:
         self._engine = engine
-        local: Any = engine.denoiser
-        self._model: Any = local.model
+        self._model = model
         self._options = options
 
     def prompt(self, place: Place, keystroke: int) -> list[int]:

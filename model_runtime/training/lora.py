@@ -70,7 +70,8 @@ def learn(options: argparse.Namespace) -> None:
     if not train or not test:
         sys.exit(f"{options.code} has {len(train) + len(test)} files to learn from; name a larger folder")
     try:
-        loaded = load(Choice(model=options.model, device=options.device, quantization=options.quantization))
+        choice = Choice(model=options.model, device=options.device, quantization=options.quantization)
+        loaded = load(choice, stock=True)
     except ModelError as error:
         sys.exit(str(error))
     prompting = with_filler(loaded.prompting)

@@ -14,6 +14,8 @@ from tests import tiny
 from tests.conftest import end_processes, worker_processes
 
 CANCELLED = 500
+EMBEDDED_DOCUMENTS = 20
+EMBEDDED_BYTES = 450e6  # RSS
 PREFIX = "".join(f"value_{i} = compute({i})\n" for i in range(60))
 
 
@@ -50,3 +52,23 @@ async def test_cancelled_requests_leave_memory_where_it_was(worker: Worker) -> N
         await asyncio.gather(asked, return_exceptions=True)
     assert isinstance(await worker.fill(request(0)), Done)
     assert await memory(worker) < before * 1.05
+
+
+async def test_the_embedded_model_stays_within_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents of all lengths, until the prefix cache is full. `benchmarks/worker_memory.py` has the figure;
+    the bound is that plus what other machines' libraries may add."""
+    monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
+    client = Worker(Choice(device="cpu"))
+    line = "def compute_{0}(self, value_{0}: int) -> int: return self.total + value_{0}\n"
+    try:
+        for i in range(EMBEDDED_DOCUMENTS):
+            prefix = "".join(line.format(f"{i}_{j}") for j in range(5 + 5 * (i % 10)))
+            canvas = (Fixed(f"def compute_{i}(self, value: "), Slot(32), Fixed("\n"))
+            answer = await client.fill(Infill(id=0, document=f"file{i}", prefix=prefix, canvas=canvas))
+            assert isinstance(answer, Done), answer
+        assert await memory(client) < EMBEDDED_BYTES
+    finally:
+        await client.close()
+        end_processes(worker_processes(tmp_path))
