@@ -6,7 +6,7 @@
 Each hole comes with what the server would send of the project's other files: they are laid out in a folder,
 the document with the hole is opened in a session, and its reader process reads the rest. The same corpus and
 arguments give the same holes. `benchmarks/data/held-out.jsonl.gz` was made with
-`--count 60 --before 6000 --after 2000`. `--dev` cuts from the projects that the calibration is fitted on.
+`--count 500 --before 6000 --after 2000`. `--dev` cuts from the projects that the calibration is fitted on.
 """
 
 from __future__ import annotations

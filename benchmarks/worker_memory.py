@@ -1,4 +1,4 @@
-"""How much memory the worker holds: started, ready, at its peak, after many fills, and unloaded.
+"""How much memory the worker holds: when it is ready, at its peak, and after many fills.
 
     python -m benchmarks.worker_memory [--fills N] [--model FOLDER] [--json FILE]
 
