@@ -22,6 +22,7 @@ from model_runtime.denoiser import BranchScore
 from model_runtime.drafts import Draft
 
 FILE = "calibration.json"
+_LEAST_DENOISED = -30.0  # nats: less is as bad
 
 
 @dataclass
@@ -72,8 +73,19 @@ def load(folder: Path) -> Calibration:
         return UNCALIBRATED
 
 
-def features(candidate: Candidate, score: BranchScore) -> dict[str, float]:
-    """What the confidence is made of; each is of the order of 1 to 10."""
+def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> list[dict[str, float]]:
+    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10."""
+    own = [_own(c, s) for c, s in zip(candidates, scores, strict=True)]
+    after = max((each["after"] for each in own), default=0.0)
+    sure = max((each["denoised_logprob"] for each in own if each["denoised"]), default=_LEAST_DENOISED / 10)
+    rivals = math.log(max(1, len(own)))
+    return [
+        {**each, "after_best": each["after"] - after, "denoiser_sure": sure, "rivals": rivals} for each in own
+    ]
+
+
+def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
+    """Of one candidate, whatever the others are."""
     n = max(1, len(score.ids))
     causal = max(-60.0, sum(score.ids))
     draft = candidate.draft
@@ -89,7 +101,9 @@ def features(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "tokens": math.log(n),
         "ended": float(candidate.ended),
         "denoised": 0.0 if candidate.denoised is None else 1.0,
-        "denoised_logprob": 0.0 if candidate.denoised is None else max(-30.0, candidate.denoised) / 10,
+        "denoised_logprob": 0.0
+        if candidate.denoised is None
+        else max(_LEAST_DENOISED, candidate.denoised) / 10,
         "drafted": 0.0 if draft is None else 1.0,
         "analogy": analogy,
         "agreement": agreement,
@@ -105,7 +119,7 @@ def rank(
     candidates: Sequence[Candidate], scores: Sequence[BranchScore], calibration: Calibration
 ) -> list[Ranked]:
     """Best first."""
-    shares = calibration.shares([features(c, s) for c, s in zip(candidates, scores, strict=True)])
+    shares = calibration.shares(features(candidates, scores))
     judged = [
         Ranked(c.text, share, frozenset(c.sources)) for c, share in zip(candidates, shares, strict=True)
     ]

@@ -55,11 +55,12 @@ def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
     middle = ""
 
     def note(candidates: list[Candidate], scores: list[BranchScore]) -> None:
-        rows = [rank.features(c, s) for c, s in zip(candidates, scores, strict=True)]
-        choices.append(Choice(rows, [c.text.rstrip() == middle.rstrip() for c in candidates]))
+        right = [c.text.rstrip() == middle.rstrip() for c in candidates]
+        choices.append(Choice(rank.features(candidates, scores), right))
 
     engine.on_scored = note
-    for hole in holes:
+    # Holes of several lines are asked for by the user, where the confidence decides nothing.
+    for hole in (hole for hole in holes if hole.kind != "lines"):
         middle = hole.middle
         engine.run(request(hole))
     engine.on_scored = None
