@@ -66,9 +66,9 @@ def test_quiet_places_are_where_they_say(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_committed_sets_say_where_they_are_from() -> None:
-    for name, count in (("held-out", 300), ("quiet", 450)):
+    for name, count in (("held-out", 2500), ("quiet", 450)):
         path = ROOT / "benchmarks" / "data" / f"{name}.jsonl.gz"
-        assert path.stat().st_size < 400_000
+        assert path.stat().st_size < 4_000_000
         assert len(read(path)) == count
         for line in gzip.decompress(path.read_bytes()).decode().splitlines():
             record = json.loads(line)

@@ -45,6 +45,7 @@ class FaultyWorker(Worker):
 
 
 Make = Callable[..., FaultyWorker]
+SPARE = 32_000_000  # bytes that a process short of memory still has: with none at all, C libraries give up
 
 
 @pytest.fixture
@@ -185,7 +186,8 @@ async def test_the_real_model_runs_out_of_memory_and_is_then_killed(make: Make, 
     assert isinstance(await client.fill(tiny_request()), Done)
     pid = (await status_of(client)).pid
     unlimited = resource.prlimit(pid, resource.RLIMIT_AS)
-    resource.prlimit(pid, resource.RLIMIT_AS, (psutil.Process(pid).memory_info().vms, unlimited[1]))
+    limit = psutil.Process(pid).memory_info().vms + SPARE
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, unlimited[1]))
     greedy = Infill(1, "d", "x = 1\n" * 2000, (Fixed("y = "), Slot(40), Fixed("\n")), candidates=4096, seed=1)
     refused = await check_refused(asyncio.ensure_future(client.fill(greedy)), "failed", within=20)
     assert "memory" in refused.message

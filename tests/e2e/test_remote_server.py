@@ -163,9 +163,8 @@ async def until_shown(shown: list[str], part: str) -> None:
 
 
 def test_vllm_gives_what_this_machine_gives(server_command: list[str]) -> None:
-    """Through the command line, the real worker and a server with vLLM's rules. A local worker puts a short
-    text on the canvas, which a remote one does not: this one is longer."""
-    command = [*server_command[:-1], "complete", str(EXAMPLE), "--at", "17:24", "--json"]
+    """Through the command line, the real worker and a server with vLLM's rules."""
+    command = [*server_command[:-1], "complete", str(EXAMPLE), "--at", "69:18", "--json"]
     here = subprocess.run(command, capture_output=True, text=True)
     with started("--pins", "embedding") as server:
         choice = ["--backend", "vllm", "--backend-url", server.url]

@@ -16,7 +16,7 @@ export interface Sample {
 }
 
 export const SAMPLES: readonly Sample[] = [
-  { name: 'inventory.py', language: 'python', text: inventory, after: '        self.quantity =' },
+  { name: 'inventory.py', language: 'python', text: inventory, after: '            raise' },
   { name: 'stack.py', language: 'python', text: stack, after: '        ...', finished: true },
   { name: 'cart.js', language: 'javascript', text: cart, after: '    const line = this.lines.find(' },
   { name: 'route.ts', language: 'typescript', text: route, after: '  for (let i = 1; i <' },
