@@ -213,8 +213,8 @@ def test_statusline(opened: Neovim) -> None:
     """)
     opened.keys("10GA +")
     opened.wait("a fill's latency", lambda: re.fullmatch(r"infill \d+ ms", opened.lua(line)), 60)
-    opened.keys("<Esc>")
     opened.wait("busy, then idle", lambda: {"busy", "idle"} <= set(opened.lua("return states")))
+    opened.keys("<Esc>")
     assert re.search(r"infill \d+ ms", "\n".join(opened.screen()))
     told_so = "require('infill.status').received(..., vim.lsp.get_clients({ bufnr = 0 })[1].id)"
     for status, shown in (

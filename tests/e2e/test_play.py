@@ -119,7 +119,7 @@ def test_the_example_is_completed_at_once_and_tab_accepts(page: Page) -> None:
     page.wait_for("outcome", f"Offered: {ghost}")
     page.driver.screenshot("offered")
     page.do("press", "Tab")
-    page.wait(f"({TEXT}).includes({json.dumps('self.quantity =' + ghost)})")
+    page.wait(f"({TEXT}).includes({json.dumps('            raise' + ghost)})")
     assert page.value(GHOST) == ""
 
 
@@ -157,10 +157,11 @@ def test_what_is_typed_is_asked_for_and_kept(page: Page) -> None:
     """Its picture is docs/play.png: INFILL_LS_SCREENSHOTS=docs pytest -k typed, on a machine with nothing
     else to do."""
     page.do("select", "#sample", "inventory.py")
-    page.do("click", "#editor .view-line")
+    page.do("click", "#editor")
     page.do("press", "Control+End")
-    page.do("type", "\n    def __eq__(")
-    page.do("press", "Delete")  # the bracket that the editor has closed
+    page.do("type", "\n    def rename(self, name, new):\n")
+    page.do("press", "Shift+Home", "Delete")  # the indentation that the editor has put there
+    page.do("type", "        if name not in ")
     page.forget()
     page.do("click", "#suggest")
     page.wait_for("outcome", "Offered")
@@ -169,7 +170,7 @@ def test_what_is_typed_is_asked_for_and_kept(page: Page) -> None:
     page.slide("frame", min(3, int(steps)))
     page.driver.screenshot("play")
     page.do("press", "Tab")
-    page.wait(f"({TEXT}).includes({json.dumps('    def __eq__(' + ghost.splitlines()[0])})")
+    page.wait(f"({TEXT}).includes({json.dumps('        if name not in ' + ghost.splitlines()[0])})")
 
 
 def test_why_nothing_is_offered_is_said(page: Page) -> None:
@@ -226,7 +227,7 @@ def test_a_setting_counts_at_once_and_a_bad_value_is_told(page: Page) -> None:
 
 def test_a_server_that_dies_comes_back(page: Page, process: tuple[subprocess.Popen[str], str]) -> None:
     old = server(process[0])
-    page.do("click", "#editor .view-line")
+    page.do("click", "#editor")
     page.do("press", "Control+End")
     page.do("type", "\n# kept\n")
     old.kill()
