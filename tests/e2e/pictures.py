@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as home:
             file = Path(home) / "inventory.py"
             text = (ROOT / "examples" / "inventory.py").read_text("utf-8")
-            file.write_text(text.replace("        self.quantity =\n", "        self.quantity\n", 1))
+            file.write_text(text.replace("        self.quantity = quantity\n", "        self.quantity\n", 1))
             environment = {
                 f"XDG_{each}_HOME": f"{home}/{each}" for each in ("STATE", "DATA", "CONFIG", "CACHE")
             }
@@ -44,9 +44,9 @@ def main(folder: Path) -> None:
                 terminal.wait_for("class Item", 20)
                 time.sleep(3)
                 terminal.send("17GA =")
-                terminal.wait_for("self.quantity = quantity", 60)
+                terminal.wait_for("self.quantity = self.quantity", 60)
                 terminal.picture(folder / f"{name}-ghost.png")
-                terminal.send(" qu")
+                terminal.send(" se")
                 time.sleep(1)
                 terminal.picture(folder / f"{name}-typed.png")
                 terminal.send("\t")
