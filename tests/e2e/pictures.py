@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
                 terminal.wait_for("class Item", 20)
                 time.sleep(3)
                 terminal.send("17GA =")
-                terminal.wait_for("self.quantity = self.quantity", 60)
+                time.sleep(5)  # what is offered stands elsewhere on the screen, too
                 terminal.picture(folder / f"{name}-ghost.png")
                 terminal.send(" se")
                 time.sleep(1)
