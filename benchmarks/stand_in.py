@@ -6,33 +6,13 @@ A fill takes a few steps of a millisecond each and offers a number, which parses
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from model_runtime.protocol import Alternative, Choice, Infill, Slot, Token
-from model_runtime.scheduler import Order
+from model_runtime.fills import Fill, Filling, Step
+from model_runtime.protocol import Choice, Infill, Slot
 
 STEPS = 4
 STEP_S = 0.001
-
-
-@dataclass(frozen=True)
-class Step:
-    step: int
-    texts: Callable[[], tuple[str, ...]]
-    tokens: Callable[[], tuple[Token, ...]] = tuple
-
-
-@dataclass(frozen=True)
-class Fill:
-    texts: tuple[str, ...]
-    steps: int
-    confidence: float = 0.9
-    prefill_ms: float = 0.0
-    denoise_ms: float = 1000 * STEPS * STEP_S
-    complete: bool = True
-    alternatives: tuple[Alternative, ...] = ()
-    sources: tuple[str, ...] = ("denoiser",)
 
 
 class Engine:
@@ -45,13 +25,14 @@ class Engine:
     def idle(self) -> None:
         pass
 
-    def fill(self, request: Infill) -> Generator[Step, Order, Fill]:
+    def fill(self, request: Infill) -> Filling:
         texts = tuple("1" for piece in request.canvas if isinstance(piece, Slot))
         for step in range(1, STEPS + 1):
             time.sleep(STEP_S)
             if (yield Step(step, lambda: texts)) == "finish":
                 break
-        return Fill(texts, STEPS)
+        took_ms = 1000 * STEPS * STEP_S
+        return Fill(texts, 0.9, STEPS, 0.0, took_ms, complete=True, sources=("denoiser",))
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None]) -> Engine:

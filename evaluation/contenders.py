@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 SHIPPED_LABEL = "as shipped: denoiser, drafts, ranking, through the worker"
-COPY = "copy"
 
 
 class Contender(Protocol):

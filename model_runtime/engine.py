@@ -242,7 +242,7 @@ def _alternatives(ranked: Sequence[rank.Ranked]) -> list[Alternative]:
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """On this machine. Raises `faults.ModelError`."""
-    from model_runtime import model  # only here: a remote denoiser does without transformers
+    from model_runtime import model  # only here: a remote denoiser loads no weights
 
     loaded = model.load(choice, on_progress)
     tokens, chat = loaded.prompting.tokens, loaded.prompting.chat

@@ -21,7 +21,7 @@ from model_runtime.forward import KeyValues
 FULL, SLIDING = "full_attention", "sliding_attention"
 ROPES = {SLIDING: "default", FULL: "proportional"}
 SOFTCAP = 30.0  # where the configuration names none
-_ENCODER, _DECODER = "model.encoder.language_model.", "model.decoder."
+ENCODER, DECODER = "model.encoder.language_model.", "model.decoder."
 # What it computes, and what makes no difference to it; with a value where only that is computed.
 _ONLY = {
     "attention_bias": False,
@@ -290,10 +290,10 @@ def _stored(name: str, weights: Mapping[str, Tensor]) -> str:
     if name in weights:
         return name
     if name == "lm_head.weight":
-        name = f"{_ENCODER}embed_tokens.weight"
-    elif name.startswith(_DECODER):
-        name = _ENCODER + name.removeprefix(_DECODER)
-    return name if name in weights else name.replace(_ENCODER, _DECODER)
+        name = f"{ENCODER}embed_tokens.weight"
+    elif name.startswith(DECODER):
+        name = ENCODER + name.removeprefix(DECODER)
+    return name if name in weights else name.replace(ENCODER, DECODER)
 
 
 def _frequencies(text: Any, kind: str) -> Tensor:

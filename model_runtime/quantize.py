@@ -17,10 +17,10 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from model_runtime import packed
 from model_runtime.fitting import packed_as
+from model_runtime.network import DECODER, ENCODER
 
 METHOD = "infill_packed"
-_ENCODER, _DECODER = "model.encoder.language_model.", "model.decoder."
-_TABLES = (f"{_ENCODER}embed_tokens.weight", f"{_DECODER}embed_tokens.weight", "lm_head.weight")
+_TABLES = (f"{ENCODER}embed_tokens.weight", f"{DECODER}embed_tokens.weight", "lm_head.weight")
 
 
 class PackedConfig(QuantizationConfigMixin):
@@ -65,7 +65,7 @@ class PackedQuantizer(HfQuantizer):
         table's in the head too."""
         dtype = model.model.decoder.norm.weight.dtype
         for name, scale in self.scales.items():
-            twins = {name, name.replace(_DECODER, _ENCODER, 1), name.replace(_ENCODER, _DECODER, 1)}
+            twins = {name, name.replace(DECODER, ENCODER, 1), name.replace(ENCODER, DECODER, 1)}
             for twin in _TABLES if name in _TABLES else twins:
                 parent, _, own = twin.rpartition(".")
                 try:

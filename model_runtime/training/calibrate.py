@@ -59,8 +59,9 @@ def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
         choices.append(Choice(rank.features(candidates, scores), right))
 
     engine.on_scored = note
-    # Holes of several lines are asked for by the user, where the confidence decides nothing.
-    for hole in (hole for hole in holes if hole.kind != "lines"):
+    for hole in holes:
+        if hole.kind == "lines":  # asked for by the user, where the confidence decides nothing
+            continue
         middle = hole.middle
         engine.run(request(hole))
     engine.on_scored = None
