@@ -13,17 +13,17 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from model_runtime.chat import Question, first_of, without_fence
 from model_runtime.denoise import Policy
 from model_runtime.denoiser import Branch, Denoiser, OutOfMemory, Proposal, Row
 from model_runtime.faults import Unfillable
-from model_runtime.fills import Fill, Filling, Step
+from model_runtime.fills import Fill, Filling, Order, Step
 from model_runtime.tokens import Tokens
 
 _Result = TypeVar("_Result")
-Part = Generator[Step | None, Literal["finish"] | None, _Result]  # of a Filling
+Part = Generator[Step | None, Order, _Result]  # of a Filling
 
 THOUGHT_CANVASES = 8  # after so many a thought is ended
 

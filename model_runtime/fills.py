@@ -30,6 +30,6 @@ class Fill:
     sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
 
 
-# Yields after every step, and None while a step takes long; sending "finish" returns the best so far, closing
-# abandons it.
-Filling = Generator[Step | None, Literal["finish"] | None, Fill]
+Order = Literal["finish"] | None  # sent into a fill: return the best so far, or take another step
+# Yields after every step, and None while a step takes long; closing it abandons the fill.
+Filling = Generator[Step | None, Order, Fill]

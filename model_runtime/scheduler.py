@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from model_runtime.faults import Unfillable, log_bug, one_line
+from model_runtime.fills import Fill, Filling, Order, Step
 from model_runtime.protocol import (
-    Alternative,
     Done,
     Draft,
     Infill,
@@ -27,7 +27,6 @@ from model_runtime.protocol import (
     ProtocolError,
     Reason,
     Refused,
-    Token,
 )
 from model_runtime.tally import Tally, Times
 from model_runtime.turns import Turns
@@ -37,48 +36,15 @@ MAX_SHARE = 16  # requests of one client
 OVERTIME_S = 5.0  # how long after its deadline a fill may still bring its best so far
 
 Answer = Done | Refused
-Order = Literal["finish"] | None  # sent into a fill: return the best so far, or take another step
 Reply = Callable[[Hashable, Draft | Answer], None]
 _Result = TypeVar("_Result")
-
-
-class Step(Protocol):
-    """What a fill yields after each denoise step."""
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def texts(self) -> Callable[[], tuple[str, ...]]: ...
-    @property
-    def tokens(self) -> Callable[[], tuple[Token, ...]]: ...
-
-
-class Fill(Protocol):
-    """What a fill returns."""
-
-    @property
-    def texts(self) -> tuple[str, ...]: ...
-    @property
-    def confidence(self) -> float: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def prefill_ms(self) -> float: ...
-    @property
-    def denoise_ms(self) -> float: ...
-    @property
-    def complete(self) -> bool: ...
-    @property
-    def alternatives(self) -> tuple[Alternative, ...]: ...
-    @property
-    def sources(self) -> tuple[str, ...]: ...
 
 
 class Engine(Protocol):
     """Fills one request at a time; closing the generator frees all that the fill holds. It yields None
     where a step takes long, as one on a server does."""
 
-    def fill(self, request: Infill, /) -> Generator[Step | None, Order, Fill]: ...
+    def fill(self, request: Infill, /) -> Filling: ...
 
     def idle(self) -> None:
         """Called when there is nothing to do; a request that comes meanwhile waits."""
@@ -377,7 +343,7 @@ class Scheduler:
         return self._open.get(request.key) is request
 
 
-def _close(steps: Generator[Step | None, Order, Fill]) -> None:
+def _close(steps: Filling) -> None:
     try:
         steps.close()
     except Exception as error:

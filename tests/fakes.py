@@ -11,13 +11,12 @@ import asyncio
 import ctypes
 import itertools
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.stand_in import Fill, Step
 from model_runtime.faults import ModelError, Unfillable
+from model_runtime.fills import Fill, Filling, Step
 from model_runtime.protocol import Choice, Infill, Slot, Token
-from model_runtime.scheduler import Order
 
 PIECE = Token("x", "?", "accepted", -0.1)
 
@@ -37,7 +36,7 @@ class Engine:
     def idle(self) -> None:
         self.pauses += 1
 
-    def fill(self, request: Infill) -> Generator[Step, Order, Fill]:
+    def fill(self, request: Infill) -> Filling:
         plan = dict(word.split("=", 1) for word in request.prefix.split())
         if "refuse" in plan:
             raise Unfillable("invalid", plan["refuse"])
@@ -56,7 +55,7 @@ class Engine:
                 if order == "finish" or step == wanted:
                     text = plan.get("text", request.document)
                     slots = sum(isinstance(part, Slot) for part in request.canvas)
-                    return Fill((text,) * slots, step, 0.5, 1.0, 2.0, step == wanted)
+                    return Fill((text,) * slots, 0.5, step, 1.0, 2.0, step == wanted)
         finally:
             self.freed.append(request.id)
         raise AssertionError

@@ -90,8 +90,8 @@ class Peer:
         return peer
 
     def send(self, *messages: protocol.ClientMessage) -> None:
-        for message in messages:
-            self.writer.write(protocol.pack(message))
+        """In one write: the daemon may close as soon as it has read the first."""
+        self.writer.write(b"".join(map(protocol.pack, messages)))
 
     async def receive(self) -> protocol.WorkerMessage | None:
         async with asyncio.timeout(10):
