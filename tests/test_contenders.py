@@ -13,7 +13,7 @@ from model_runtime.faults import Unfillable
 from model_runtime.prefix_cache import PrefixCache
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.training import fim
-from model_runtime.training.objective import causal_masks
+from model_runtime.training.attention import causal_masks
 from tests import tiny
 
 PREFIX = "class A:\n    def __init__(self, price, size):\n        self.price = price\n"

@@ -104,9 +104,8 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def losses(self, batch: Batch, condition: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        kv = forward.KeyValues()
         with self.autocast():
-            causal = self.objective.causal_loss(batch, kv)
+            causal, kv = self.objective.causal_loss(batch)
             if not batch.cuts.shape[1]:
                 return causal, None
             return causal, self.objective.canvas_loss(batch, kv, self.generator, condition)
@@ -143,10 +142,10 @@ class Trainer:
         objective = Objective(self.average)
         totals = dict.fromkeys(["val_causal"] + ["val_canvas"] * bool(batches[0].cuts.shape[1]), 0.0)
         for i, batch in enumerate(batches):
-            kv = forward.KeyValues()
             noise = torch.Generator(device=self.device).manual_seed(i)
             with self.autocast():
-                totals["val_causal"] += objective.causal_loss(batch, kv).item() / len(batches)
+                causal, kv = objective.causal_loss(batch)
+                totals["val_causal"] += causal.item() / len(batches)
                 if "val_canvas" in totals:
                     canvas = objective.canvas_loss(batch, kv, noise, False)
                     totals["val_canvas"] += canvas.item() / len(batches)

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from model_runtime import adapters, forward, profiles, rank
+from model_runtime import adapters, profiles, rank
 from model_runtime.chat import Chat
 from model_runtime.engine import Engine
 from model_runtime.faults import ModelError, Unfillable
@@ -191,10 +191,10 @@ def _loss(
     objective: Objective, batch: Batch, device: torch.device, generator: torch.Generator, *, condition: bool
 ) -> torch.Tensor:
     tensors = {name: value.to(device) for name, value in vars(batch).items() if hasattr(value, "to")}
-    moved, kv = replace(batch, **tensors), forward.KeyValues()
+    moved = replace(batch, **tensors)
     with torch.autocast(device.type, torch.bfloat16):
         if objective.pad == UNUSED or not torch.is_grad_enabled():
-            objective.prefix(moved, kv)  # what a user says is not to be learnt
+            _, kv = objective.prefix(moved)  # what a user says is not to be learnt
             return objective.canvas_loss(moved, kv, generator, condition)
-        causal = objective.causal_loss(moved, kv)
+        causal, kv = objective.causal_loss(moved)
         return causal + objective.canvas_loss(moved, kv, generator, condition)

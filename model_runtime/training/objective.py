@@ -16,34 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime import forward
+from model_runtime.training.attention import BlockKV, block_count, canvas_view, causal_masks
 from model_runtime.training.batches import Batch
 from model_runtime.training.vocabulary import PAD, SPECIAL
 
 FULL_NOISE = 0.4  # share of canvases whose hole is pure noise, as it is at the first step
 FILLER_WEIGHT = 0.1  # gap tokens after the first are trivial: they must not drown the text
-
-
-def causal_masks(length: int, window: int, device: torch.device) -> dict[str, Tensor]:
-    i = torch.arange(length, device=device)
-    causal = i[:, None] >= i[None, :]
-    sliding = causal & (i[:, None] - i[None, :] < window)
-    return {"full_attention": causal[None, None], "sliding_attention": sliding[None, None]}
-
-
-def canvas_masks(batch: Batch, window: int, pad: int = PAD) -> dict[str, Tensor]:
-    """Canvas token -> its own canvas (pads excluded) and the prefix up to the canvas's cut."""
-    length = batch.sequence.shape[1]
-    canvases, width = batch.cuts.shape[1], batch.width
-    owner = torch.arange(canvases, device=batch.cuts.device).repeat_interleave(width)
-    same = (owner[:, None] == owner[None, :]) & (batch.canvas != pad)[:, None, :]  # [B, KC, KC]
-    key = torch.arange(length, device=batch.cuts.device)
-    cut = batch.cuts[:, owner, None]  # [B, KC, 1]
-    full = key[None, None, :] < cut
-    sliding = full & (key[None, None, :] >= cut - (window - 1))
-    return {
-        "full_attention": torch.cat([full, same], dim=2)[:, None],
-        "sliding_attention": torch.cat([sliding, same], dim=2)[:, None],
-    }
 
 
 def noised(batch: Batch, vocab_size: int, generator: torch.Generator, first: int = len(SPECIAL)) -> Tensor:
@@ -60,7 +38,7 @@ def noised(batch: Batch, vocab_size: int, generator: torch.Generator, first: int
 
 
 class Objective:
-    """Callable loss; `canvas_loss=False` trains the causal encoder alone."""
+    """The two losses of a model; the causal one alone trains the encoder alone."""
 
     def __init__(
         self,
@@ -78,44 +56,56 @@ class Objective:
         self.encode = encode
         self.decode = decode
         text = model.config.text_config
+        self.types: list[str] = text.layer_types
         self.window: int = text.sliding_window
         self.vocab_size: int = text.vocab_size
-        self._causal: dict[tuple[int, torch.device], dict[str, Tensor]] = {}
 
-    def _masks(self, length: int, device: torch.device) -> dict[str, Tensor]:
-        key = (length, device)
-        if key not in self._causal:
-            self._causal[key] = causal_masks(length, self.window, device)
-        return self._causal[key]
+    def causal_loss(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
+        """The loss, and what the canvases on these sequences read."""
+        hidden, kv = self.prefix(batch)
+        scores = forward.logits(self.model, hidden[:, :-1])
+        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten()), kv
 
-    def causal_loss(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
-        scores = forward.logits(self.model, self.prefix(batch, kv)[:, :-1])
-        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten())
-
-    def prefix(self, batch: Batch, kv: forward.KeyValues) -> Tensor:
-        """Encode the sequences; their hidden states [B, P, H]."""
+    def prefix(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
+        """Encode the sequences: hidden states [B, P, H], keys and values."""
         rows, length = batch.sequence.shape
-        positions = torch.arange(length, device=batch.sequence.device)[None].expand(rows, -1)
-        masks = self._masks(length, batch.sequence.device)
-        return self.encode(self.model, batch.sequence, positions, masks, kv)
+        blocks = block_count(length, self.window)
+        positions = torch.arange(length, device=batch.sequence.device).view(blocks, -1).repeat(rows, 1)
+        masks = causal_masks(length, self.window, batch.sequence.device, blocks)
+        kv = BlockKV(types=self.types, blocks=blocks)
+        hidden = self.encode(
+            self.model,
+            batch.sequence.view_as(positions),
+            positions,
+            {kind: mask.repeat(rows, 1, 1, 1) for kind, mask in masks.items()},
+            kv,
+        )
+        return hidden.view(rows, length, -1), kv
+
+    def canvas_states(self, batch: Batch, kv: forward.KeyValues, ids: Tensor, signal: Tensor) -> Tensor:
+        """Decode canvases `ids` [B, K * C] with their `signal` [B, K * C, H]: hidden states [B, K * C, H]."""
+        rows = batch.canvas.view(-1, batch.width)
+        positions = batch.cuts.view(-1, 1) + torch.arange(batch.width, device=ids.device)
+        view, masks = canvas_view(kv, self.types, batch.cuts, rows != self.pad, self.window)
+        hidden = self.decode(
+            self.model, ids.view_as(rows), signal.view(*rows.shape, -1), positions, masks, view
+        )
+        return hidden.view(*ids.shape, -1)
 
     def canvas_loss(
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
     ) -> Tensor:
         """Mean over hole positions; `condition` adds the second, self-conditioned pass."""
         ids = noised(batch, self.vocab_size, generator, self.first)
-        offsets = torch.arange(batch.width, device=ids.device)
-        positions = (batch.cuts[:, :, None] + offsets).flatten(1)
-        masks = canvas_masks(batch, self.window, self.pad)
         signal = forward.embed(self.model, batch.canvas) * ~batch.hole[..., None]
         if condition:
             with torch.no_grad():
-                hidden = self.decode(self.model, ids, signal, positions, masks, kv)
+                hidden = self.canvas_states(batch, kv, ids, signal)
                 temperature = 0.4 + 0.6 * torch.rand((), generator=generator, device=ids.device)
                 scores = forward.logits(self.model, hidden[batch.hole]) / temperature
                 believed = forward.soft_embed(self.model, scores.softmax(-1)).to(signal.dtype)
             signal = signal.masked_scatter(batch.hole[..., None], believed)
-        hidden = self.decode(self.model, ids, signal, positions, masks, kv)
+        hidden = self.canvas_states(batch, kv, ids, signal)
         scores = forward.logits(self.model, hidden[batch.hole])
         losses = F.cross_entropy(scores, batch.canvas[batch.hole], reduction="none")
         weights = torch.where(batch.filler[batch.hole], FILLER_WEIGHT, 1.0)
