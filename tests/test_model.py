@@ -368,7 +368,7 @@ def test_a_long_prompt_is_encoded_in_pieces(monkeypatch: pytest.MonkeyPatch, ima
     whole = tiny.denoiser()._encode(prompt)
     denoiser, lengths = tiny.denoiser(), []
     extend = denoiser.extend
-    monkeypatch.setattr(local, "PIECE", 128)
+    monkeypatch.setattr(local, "CPU_PIECE", 128)
     monkeypatch.setattr(denoiser, "extend", lambda kv, new: (lengths.append(len(new)), extend(kv, new))[1])
     if images:
         monkeypatch.setattr(denoiser, "_vocabulary", 0)  # any id is an image's then
