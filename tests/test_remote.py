@@ -18,7 +18,7 @@ from model_runtime.denoiser import Row
 from model_runtime.engine import Engine, load_engine
 from model_runtime.faults import ModelError, Unfillable
 from model_runtime.length import CandidateLengths
-from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.protocol import Choice, Fixed, Infill, Slot, Token
 from model_runtime.remote import contact
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
@@ -79,6 +79,18 @@ def test_the_same_noise_gives_the_same_fill(server: Process, local: Engine, name
     assert [each.texts for each in there.alternatives] == [each.texts for each in here.alternatives]
     assert there.sources == here.sources
     assert there.confidence == pytest.approx(here.confidence, abs=2e-3)
+
+
+def test_what_it_does_can_be_watched(server: Process, local: Engine) -> None:
+    """The same pieces as of a fill on this machine, but for what a step has accepted."""
+
+    def drawn(engine: Engine) -> list[Token]:
+        *_, last = filter(None, engine.fill(HOLES["two holes"]))
+        return list(last.tokens())
+
+    here, there = drawn(local), drawn(remote(server.url))
+    assert [(each.text, each.before) for each in there] == [(each.text, each.before) for each in here]
+    assert {each.state for each in there} == {"pinned", "accepted"}
 
 
 def test_several_steps_and_lengths(server: Process, monkeypatch: pytest.MonkeyPatch) -> None:

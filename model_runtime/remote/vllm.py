@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from model_runtime import denoise
 from model_runtime.chat import Chat
-from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, Proposal, Row
+from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, Proposal, Row, Seen
 from model_runtime.engine import Engine
 from model_runtime.profiles import Profile
 from model_runtime.rank import Calibration
@@ -65,8 +66,10 @@ class VllmDenoiser:
         alive: tuple[int, ...] = tuple(range(len(rows)))
         last = policy.max_steps
         for step in sorted({last if rows[0].free else 1, last}):
-            guess = yield from self._denoised(prompt, [(rows[i], canvases[i]) for i in alive], step)
-            kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess)
+            asked = [(rows[i], canvases[i]) for i in alive]
+            guess = yield from self._denoised(prompt, asked, step)
+            seen = partial(_seen, *asked[0], settled=step == last)
+            kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess, seen)
             alive = alive if kept is None else tuple(kept)
 
     def score(
@@ -158,6 +161,12 @@ class VllmDenoiser:
             raise DenoiseError("the server's model proposes special tokens only; check infill.model")
         token = max(allowed, key=lambda t: allowed[t])
         return token, min(0.0, allowed[token] - math.log(max(1 - banned, 1e-9)))
+
+
+def _seen(row: Row, canvas: Sequence[int], *, settled: bool) -> Seen:
+    """What the server read, and that it holds nothing before it is through: acceptance stays there."""
+    before = [token for token, known in zip(canvas, row.pinned, strict=True) if not known]
+    return Seen(before, [settled] * len(before))
 
 
 class VllmEngine(Engine):
