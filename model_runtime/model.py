@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def load(
     on_progress(0.05)
     plan = _plan(found, choice, device, prompting)
     prompting = prompting.within(plan.context)
-    if device.type == "cpu":
+    if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # which torch has read
         torch.set_num_threads(min(8, available_cores()))
     small = found.packed and device.type == "cpu" and plan.dtype == "float32" and network.suits(found.config)
     if small and not (stock or adapter or choice.quantization != "none"):
