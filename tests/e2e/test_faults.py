@@ -45,7 +45,7 @@ class FaultyWorker(Worker):
 
 
 Make = Callable[..., FaultyWorker]
-SPARE = 12_000_000  # bytes that a process short of memory still has: with none at all, C libraries give up
+SPARE = 4_000_000  # bytes that a process short of memory still has: with none at all, C libraries give up
 
 
 @pytest.fixture

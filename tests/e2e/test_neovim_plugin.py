@@ -213,6 +213,7 @@ def test_statusline(opened: Neovim) -> None:
     """)
     opened.keys("10GA +")
     opened.wait("a fill's latency", lambda: re.fullmatch(r"infill \d+ ms", opened.lua(line)), 60)
+    opened.keys(" 1 +")  # the model is loaded now, so that the state can be nothing but busy
     opened.wait("busy, then idle", lambda: {"busy", "idle"} <= set(opened.lua("return states")))
     opened.keys("<Esc>")
     assert re.search(r"infill \d+ ms", "\n".join(opened.screen()))
