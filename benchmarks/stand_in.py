@@ -31,8 +31,15 @@ class Engine:
             time.sleep(STEP_S)
             if (yield Step(step, lambda: texts)) == "finish":
                 break
-        took_ms = 1000 * STEPS * STEP_S
-        return Fill(texts, 0.9, STEPS, 0.0, took_ms, complete=True, sources=("denoiser",))
+        return Fill(
+            texts=texts,
+            confidence=0.9,
+            steps=STEPS,
+            prefill_ms=0.0,
+            denoise_ms=1000 * STEPS * STEP_S,
+            complete=True,
+            sources=("denoiser",),
+        )
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None]) -> Engine:

@@ -18,7 +18,7 @@ class Step:
     tokens: Callable[[], tuple[Token, ...]] = tuple
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fill:
     texts: tuple[str, ...]
     confidence: float  # in [0, 1]

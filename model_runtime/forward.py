@@ -19,6 +19,7 @@ from torch import Tensor
 
 from model_runtime.packed import PackedTable
 
+FULL, SLIDING = "full_attention", "sliding_attention"  # layer types
 Masks = Mapping[str, Tensor | None]  # layer type -> bool [B, 1, queries, keys] (True: may attend) or None
 
 

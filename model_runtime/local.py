@@ -30,6 +30,7 @@ from model_runtime.denoiser import (
     Seen,
 )
 from model_runtime.fitting import BUCKET
+from model_runtime.forward import FULL, SLIDING
 from model_runtime.images import Images, Reader
 from model_runtime.prefix_cache import Cache, rolled_back
 from model_runtime.profiles import Profile
@@ -203,7 +204,8 @@ class LocalDenoiser:
             if long:
                 memory.trim()  # what the last fill left is in other sizes than what comes
             whole = max(prompt) >= self._vocabulary  # an image's tokens may have to see each other
-            step = len(prompt) if whole else CPU_PIECE if cpu else PIECE
+            piece = CPU_PIECE if cpu else PIECE
+            step = len(prompt) if whole else piece
             for start in range(done, len(prompt), step):
                 self.extend(kv, prompt[start : start + step])
             self.cache.insert(prompt, kv)
@@ -231,14 +233,14 @@ class LocalDenoiser:
         related = (family[None, :] == -1) | (family[None, :] == owner[:, None])
         causal = related & (key[None, :] <= positions[:, None])
         sliding = causal & (key[None, :] > positions[:, None] - self._window)
-        return {"full_attention": causal[None, None], "sliding_attention": sliding[None, None]}
+        return {FULL: causal[None, None], SLIDING: sliding[None, None]}
 
     def _canvas_view(self, kv: forward.KeyValues, rows: int, width: int) -> CanvasView:
         """What a canvas may see: all of a full layer, the newest window - 1 tokens of a sliding one."""
         view = forward.KeyValues()
         masks: dict[str, Tensor | None] = {}
         for kind, layer in zip(self._layer_types, kv.layers, strict=True):
-            first = max(0, len(kv) - (self._window - 1)) if kind == "sliding_attention" else 0
+            first = max(0, len(kv) - (self._window - 1)) if kind == SLIDING else 0
             keys, values = layer.keys[:, :, first:], layer.values[:, :, first:]
             masks[kind] = None
             if self._static:

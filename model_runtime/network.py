@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_runtime.forward import KeyValues
+from model_runtime.forward import FULL, SLIDING, KeyValues
 
-FULL, SLIDING = "full_attention", "sliding_attention"
 ROPES = {SLIDING: "default", FULL: "proportional"}
 SOFTCAP = 30.0  # where the configuration names none
 ENCODER, DECODER = "model.encoder.language_model.", "model.decoder."

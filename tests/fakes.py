@@ -55,7 +55,14 @@ class Engine:
                 if order == "finish" or step == wanted:
                     text = plan.get("text", request.document)
                     slots = sum(isinstance(part, Slot) for part in request.canvas)
-                    return Fill((text,) * slots, 0.5, step, 1.0, 2.0, step == wanted)
+                    return Fill(
+                        texts=(text,) * slots,
+                        confidence=0.5,
+                        steps=step,
+                        prefill_ms=1.0,
+                        denoise_ms=2.0,
+                        complete=step == wanted,
+                    )
         finally:
             self.freed.append(request.id)
         raise AssertionError

@@ -88,7 +88,9 @@ def test_training_sees_what_the_denoiser_sees(length: int) -> None:
         run = objective.Objective(net)
         assert attention.block_count(length, run.window) == (2 if length == 512 else 1)
         _, kv = run.prefix(batch)
-        together = run.canvas_states(batch, kv, batch.canvas, forward.embed(net, batch.canvas))
+        together = run.canvas_states(
+            batch, run.view(batch, kv), batch.canvas, forward.embed(net, batch.canvas)
+        )
         for row, k in product(range(2), range(3)):
             at = slice(k * 96, (k + 1) * 96)
             real = batch.canvas[row, at] != PAD

@@ -15,7 +15,14 @@ def copied(request: Infill) -> Fill:
     """The copy baseline: the continuation of the most similar text, no model at all."""
     started = time.perf_counter()
     text = next((draft.text for draft in retrieve(*around(request), elsewhere=request.context)), "")
-    return Fill((text,), 1.0, 0, 0.0, (time.perf_counter() - started) * 1000, True)
+    return Fill(
+        texts=(text,),
+        confidence=1.0,
+        steps=0,
+        prefill_ms=0.0,
+        denoise_ms=(time.perf_counter() - started) * 1000,
+        complete=True,
+    )
 
 
 class DraftsAlone:
@@ -30,5 +37,13 @@ class DraftsAlone:
         layout = laid(engine.tokens, request)
         drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
         best, *others = engine.judged(layout, Guess([], []), drafts)
-        ms = (time.perf_counter() - started) * 1000
-        return Fill(best.texts, best.confidence, 0, 0.0, ms, True, tuple(others), best.sources)
+        return Fill(
+            texts=best.texts,
+            confidence=best.confidence,
+            steps=0,
+            prefill_ms=0.0,
+            denoise_ms=(time.perf_counter() - started) * 1000,
+            complete=True,
+            alternatives=tuple(others),
+            sources=best.sources,
+        )

@@ -124,8 +124,16 @@ def _best(attempts: Sequence[Attempt]) -> Fill:
     for attempt in ranked:
         found.setdefault(attempt.texts(), attempt.confidence)
     (texts, confidence), *others = found.items()
-    alternatives = tuple(Alternative(*each, SOURCES) for each in others)
-    return Fill(texts, confidence, 1, 0.0, 0.0, True, alternatives, SOURCES)
+    return Fill(
+        texts=texts,
+        confidence=confidence,
+        steps=1,
+        prefill_ms=0.0,
+        denoise_ms=0.0,
+        complete=True,
+        alternatives=tuple(Alternative(*each, SOURCES) for each in others),
+        sources=SOURCES,
+    )
 
 
 def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature: float) -> dict[str, Any]:

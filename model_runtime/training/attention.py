@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model_runtime.forward import KeyValues, LayerKV
+from model_runtime.forward import FULL, SLIDING, KeyValues, LayerKV
 
-FULL, SLIDING = "full_attention", "sliding_attention"
+View = tuple[KeyValues, dict[str, Tensor]]  # what queries attend to, and its masks
 
 
 def block_count(length: int, window: int) -> int:
@@ -61,12 +61,10 @@ def causal_masks(length: int, window: int, device: torch.device, blocks: int = 1
     if blocks > 1:
         first = (torch.arange(blocks, device=device) - 1) * size
         near = (first[:, None] + torch.arange(2 * size, device=device)).view(blocks, 1, 1, -1)
-    return {FULL: query >= key, SLIDING: (query >= near) & (query - near < window) & (near >= 0)}
+    return {FULL: query >= key, SLIDING: (query >= near) & (near > query - window) & (near >= 0)}
 
 
-def canvas_view(
-    kv: KeyValues, types: Sequence[str], cuts: Tensor, content: Tensor, window: int
-) -> tuple[KeyValues, dict[str, Tensor]]:
+def canvas_view(kv: KeyValues, types: Sequence[str], cuts: Tensor, content: Tensor, window: int) -> View:
     """Keys and values [B * K, ...] that the canvases see of sequences encoded into `kv`, and masks
     [B * K, 1, 1, keys]: the prefix up to the cut [B, K], then its own tokens where there is `content`
     [B * K, C]."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime import forward
-from model_runtime.training.attention import BlockKV, block_count, canvas_view, causal_masks
+from model_runtime.training.attention import BlockKV, View, block_count, canvas_view, causal_masks
 from model_runtime.training.batches import Batch
 from model_runtime.training.vocabulary import PAD, SPECIAL
 
@@ -82,15 +82,17 @@ class Objective:
         )
         return hidden.view(rows, length, -1), kv
 
-    def canvas_states(self, batch: Batch, kv: forward.KeyValues, ids: Tensor, signal: Tensor) -> Tensor:
+    def view(self, batch: Batch, kv: forward.KeyValues) -> View:
+        """What the batch's canvases see of its sequences and of themselves."""
+        content = batch.canvas.view(-1, batch.width) != self.pad
+        return canvas_view(kv, self.types, batch.cuts, content, self.window)
+
+    def canvas_states(self, batch: Batch, view: View, ids: Tensor, signal: Tensor) -> Tensor:
         """Decode canvases `ids` [B, K * C] with their `signal` [B, K * C, H]: hidden states [B, K * C, H]."""
-        rows = batch.canvas.view(-1, batch.width)
+        kv, masks = view
         positions = batch.cuts.view(-1, 1) + torch.arange(batch.width, device=ids.device)
-        view, masks = canvas_view(kv, self.types, batch.cuts, rows != self.pad, self.window)
-        hidden = self.decode(
-            self.model, ids.view_as(rows), signal.view(*rows.shape, -1), positions, masks, view
-        )
-        return hidden.view(*ids.shape, -1)
+        rows, signals = ids.view_as(positions), signal.view(*positions.shape, -1)
+        return self.decode(self.model, rows, signals, positions, masks, kv).view(*ids.shape, -1)
 
     def canvas_loss(
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
@@ -98,14 +100,15 @@ class Objective:
         """Mean over hole positions; `condition` adds the second, self-conditioned pass."""
         ids = noised(batch, self.vocab_size, generator, self.first)
         signal = forward.embed(self.model, batch.canvas) * ~batch.hole[..., None]
+        view = self.view(batch, kv)
         if condition:
             with torch.no_grad():
-                hidden = self.canvas_states(batch, kv, ids, signal)
+                hidden = self.canvas_states(batch, view, ids, signal)
                 temperature = 0.4 + 0.6 * torch.rand((), generator=generator, device=ids.device)
                 scores = forward.logits(self.model, hidden[batch.hole]) / temperature
                 believed = forward.soft_embed(self.model, scores.softmax(-1)).to(signal.dtype)
             signal = signal.masked_scatter(batch.hole[..., None], believed)
-        hidden = self.canvas_states(batch, kv, ids, signal)
+        hidden = self.canvas_states(batch, view, ids, signal)
         scores = forward.logits(self.model, hidden[batch.hole])
         losses = F.cross_entropy(scores, batch.canvas[batch.hole], reduction="none")
         weights = torch.where(batch.filler[batch.hole], FILLER_WEIGHT, 1.0)
