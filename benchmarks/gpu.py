@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from model_runtime import threads
+from model_runtime.network import threads
 
 threads.configure()  # as in the worker
 
@@ -31,10 +31,10 @@ import torch
 
 from model_runtime.bench import chart, machine, steps
 from model_runtime.bench.released import TooBig, random_model
-from model_runtime.denoiser import Branch
-from model_runtime.devices import resolve_device
-from model_runtime.faults import one_line
-from model_runtime.local import LocalDenoiser
+from model_runtime.diffusion.faults import one_line
+from model_runtime.diffusion.interface import Branch
+from model_runtime.loading.devices import resolve_device
+from model_runtime.local.denoiser import LocalDenoiser
 
 PREFIX, CANVAS, HOLE = 2048, 64, 32
 FORWARDS = 8  # of a fill: one probe of all lengths, six steps on the best two, one causal pass to rank

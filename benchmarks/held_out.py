@@ -20,9 +20,9 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from lsp_server import following
-from lsp_server.session import Session
-from lsp_server.syntax import Parses
+from lsp_server.context import document_tracker
+from lsp_server.session.session import Session
+from lsp_server.text.syntax import Parses
 from model_runtime.training import calibrate, corpus, held_out
 from model_runtime.training.__main__ import CORPUS, default_folder
 from model_runtime.training.corpus import Document
@@ -103,7 +103,7 @@ def main() -> int:
         return 1
     dev, test = calibrate.split(corpus.load(options.corpus)[1])
     documents = dev if options.dev else test
-    following.SOON_S = following.RESCAN_S = 0.05  # nobody types meanwhile
+    document_tracker.SOON_S = document_tracker.RESCAN_S = 0.05  # nobody types meanwhile
     holes = asyncio.run(with_context(list(_cut(documents, options)), documents))
     print(f"{held_out.write(options.out, holes)} holes, {options.out.stat().st_size / 1000:.0f} kB")
     return 0

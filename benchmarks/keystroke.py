@@ -26,9 +26,9 @@ from typing import Any
 
 import psutil
 
-from lsp_server.completion import complete
-from lsp_server.document import Refusal
-from lsp_server.session import Session
+from lsp_server.session.completion import complete
+from lsp_server.session.session import Session
+from lsp_server.text.document import Refusal
 from model_runtime.protocol import Done, Draft, Infill, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,7 +236,7 @@ def measure(way: str, make: Callable[[], Inside | Stdio], sizes: list[int], keys
 
 
 def serve() -> None:
-    from lsp_server import server
+    from lsp_server.handlers import server
 
     worker: Any = Immediate()
     server.serve(server.build(Session(lambda settings: worker)))

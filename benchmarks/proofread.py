@@ -24,11 +24,11 @@ from pathlib import Path
 
 from evaluation import places
 from evaluation.contenders import Local
-from lsp_server import actions
-from lsp_server.document import Refusal, Snapshot, Span
-from lsp_server.proofread import Doubt
-from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
+from lsp_server.actions import actions
+from lsp_server.actions.proofread import Doubt
+from lsp_server.config.settings import Settings
+from lsp_server.text.document import Refusal, Snapshot, Span
+from lsp_server.text.syntax import Parses
 
 DATA = Path(__file__).parent / "data" / "held-out.jsonl.gz"
 NEAR = 1_500  # characters above, from which another name is taken
@@ -88,7 +88,7 @@ def _altered(kind: str, text: str, line: Span, rng: random.Random) -> Planted | 
 
 
 async def measure(model: str, lines: int, seed: int) -> dict[str, object]:
-    from model_runtime.engine import load_engine
+    from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
 
     worker, settings = Local(load_engine(Choice(model=model)).run), Settings()

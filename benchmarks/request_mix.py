@@ -18,13 +18,13 @@ from statistics import quantiles
 from typing import Any
 
 from evaluation import places
-from lsp_server.document import Snapshot
-from lsp_server.pipeline import suggest
-from lsp_server.settings import Settings
-from lsp_server.syntax import Parses
-from model_runtime.denoiser import Branch
-from model_runtime.engine import Engine, load_engine
-from model_runtime.faults import Unfillable
+from lsp_server.config.settings import Settings
+from lsp_server.infilling.pipeline import suggest
+from lsp_server.text.document import Snapshot
+from lsp_server.text.syntax import Parses
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.interface import Branch
+from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.protocol import Choice, Done, Infill, Refused
 
 DATA = Path(__file__).parent / "data" / "held-out.jsonl.gz"

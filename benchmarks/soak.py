@@ -406,10 +406,10 @@ class Soak:
 
 def serve(engine: str) -> None:
     """The real server, with a command that tells what it has of the documents."""
-    from lsp_server import server
-    from lsp_server.session import Session
-    from lsp_server.settings import Settings
-    from lsp_server.worker import Worker
+    from lsp_server.config.settings import Settings
+    from lsp_server.handlers import server
+    from lsp_server.session.session import Session
+    from lsp_server.worker_client.client import Worker
 
     class OtherEngine(Worker):
         def _command(self, endpoint: Path) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from model_runtime.fills import Fill, Filling, Step
+from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Choice, Infill, Slot
 
 STEPS = 4

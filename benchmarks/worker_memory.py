@@ -25,7 +25,7 @@ import psutil
 from evaluation import places
 from evaluation.asking import ask
 from evaluation.contenders import Shipped
-from lsp_server.settings import Settings
+from lsp_server.config.settings import Settings
 from model_runtime.protocol import Status
 
 DATA = Path(__file__).parent / "data" / "held-out.jsonl.gz"

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model_runtime import threads
+from model_runtime.network import threads
 from model_runtime.terminal import Parser, say, writable
 
 threads.configure()  # as in the worker
@@ -64,9 +64,9 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     from evaluation.contenders import SHIPPED, Shipped
     from evaluation.field import Unknown, enter
     from evaluation.run import Findings, measure
-    from lsp_server.settings import resolve
+    from lsp_server.config.settings import resolve
     from model_runtime.bench import machine
-    from model_runtime.faults import ModelError
+    from model_runtime.diffusion.faults import ModelError
 
     chosen = {"model": args.model, "device": args.device}
     settings, problems = resolve(chosen | {"backend": args.backend, "backendUrl": args.backend_url})

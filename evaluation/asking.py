@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from evaluation.contenders import Contender, Stopwatch
 from evaluation.places import Place
-from lsp_server import pipeline
-from lsp_server.document import Refusal, Snapshot, Span
-from lsp_server.hole import Hole
-from lsp_server.lines import indentation
-from lsp_server.settings import Settings
-from lsp_server.syntax import Parses, Syntax
+from lsp_server.config.settings import Settings
+from lsp_server.infilling import pipeline
+from lsp_server.infilling.hole import Hole
+from lsp_server.text.document import Refusal, Snapshot, Span
+from lsp_server.text.lines import indentation
+from lsp_server.text.syntax import Parses, Syntax
 
 NAMED_TOKENS = 47  # of a hole that the user names: as many as the embedded model's slot has
 NAMED_LINES = 16

@@ -1,4 +1,4 @@
-"""Who answers: the resident worker as the editor has it, or one of `model_runtime.contenders` in here.
+"""Who answers: the resident worker as the editor has it, or one of `model_runtime.baselines` in here.
 
 All of them are fillers for the server's pipeline. Before the clock runs, each is given the time to read
 the text before the hole, as it has had when a user types on.
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from lsp_server.session import connect
-from lsp_server.settings import Settings
-from lsp_server.worker import Worker
+from lsp_server.config.settings import Settings
+from lsp_server.session.session import connect
+from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot
 
 if TYPE_CHECKING:
-    from model_runtime.contenders.field import Ask
+    from model_runtime.baselines.field import Ask
 
 SHIPPED = "shipped"
 SHIPPED_LABEL = "as shipped: denoiser, drafts, ranking, through the worker"
@@ -71,7 +71,7 @@ class Local:
             self._prepare(request)
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
-        from model_runtime.faults import Unfillable
+        from model_runtime.diffusion.faults import Unfillable
 
         try:
             fill = self._ask(request)

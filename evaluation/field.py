@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from evaluation.contenders import SHIPPED, SHIPPED_LABEL, Contender, Local, Shipped
-from lsp_server.settings import Settings
+from lsp_server.config.settings import Settings
 
 
 class Unknown(Exception):
@@ -18,10 +18,10 @@ def enter(
     settings: Settings, only: Sequence[str] | None, rival: Path | None
 ) -> tuple[dict[str, Contender], dict[str, str]]:
     """(contenders, their labels) by name, in the order of the table. Raises Unknown, ModelError."""
-    from model_runtime.contenders import field
-    from model_runtime.contenders.greedy import FillInTheMiddle
-    from model_runtime.contenders.retrieved import copied
-    from model_runtime.engine import load_engine
+    from model_runtime.baselines import field
+    from model_runtime.baselines.greedy import FillInTheMiddle
+    from model_runtime.baselines.retrieved import copied
+    from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
 
     known = [SHIPPED, *field.FIELD, field.FIM]

@@ -13,7 +13,7 @@ from evaluation.contenders import SHIPPED, Contender
 from evaluation.places import Place
 from evaluation.progress import Progress
 from evaluation.scores import Outcome
-from lsp_server.settings import Settings
+from lsp_server.config.settings import Settings
 
 
 @dataclass

@@ -18,7 +18,9 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from model_runtime import endpoint, memory, protocol, serve, threads
+from model_runtime import protocol
+from model_runtime.daemon import endpoint, serve
+from model_runtime.network import process_memory, threads
 from model_runtime.protocol import Choice
 
 log = logging.getLogger("model_runtime")
@@ -45,7 +47,7 @@ def main() -> int:
     faulthandler.enable()
     os.umask(0o077)  # whatever a worker writes is this user's
     threads.configure()
-    memory.configure()
+    process_memory.configure()
     choice = Choice(**{name: getattr(args, name) for name in Choice.__struct_fields__})
     _log_to(protocol.log_path(choice))
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from model_runtime.daemon.lifecycle import LoadedEngine
 from model_runtime.protocol import Choice
-from model_runtime.resident import LoadedEngine
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
     """A `resident.Loader`. Raises `faults.ModelError`."""
     if choice.backend == "local":
-        from model_runtime.engine import load_engine as load
+        from model_runtime.inference.engine import load_engine as load
     else:
         from model_runtime.remote.loading import load
     return load(choice, on_progress)

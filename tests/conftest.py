@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from model_runtime import threads
+from model_runtime.network import threads
 
 threads.configure()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from lsp_server.server import COMMANDS
-from lsp_server.settings import SETTINGS, Settings, default_of, resolve
+from lsp_server.config.settings import SETTINGS, Settings, default_of, resolve
+from lsp_server.handlers.server import COMMANDS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 CLIENT = ROOT / "editor-clients" / "vscode"
 MANIFEST = json.loads((CLIENT / "package.json").read_text("utf-8"))
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from model_runtime import profiles
+from model_runtime.prompting import profiles
 from model_runtime.remote import wire
+from tests.support.paths import ROOT
 
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+DEPLOY = ROOT / "deploy"
 KEYS = {  # allowed at each place; what is not listed has no rule
     "compose": {"name", "services", "volumes"},
     "service": {

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.languages import LANGUAGES
+from lsp_server.text.languages import LANGUAGES
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("lsp_server", "model_runtime", "evaluation")
 
 
@@ -93,6 +93,27 @@ def own_module(target: str) -> str | None:
     return parent if parent in MODULES else None
 
 
+# The order of the packages, from the ground up: each may import what stands above it here, never what stands
+# below. A module at a package's root counts as a package of its own.
+ORDER = {
+    "lsp_server": """
+        text config infilling worker_client context actions session handlers play doctor cli __main__
+    """.split(),
+    "model_runtime": """
+        protocol terminal diffusion prompting retrieval network local loading inference daemon remote backends
+        models training baselines bench __main__
+    """.split(),
+}
+
+
+def floor(module: str) -> tuple[str, int] | None:
+    """The top-level package of a module, and on which floor of it the module's package stands."""
+    top, _, rest = module.partition(".")
+    if top not in ORDER or not rest:
+        return None
+    return top, ORDER[top].index(rest.partition(".")[0])
+
+
 # (what, importers it concerns, banned targets, importers that may)
 RULES = [
     ("the protocol is the only bridge", ["lsp_server"], ["model_runtime"], []),
@@ -104,55 +125,32 @@ RULES = [
         "LSP types stay at the edge",
         list(PACKAGES),
         ["pygls", "lsprotocol"],
-        [
-            "lsp_server.server",
-            "lsp_server.sync",
-            "lsp_server.messages",
-            "lsp_server.client",
-            "lsp_server.inline",
-            "lsp_server.code_actions",
-            "lsp_server.execute",
-            "lsp_server.diagnostics",
-            "lsp_server.progress",
-            "lsp_server.watching",
-        ],
+        ["lsp_server.handlers"],
     ),
     ("only the page listens", list(PACKAGES), ["websockets"], ["lsp_server.play"]),
-    ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.syntax"]),
+    ("one module parses", list(PACKAGES), ["tree_sitter"], ["lsp_server.text.syntax"]),
     (
         "grammars",
         list(PACKAGES),
         sorted({language.grammar for language in LANGUAGES}),
         [],  # by name, when a document of the language is opened
     ),
-    (
-        "one module finds secrets",
-        list(PACKAGES),
-        ["detect_secrets"],
-        ["lsp_server.redact"],
-    ),
-    (
-        "one module says what is left out",
-        list(PACKAGES),
-        ["pathspec"],
-        ["lsp_server.exclude"],
-    ),
+    ("one module finds secrets", list(PACKAGES), ["detect_secrets"], ["lsp_server.context.secret_filter"]),
+    ("one module says what is left out", list(PACKAGES), ["pathspec"], ["lsp_server.config.file_filter"]),
     (
         "transformers is for loading models",
         list(PACKAGES),
         ["transformers"],
         [
-            "model_runtime.model",
-            "model_runtime.configs",
-            "model_runtime.dialogue",
-            "model_runtime.experts",
-            "model_runtime.pictures",
-            "model_runtime.quantize",
+            "model_runtime.loading",
             "model_runtime.training",
+            "model_runtime.network.configs",
+            "model_runtime.network.moe",
+            "model_runtime.prompting.chat_template",
             "model_runtime.bench.released",
         ],
     ),
-    ("adapters", list(PACKAGES), ["peft"], ["model_runtime.adapters", "model_runtime.training"]),
+    ("adapters", list(PACKAGES), ["peft"], ["model_runtime.loading.adapters", "model_runtime.training"]),
     (
         "one package speaks HTTP",
         list(PACKAGES),
@@ -193,13 +191,31 @@ def test_nothing_that_runs_code_from_a_model_folder() -> None:
     assert [found for found in pickles if not within(found.importer, "model_runtime.training")] == []
 
 
-@pytest.mark.parametrize("module", ["protocol", "scheduler", "serve", "resident", "turns", "tally", "memory"])
-def test_worker_modules_that_load_without_torch(module: str) -> None:
-    name = f"model_runtime.{module}"
+def test_packages_import_in_one_order() -> None:
+    """Also inside functions and under TYPE_CHECKING: who needs a name from above stands on the wrong floor."""
+    up = []
+    for found in IMPORTS:
+        here, there = floor(found.importer), floor(own_module(found.target) or "")
+        if here and there and here[0] == there[0] and there[1] > here[1]:
+            up.append(str(found))
+    assert up == []
+
+
+@pytest.mark.parametrize("top", ORDER)
+def test_the_order_names_every_package(top: str) -> None:
+    packages = {module.split(".")[1] for module in MODULES if module.startswith(top + ".")}
+    assert packages == set(ORDER[top]) - {"embedded"}
+
+
+def test_daemon_modules_load_without_torch() -> None:
     broken = [
         str(found)
         for found in IMPORTS
-        if found.importer == name and found.on_load and within(found.target, "torch", "transformers")
+        if within(
+            found.importer, "model_runtime.daemon", "model_runtime.protocol", "model_runtime.diffusion.faults"
+        )
+        and found.on_load
+        and within(found.target, "torch", "transformers")
     ]
     assert not broken
 
@@ -220,11 +236,11 @@ def test_imports_have_one_direction() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "lsp_server.server",
-        "lsp_server.cli",
+        "lsp_server.handlers.server",
+        "lsp_server.cli.main",
         "model_runtime.protocol",
-        "model_runtime.scheduler",
-        "model_runtime.serve",
+        "model_runtime.daemon.scheduler",
+        "model_runtime.daemon.serve",
         "model_runtime.remote.loading",
     ],
 )
@@ -238,7 +254,9 @@ def test_importing_loads_no_tensors(module: str) -> None:
 
 def test_the_server_does_not_load_what_its_reader_process_or_the_page_needs() -> None:
     banned = "{'detect_secrets', 'pathspec', 'websockets'}"
-    code = f"import sys, lsp_server.server, lsp_server.cli\nprint(*({banned} & set(sys.modules)))"
+    code = (
+        f"import sys, lsp_server.handlers.server, lsp_server.cli.main\nprint(*({banned} & set(sys.modules)))"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
@@ -254,9 +272,9 @@ def test_the_server_does_not_load_what_its_reader_process_or_the_page_needs() ->
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", [("torch", False), ("numpy", True)]),
         ("class A:\n    import torch", [("torch", True)]),
         ("match x:\n    case 1:\n        import torch", [("torch", True)]),
-        ("from . import edit", [("lsp_server.edit", True)]),
-        ("from .edit import check", [("lsp_server.edit.check", True)]),
-        ("from model_runtime import engine", [("model_runtime.engine", True)]),
+        ("from . import hole", [("lsp_server.hole", True)]),
+        ("from .hole import decide", [("lsp_server.hole.decide", True)]),
+        ("from model_runtime import daemon", [("model_runtime.daemon", True)]),
     ],
 )
 def test_reading_imports(source: str, expected: list[tuple[str, bool]]) -> None:

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.document import Edit, Refusal, Snapshot
-from lsp_server.edit import minimal, validate
-from lsp_server.hole import find
-from lsp_server.languages import LANGUAGES, by_id, id_of_path
-from lsp_server.lines import CLOSER_OF, line_at, open_brackets, unmatched
-from lsp_server.syntax import Parses, parse
+from lsp_server.infilling.hole import find
+from lsp_server.infilling.validation import minimal, validate
+from lsp_server.text.document import Edit, Refusal, Snapshot
+from lsp_server.text.languages import LANGUAGES, by_id, id_of_path
+from lsp_server.text.lines import CLOSER_OF, line_at, open_brackets, unmatched
+from lsp_server.text.syntax import Parses, parse
 from model_runtime.protocol import Done
+from tests.support.paths import DATA
 
-FILES = sorted((Path(__file__).parent / "data").iterdir())
+FILES = sorted(DATA.iterdir())
 EDITS = 12  # lines that are typed in each file
 
 

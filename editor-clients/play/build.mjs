@@ -1,5 +1,5 @@
 // Bundles the page into lsp_server/play/static, and writes there what it was made of: sources.json holds a
-// hash of every input and output, which tests/test_play_bundle.py compares with the files.
+// hash of every input and output, which tests/lsp_server/play/test_bundle.py compares with the files.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

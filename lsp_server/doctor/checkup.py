@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lsp_server import languages
-from lsp_server.consent import is_path
+from lsp_server.config.settings import Settings
+from lsp_server.config.workspace_trust import is_path
 from lsp_server.doctor import editors, machine, servers, weights
 from lsp_server.doctor.finding import Finding, ok, problem, warning
-from lsp_server.settings import Settings
-from lsp_server.worker import Worker
+from lsp_server.text import languages
+from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
 
 ROOT = Path(protocol.__file__).resolve().parent.parent
@@ -76,7 +76,7 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
 
 def devices(model: str = "") -> dict[str, Any]:
     """What torch finds, and what the model is and needs."""
-    return _told("model_runtime.devices", *([model] if model else []))
+    return _told("model_runtime.loading.devices", *([model] if model else []))
 
 
 def _absolute(model: str) -> str:

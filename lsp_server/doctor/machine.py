@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lsp_server.doctor.finding import Finding, ok, problem, warning
-from lsp_server.languages import Language
-from lsp_server.syntax import parse
+from lsp_server.text.languages import Language
+from lsp_server.text.syntax import parse
 
 RUNTIME_BYTES = 400 * 2**20  # torch and all else that is not weights
 LOG_BYTES = 20 * 2**20  # free space below which the log soon ends
@@ -31,7 +31,7 @@ def memory(available: int, need: int) -> Finding:
 
 
 def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
-    """`report` is what `python -m model_runtime.devices` prints: `error`, or `devices`, name -> free bytes
+    """`report` is what `python -m model_runtime.loading.devices` prints: `error`, or `devices`, name -> free bytes
     (None where unknown)."""
     if error := report.get("error"):
         remedy = "install infill-ls again in a fresh virtual environment"

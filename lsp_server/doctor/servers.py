@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from lsp_server.config.settings import SERVED_ADAPTER, Settings
 from lsp_server.doctor.finding import Finding, of_line, ok, warning
-from lsp_server.settings import SERVED_ADAPTER, Settings
 
 KEY = "INFILL_LS_API_KEY"
 AGAIN = "run `infill-ls doctor` again later"

@@ -9,7 +9,7 @@ from lsp_server.doctor.finding import Finding, of_line, ok, problem
 
 
 def check(name: str, report: Mapping[str, Any]) -> Finding:
-    """`report` is what `python -m model_runtime.devices` prints of the model that the user calls `name`: its
+    """`report` is what `python -m model_runtime.loading.devices` prints of the model that the user calls `name`: its
     `problem`, or `folder`, `parameters`, `disk` (bytes) and more. Empty where nothing could be told."""
     if not report:
         return problem("model", f"{name} could not be looked at", "see what is said of the device")

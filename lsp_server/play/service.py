@@ -13,10 +13,10 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from lsp_server import package_version
-from lsp_server.languages import LANGUAGES
+from lsp_server.config.settings import SETTINGS, default_of
 from lsp_server.play.bridge import COMMAND, LONGEST, bridge
 from lsp_server.play.site import Site
-from lsp_server.settings import SETTINGS, default_of
+from lsp_server.text.languages import LANGUAGES
 
 HOST = "127.0.0.1"
 

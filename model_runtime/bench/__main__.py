@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from model_runtime import threads
+from model_runtime.network import threads
 from model_runtime.terminal import Parser, say, writable
 
 threads.configure()  # as in the worker
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     say("loading torch")
     from model_runtime.bench import chart
     from model_runtime.bench.released import TooBig
-    from model_runtime.faults import ModelError
+    from model_runtime.diffusion.faults import ModelError
 
     try:
         if args.chart:
@@ -65,11 +65,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from model_runtime import model
     from model_runtime.bench import cases, machine, report
     from model_runtime.bench.race import Race
-    from model_runtime.engine import load_engine
-    from model_runtime.network import Network
+    from model_runtime.inference.engine import load_engine
+    from model_runtime.loading import model
+    from model_runtime.network.modules import Network
     from model_runtime.protocol import Choice
 
     choice = Choice(model=args.model, device=args.device)
@@ -99,7 +99,7 @@ def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _steps(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from model_runtime.bench import machine, steps
     from model_runtime.bench.released import random_model, weight_bytes
-    from model_runtime.devices import resolve_device
+    from model_runtime.loading.devices import resolve_device
 
     started = time.monotonic()
     model = random_model(args.random_weights, resolve_device(args.device))

@@ -12,8 +12,8 @@ from typing import Any
 
 from model_runtime.bench.cases import BEST, COLD, KEYSTROKES, STOCK, WARM, Place, Setting, places
 from model_runtime.bench.runs import Editor, Generate, Run
-from model_runtime.engine import Engine
-from model_runtime.faults import Unfillable, one_line
+from model_runtime.diffusion.faults import Unfillable, one_line
+from model_runtime.inference.engine import Engine
 
 WARM_UP_STEPS = 4  # of `generate`: both kinds of step, with and without self-conditioning
 

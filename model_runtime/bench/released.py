@@ -14,9 +14,9 @@ from torch import nn
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma import modeling_diffusion_gemma as modeling
 
-from model_runtime import fitting, packed
-from model_runtime.configs import text_config
-from model_runtime.fitting import Weights, packed_as
+from model_runtime.network import memory_budget, quantized_layers
+from model_runtime.network.configs import text_config
+from model_runtime.network.memory_budget import Weights, packed_as
 
 STANDARD_DEVIATION = 0.02
 COMPUTED = (modeling.DiffusionGemmaTextRotaryEmbedding, modeling.DiffusionGemmaTextScaledWordEmbedding)
@@ -89,7 +89,7 @@ def weight_bytes(model: Any, quantization: str = "none") -> int:
     """In bf16, packed if asked to; tied weights counted once. Of a model that is not packed yet."""
     named = dict(model.named_parameters())
     counted = Weights.of({name: tuple(parameter.shape) for name, parameter in named.items()})
-    return fitting.weight_bytes(counted, "bfloat16", quantization)
+    return memory_budget.weight_bytes(counted, "bfloat16", quantization)
 
 
 def _check_room(name: str, weights: int, device: torch.device) -> None:
@@ -123,8 +123,8 @@ def _materialize(model: Any, device: torch.device, quantization: str) -> None:
                 values = torch.empty(parameter.shape, dtype=torch.bfloat16, device=device)
                 filled = values.normal_(std=STANDARD_DEVIATION) if values.dim() > 1 else values.fill_(1.0)
                 if kind := packed_as(f"{path}.{name}", quantization):
-                    filled, scales[id(parameter)] = packed.pack_slowly(filled, kind)
+                    filled, scales[id(parameter)] = quantized_layers.pack_slowly(filled, kind)
                 real[id(parameter)] = nn.Parameter(filled, requires_grad=False)
             module._parameters[name] = real[id(parameter)]
             if (scale := scales.get(id(parameter))) is not None:
-                packed.attach(module, name, scale, torch.bfloat16)
+                quantized_layers.attach(module, name, scale, torch.bfloat16)

@@ -15,7 +15,7 @@ import torch
 
 from model_runtime.bench.cases import Place, Setting
 from model_runtime.bench.machine import synchronize
-from model_runtime.engine import Engine
+from model_runtime.inference.engine import Engine
 from model_runtime.protocol import Fixed, Infill, Slot
 
 

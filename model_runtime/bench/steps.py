@@ -16,14 +16,15 @@ from typing import Any
 
 import torch
 
-from model_runtime import denoise, experts
 from model_runtime.bench.machine import synchronize
 from model_runtime.bench.report import p90
-from model_runtime.denoiser import DenoiseError, Row
-from model_runtime.faults import one_line
-from model_runtime.local import LocalDenoiser
-from model_runtime.prefix_cache import PrefixCache
-from model_runtime.profiles import EMBEDDED
+from model_runtime.diffusion import sampler
+from model_runtime.diffusion.faults import one_line
+from model_runtime.diffusion.interface import DenoiseError, Row
+from model_runtime.local.denoiser import LocalDenoiser
+from model_runtime.local.kv_cache import PrefixCache
+from model_runtime.network import moe
+from model_runtime.prompting.profiles import EMBEDDED
 
 CANVASES, BATCHES = (64, 256, 128), (1, 8, 4, 2)  # the most telling first, should time run out
 HOLE, PREFIX = 32, 2048
@@ -49,16 +50,16 @@ def local_denoiser(model: Any, eager: bool = False, quantization: str = "none") 
     """As it is loaded for this device, or without compiled shapes."""
     weight = model.get_input_embeddings().weight
     gpu = weight.is_cuda
-    experts.choose(model, weight.device, quantization)
+    moe.choose(model, weight.device, quantization)
     compiled = gpu and not eager
     return LocalDenoiser(model, EMBEDDED, PrefixCache(CACHE_BYTES), static=compiled, late=compiled)
 
 
-def policy(steps: int) -> denoise.Policy:
+def policy(steps: int) -> sampler.Policy:
     """The released sampler without its stop rule: `steps` steps, always."""
-    return denoise.Policy(
-        temperature=denoise.linear_temperature(0.4, 0.8),
-        accept=denoise.entropy_bound(0.1),
+    return sampler.Policy(
+        temperature=sampler.linear_temperature(0.4, 0.8),
+        accept=sampler.entropy_bound(0.1),
         stop=lambda before, after, relevant: torch.zeros_like(after.finished),
         max_steps=steps,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from model_runtime.faults import ModelError
+from model_runtime.diffusion.faults import ModelError
 from model_runtime.models import download, listing
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_runtime import checkpoint
-from model_runtime.faults import ModelError, one_line
+from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.loading import checkpoint
 
 CHUNK = 16 * 1024 * 1024
 PART = ".infill-part"  # suffix of a file that has not come whole

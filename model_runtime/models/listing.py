@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from model_runtime import checkpoint
-from model_runtime.faults import ModelError
+from model_runtime.diffusion.faults import ModelError
+from model_runtime.loading import checkpoint
 from model_runtime.models.known import KNOWN, Known
 
 

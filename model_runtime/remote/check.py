@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import json
 
-from model_runtime.faults import ModelError
+from model_runtime.diffusion.faults import ModelError
 from model_runtime.protocol import Choice
 from model_runtime.remote import loading
 from model_runtime.remote.faults import Fault
@@ -40,9 +40,9 @@ async def checked(choice: Choice) -> dict[str, object]:
         if choice.backend == "openai":
             places, meet = loading.texts_meeting(choice, http)
         else:
-            from model_runtime import prompts  # only here: this loads torch
+            from model_runtime.loading import prompt_setup  # only here: this loads torch
 
-            prompting = prompts.load(loading.described(choice.model))
+            prompting = prompt_setup.load(loading.described(choice.model))
             places, meet = loading.canvas_meeting(choice, http, prompting)
     except ModelError as error:
         return {"error": str(error)}

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_runtime import checkpoint
-from model_runtime.checkpoint import Checkpoint
-from model_runtime.faults import ModelError
+from model_runtime.daemon.lifecycle import LoadedEngine
+from model_runtime.diffusion.faults import ModelError
+from model_runtime.loading import checkpoint
+from model_runtime.loading.checkpoint import Checkpoint
 from model_runtime.protocol import Choice
 from model_runtime.remote import contact
 from model_runtime.remote.background import Background
@@ -20,10 +21,9 @@ from model_runtime.remote.contact import Contact, Needs
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
 from model_runtime.remote.texts import TextEngine
-from model_runtime.resident import LoadedEngine
 
 if TYPE_CHECKING:
-    from model_runtime.prompts import Prompting
+    from model_runtime.loading.prompt_setup import Prompting
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +35,17 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     if choice.backend == "openai":
         background, servers = _met(*texts_meeting(choice, http))
         return TextEngine(_named(choice) or "the server's model", http, servers, background)
-    from model_runtime import prompts, rank  # only here: this loads torch
+    from model_runtime.loading import prompt_setup
     from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
+    from model_runtime.retrieval import reranker  # only here: this loads torch
 
     found = described(choice.model)
-    prompting = prompts.load(found)
+    prompting = prompt_setup.load(found)
     on_progress(0.5)
     background, servers = _met(*canvas_meeting(choice, http, prompting))
     tokens = prompting.tokens
     denoiser = VllmDenoiser(http, servers, background, tokens.profile, found.vocabulary)
-    return VllmEngine(choice.model, denoiser, tokens, rank.load(found.folder), prompting.chat)
+    return VllmEngine(choice.model, denoiser, tokens, reranker.load(found.folder), prompting.chat)
 
 
 def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:

@@ -12,8 +12,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from model_runtime.faults import Unfillable
-from model_runtime.fills import Fill, Filling, Step
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Alternative, Infill
 from model_runtime.remote import prompts
 from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last

@@ -16,19 +16,19 @@ from typing import Any
 
 import torch
 
-from model_runtime import denoise
-from model_runtime.chat import Chat
-from model_runtime.denoiser import Branch, BranchScore, DenoiseError, Guess, Proposal, Row, Seen
-from model_runtime.engine import Engine
-from model_runtime.profiles import Profile
-from model_runtime.rank import Calibration
+from model_runtime.diffusion import sampler
+from model_runtime.diffusion.interface import Branch, BranchScore, DenoiseError, Guess, Proposal, Row, Seen
+from model_runtime.inference.engine import Engine
+from model_runtime.prompting.chat_prompt import Chat
+from model_runtime.prompting.layout import Tokens
+from model_runtime.prompting.profiles import Profile
 from model_runtime.remote import wire
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import Contact
 from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
-from model_runtime.tokens import Tokens
+from model_runtime.retrieval.reranker import Calibration
 
 SCORE_S = 15.0  # meanwhile nobody can be told to stop; a GPU takes a tenth of a second
 
@@ -57,7 +57,7 @@ class VllmDenoiser:
         """Comes with the first request."""
 
     def denoise(
-        self, prompt: Sequence[int], rows: Sequence[Row], policy: denoise.Policy, seed: int
+        self, prompt: Sequence[int], rows: Sequence[Row], policy: sampler.Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """After one step for all rows, and after all steps for those that are kept. No more often, as what
         a model believes between two steps stays on the server. Free rows: after all steps only, since none
@@ -104,10 +104,10 @@ class VllmDenoiser:
 
     def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
         """Each row's canvas with noise in its hole, drawn as the local denoiser draws it."""
-        noise = denoise.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
+        noise = sampler.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
         canvas = torch.tensor([list(row.ids) for row in rows])
-        layout = denoise.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
-        seeded = layout.compose(denoise.initialize(layout, noise).ids).tolist()
+        layout = sampler.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
+        seeded = layout.compose(sampler.initialize(layout, noise).ids).tolist()
         return [list(row.ids) if row.draft else ids for row, ids in zip(rows, seeded, strict=True)]
 
     def _denoised(

@@ -1,7 +1,7 @@
 """What vLLM's `/v1/completions` is asked for a diffusion model, and what it answers. Token ids, no text.
 
 The fields are those of vLLM 0.33 (`vllm/utils/diffusion.py`, `entrypoints/openai/completion/protocol.py`);
-`tests/vllm_rules.py` holds them to that.
+`tests/support/vllm_rules.py` holds them to that.
 """
 
 from __future__ import annotations

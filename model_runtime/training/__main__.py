@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from model_runtime import threads
+from model_runtime.network import threads
 
 # Freed pages kept, not returned: page faults otherwise cost a training step on a CPU five-fold.
 _MALLOC = {

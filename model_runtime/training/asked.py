@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from msgspec.structs import replace as replace_fields
 
-from model_runtime.prompts import Prompting
+from model_runtime.loading.prompt_setup import Prompting
+from model_runtime.prompting.layout import Layout, LayoutError
 from model_runtime.protocol import Infill
-from model_runtime.tokens import Layout, LayoutError
 from model_runtime.training import calibrate, held_out
 from model_runtime.training.batches import Batch, BatchMaker, tokenize
 from model_runtime.training.corpus import Document

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model_runtime.forward import FULL, SLIDING, KeyValues, LayerKV
+from model_runtime.network.forward import FULL, SLIDING, KeyValues, LayerKV
 
 View = tuple[KeyValues, dict[str, Tensor]]  # what queries attend to, and its masks
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import torch
 
-from model_runtime import rank
-from model_runtime.denoiser import BranchScore
-from model_runtime.engine import Engine
+from model_runtime.diffusion.interface import BranchScore
+from model_runtime.inference.engine import Engine
 from model_runtime.protocol import Fixed, Infill, Slot
-from model_runtime.rank import Calibration, Candidate
+from model_runtime.retrieval import reranker
+from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.training.corpus import Document
 from model_runtime.training.held_out import HeldHole
 from model_runtime.training.holes import Kind
@@ -56,7 +56,7 @@ def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
 
     def note(candidates: list[Candidate], scores: list[BranchScore]) -> None:
         right = [c.text.rstrip() == middle.rstrip() for c in candidates]
-        choices.append(Choice(rank.features(candidates, scores), right))
+        choices.append(Choice(reranker.features(candidates, scores), right))
 
     engine.on_scored = note
     for hole in holes:
@@ -102,7 +102,9 @@ def fitted(choices: Sequence[Choice]) -> Calibration:
 
 
 def save(calibration: Calibration, folder: Path) -> None:
-    (folder / rank.FILE).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    (folder / reranker.FILE).write_bytes(
+        msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n"
+    )
 
 
 def threshold(found: Sequence[Outcome], precision: float = 0.5) -> float:

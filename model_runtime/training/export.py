@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from model_runtime import engine, int8
+from model_runtime.inference import engine
+from model_runtime.loading import int8_file
 from model_runtime.protocol import Choice
 from model_runtime.training import calibrate, held_out
 from model_runtime.training.calibrate import Outcome
@@ -39,7 +40,7 @@ def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path) -> dict[st
     out.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(out)
-    int8.save(model.state_dict(), out)
+    int8_file.save(model.state_dict(), out)
     tokenizer.save(str(out / "tokenizer.json"))
     record = {**plan, **state["progress"], "parameters": sum(p.numel() for p in model.parameters())}
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from model_runtime.configs import text_config
-from model_runtime.experts import ALL_EXPERTS
+from model_runtime.network.configs import text_config
+from model_runtime.network.moe import ALL_EXPERTS
 from model_runtime.training.vocabulary import BOS, EOS, PAD
 
 SIZES = {  # name: (hidden, layers, heads, dense width, expert width)

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from model_runtime import forward
+from model_runtime.network import forward
 from model_runtime.training.batches import Batch, BatchMaker
 from model_runtime.training.geometry import fresh_model
 from model_runtime.training.muon import optimizers

@@ -21,16 +21,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from model_runtime import adapters, profiles, rank
-from model_runtime.chat import Chat
-from model_runtime.engine import Engine
-from model_runtime.faults import ModelError, Unfillable
-from model_runtime.local import LocalDenoiser
-from model_runtime.model import load
-from model_runtime.prefix_cache import NoCache
-from model_runtime.prompts import Prompting
+from model_runtime.diffusion.faults import ModelError, Unfillable
+from model_runtime.inference.engine import Engine
+from model_runtime.loading import adapters
+from model_runtime.loading.model import load
+from model_runtime.loading.prompt_setup import Prompting
+from model_runtime.local.denoiser import LocalDenoiser
+from model_runtime.local.kv_cache import NoCache
+from model_runtime.prompting import profiles
+from model_runtime.prompting.chat_prompt import Chat
+from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import Choice
-from model_runtime.tokens import Tokens
+from model_runtime.retrieval import reranker
 from model_runtime.training import calibrate, held_out, own_code
 from model_runtime.training.asked import drawn
 from model_runtime.training.batches import Batch
@@ -152,7 +154,9 @@ def score(
     tokens = Tokens(prompting.tokens.tokenizer, profile)
     chat = prompting.chat
     denoiser = LocalDenoiser(model, profile, NoCache())
-    engine = Engine("", denoiser, tokens, rank.UNCALIBRATED, Chat(tokens, chat.dialogue) if chat else None)
+    engine = Engine(
+        "", denoiser, tokens, reranker.UNCALIBRATED, Chat(tokens, chat.dialogue) if chat else None
+    )
     right = asked = 0
     for hole in _holes(documents, holes):
         try:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_runtime import forward
+from model_runtime.network import forward
 from model_runtime.training.attention import BlockKV, View, block_count, canvas_view, causal_masks
 from model_runtime.training.batches import Batch
 from model_runtime.training.vocabulary import PAD, SPECIAL

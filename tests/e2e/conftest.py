@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 EXAMPLE = ROOT / "examples" / "inventory.py"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
+from tests.e2e.conftest import ROOT
 
 PAGE = ROOT / "docs" / "editors.md"
 

@@ -17,7 +17,7 @@ from typing import Any
 import pynvim
 import pytest
 
-from .conftest import ROOT
+from tests.e2e.conftest import ROOT
 
 PLUGIN = ROOT / "editor-clients" / "neovim"
 INIT = PLUGIN / "init.lua"

@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.e2e.conftest import ROOT
+from tests.e2e.terminal import Terminal
+
 from . import neovim
-from .conftest import ROOT
-from .terminal import Terminal
 
 SETTINGS = "{ settings = { deadlineMs = 20000, confidenceThreshold = 0 } }"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lsp_server.worker import Worker
+from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot
-from tests import tiny_gemma
 from tests.conftest import private_workers
+from tests.support import tiny_gemma
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "def area(width, height):\n    ...\n\n\ntotal = area(2, \nprint(total)\n"
 HOLE = Infill(0, "d", "x = 1\n", (Fixed("y = "), Slot(4), Fixed("\n")), language="python")
 SHARD = "model-00001-of-00002.safetensors"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import Place
+from tests.e2e.terminal import Terminal
+
 from . import documented
-from .conftest import Place
-from .terminal import Terminal
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -17,26 +17,27 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lsp_server import connection, launch, worker
-from lsp_server.worker import Worker
+from lsp_server.worker_client import client as worker_client
+from lsp_server.worker_client import connection, launch
+from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot, Status
-from tests import tiny
 from tests.conftest import end_processes, worker_processes
-from tests.fakes import eventually, infill
+from tests.support import tiny
+from tests.support.fakes import eventually, infill
+from tests.support.paths import ROOT
 
 pytestmark = [
     pytest.mark.timeout(100),
     pytest.mark.skipif(sys.platform != "linux", reason="needs SIGSTOP, prlimit and tmpfs"),
 ]
 LONG = "steps=10000 wait=0.01"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class FaultyWorker(Worker):
     """Starts its daemon with more flags, or under a shell's limits."""
 
-    flags: tuple[str, ...] = ("--engine=tests.fakes:load_engine",)
+    flags: tuple[str, ...] = ("--engine=tests.support.fakes:load_engine",)
     limits = ""
 
     def _command(self, endpoint: Path) -> list[str]:
@@ -53,7 +54,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(connection, "BEAT_S", 0.5)
     monkeypatch.setattr(launch, "HELLO_S", 2.0)
-    monkeypatch.setattr(worker, "BACK_OFF_S", (0.0, 0.3))
+    monkeypatch.setattr(worker_client, "BACK_OFF_S", (0.0, 0.3))
     made: list[FaultyWorker] = []
 
     def make(model: str = "fake", device: str = "auto", **options) -> FaultyWorker:
@@ -143,8 +144,8 @@ async def test_a_newcomer_replaces_a_worker_that_hangs(make: Make, tmp_path: Pat
 async def test_a_stopped_worker_costs_no_more_than_the_deadline_and_can_be_ended(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(worker, "ANSWER_S", 0.2)
-    monkeypatch.setattr(worker, "STATUS_S", 0.5)
+    monkeypatch.setattr(worker_client, "ANSWER_S", 0.2)
+    monkeypatch.setattr(worker_client, "STATUS_S", 0.5)
     monkeypatch.setattr(connection, "BEAT_S", 60)
     monkeypatch.setattr(launch, "STOP_S", 1.0)
     client = make()
@@ -222,7 +223,7 @@ def rogue(code: str) -> Iterator[None]:
     script = f"""
 import socket, sys, time
 from model_runtime import protocol
-from tests.fakes import infill
+from tests.support.fakes import infill
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.sendall(protocol.pack(protocol.Hello()))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from tests.e2e.conftest import Place
+from tests.e2e.neovim import FLAVOURS, Flavour, Neovim
+
 from . import neovim
-from .conftest import Place
-from .neovim import FLAVOURS, Flavour, Neovim
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(240)]
 

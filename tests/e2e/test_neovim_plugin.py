@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.neovim import BUILTIN, OLD, PLUGIN, Flavour, Neovim
+
 from . import neovim
-from .neovim import BUILTIN, OLD, PLUGIN, Flavour, Neovim
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(240)]
 

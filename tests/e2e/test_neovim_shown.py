@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.neovim import BUILTIN, FLAVOURS, Flavour, Neovim
+
 from . import neovim
-from .neovim import BUILTIN, FLAVOURS, Flavour, Neovim
 
 pytestmark = pytest.mark.editor
 

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import ROOT
-from .vscode.driver import Driver, Unavailable
+from tests.e2e.conftest import ROOT
+from tests.e2e.vscode.driver import Driver, Unavailable
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 

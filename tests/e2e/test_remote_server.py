@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import private_workers, worker_processes
-from tests.servers import Process, free_port, started
-
-from .conftest import EXAMPLE, Place
-from .test_stdio import Editor, running_editor, served
+from tests.e2e.conftest import EXAMPLE, Place
+from tests.e2e.test_stdio import Editor, running_editor, served
+from tests.support.servers import Process, free_port, started
 
 SECRET = "AKIAQ3EGRZ5JU7Y2M4PL"
 KEY = "sk-not-for-any-command-line"
@@ -25,7 +24,7 @@ TEXT = "import shelf\n\n\ndef price(item):\n    return shelf.load_all(item)\n\n\
 
 @pytest.fixture
 def server() -> Iterator[Process]:
-    with started("--has", "suffix,chat", module="tests.text_server") as process:
+    with started("--has", "suffix,chat", module="tests.support.text_server") as process:
         yield process
 
 

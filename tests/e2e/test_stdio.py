@@ -19,7 +19,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
-from .conftest import Place
+from tests.e2e.conftest import Place
 
 FIRST_ANSWER = 90.0  # seconds: the worker starts, imports torch and loads the model meanwhile
 Find = Callable[[], psutil.Process]

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import ROOT, Place
-from .vscode.workbench import Unavailable, Workbench, eventually
+from tests.e2e.conftest import ROOT, Place
+from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.worker import Worker
+from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Slot, Status
-from tests import tiny
 from tests.conftest import end_processes, worker_processes
+from tests.support import tiny
 
 CANCELLED = 500
 EMBEDDED_DOCUMENTS = 20

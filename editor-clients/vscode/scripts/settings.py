@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lsp_server.languages import LANGUAGES
-from lsp_server.settings import SETTINGS, default_of
+from lsp_server.config.settings import SETTINGS, default_of
+from lsp_server.text.languages import LANGUAGES
 
 CLIENT = Path(__file__).resolve().parents[1]
 MANIFEST = CLIENT / "package.json"

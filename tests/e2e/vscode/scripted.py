@@ -16,10 +16,10 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
-from lsp_server import server
-from lsp_server.session import Session
+from lsp_server.handlers import server
+from lsp_server.session.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused, Slot
-from tests.test_server import FakeWorker
+from tests.lsp_server.handlers.test_server import FakeWorker
 
 TEXT = "count + offset"
 LONG = " + ".join(f"number_{index}" for index in range(14))  # below `# long`

@@ -13,10 +13,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from . import driver
-from .driver import Driver, Unavailable
+from tests.e2e.vscode.driver import Driver, Unavailable
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
+from . import driver
+
 CLIENT = ROOT / "editor-clients" / "vscode"
 VSIX = CLIENT / "infill-ls.vsix"
 

@@ -1,0 +1,159 @@
+"""What an editor can have done on request: which actions fit a place, and the carrying out of one.
+
+An action is offered from the text alone, at once; the worker is asked when the user has chosen it. Knows
+no LSP types; the kinds and their names are LSP's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lsp_server.actions.action_request import Asked, OnStep
+from lsp_server.actions.proofread import Doubt
+from lsp_server.actions.rewrite import rewrite
+from lsp_server.config.settings import Settings
+from lsp_server.infilling import pipeline, validation
+from lsp_server.infilling.hole import Hole
+from lsp_server.infilling.pipeline import Filler
+from lsp_server.text.document import Edit, Refusal, Snapshot, Span
+from lsp_server.text.syntax import Parses, Syntax
+
+from . import proofread as proofreading
+from . import targets
+
+FILL = "refactor.rewrite.infill.fill"
+FILL_ALL = "source.fillAll.infill"
+FIX = "quickfix.infill"
+INSTRUCTION = "refactor.rewrite.infill.instruction"
+DOCSTRING = "refactor.rewrite.infill.docstring"
+PROOFREAD = "refactor.rewrite.infill.proofread"
+KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
+
+_WORDS = {"selection": "the selection", "body": "this body"}
+DEADLINE_MS = 60_000  # for who has asked, sees the progress and can cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    kind: str
+    title: str
+    span: Span  # of the snapshot it was offered for
+    message: str = ""  # the diagnostic's, or the user's instruction
+    thinking: bool = False  # for an instruction: the model may think first
+    image: bytes = b""  # for an instruction: a file that shows what it is about
+    diagnostic: int = -1  # which of those given it would fix
+
+
+def offered(
+    snapshot: Snapshot, span: Span, diagnostics: Sequence[Diagnostic], settings: Settings, parses: Parses
+) -> Iterator[Action]:
+    """The actions that have something to work on; whether the model is of use there is not known yet."""
+    if settings.refusal(snapshot) or span.end > len(snapshot.text):
+        return
+    syntax = parses.around(snapshot, span.start)
+    found = targets.to_fill(snapshot, syntax, span, settings)
+    if isinstance(found, Hole):
+        yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
+    writes = settings.backend == "openai"  # may follow instructions, and cannot weigh what is written
+    if snapshot.text[span.start : span.end].strip():
+        if writes or settings.model != "embedded":
+            yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+        if not writes and isinstance(proofreading.words_of(snapshot, span), list):
+            yield Action(PROOFREAD, "Proofread the selection", span)
+    if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
+        verb = "Write" if place.lead else "Refresh"
+        yield Action(DOCSTRING, f"{verb} the docstring", span)
+    for index, each in enumerate(diagnostics):
+        if syntax and isinstance(targets.to_fix(snapshot, syntax, each.span, settings), Hole):
+            first = each.message.strip().partition("\n")[0]
+            yield Action(FIX, f"Fix: {first[:60]}", each.span, each.message, diagnostic=index)
+
+
+def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
+    """The action that fills all placeholders of a document, if it has any."""
+    if settings.refusal(whole) or not (found := targets.placeholders(whole, settings)):
+        return None
+    count = len(found)
+    return Action(FILL_ALL, f"Fill all {count} holes" if count > 1 else "Fill the one hole", Span(0, 0))
+
+
+async def carry_out(
+    action: Action, snapshot: Snapshot, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+) -> tuple[Edit, ...] | Refusal:
+    """The edits that do it, in order and apart from each other, or why there are none."""
+    if refusal := settings.refusal(snapshot):
+        return refusal
+    settings = replace(settings, deadline_ms=DEADLINE_MS)
+    asked = Asked(worker, on_step, thinking=action.thinking, image=action.image)
+    if action.kind == FIX:
+        asked.note = targets.as_comment(snapshot, action.span, action.message)
+        asked.task = f"The code in its place has a problem, which is to be fixed: {action.message.strip()}"
+    elif action.kind == DOCSTRING:
+        asked.task = "What is missing is a docstring of one line: say what this function does."
+    if action.kind == INSTRUCTION:
+        return await rewrite(snapshot, action.span, action.message, asked, settings, parses, on_step)
+    syntax = parses.around(snapshot, action.span.start)
+    if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
+        return holes
+    if action.kind == FIX:
+        asked.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
+
+    def progress(done: int, of: int) -> None:
+        on_step(f"{done} of {of} holes", round(100 * done / of))
+
+    outcomes = await pipeline.fill(snapshot, holes, asked, settings, parses, progress)
+    edits = [each for each in outcomes if isinstance(each, Edit)]
+    refusals = [each for each in outcomes if isinstance(each, Refusal)]
+    if not edits:
+        return refusals[0]
+    if refusals:
+        on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
+    if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
+        return Refusal("parse", "what the model wrote parses no better than what is there")
+    return tuple(part for each in edits for part in validation.minimal(snapshot, each))
+
+
+async def proofread(
+    snapshot: Snapshot, span: Span, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+) -> list[Doubt] | Refusal:
+    """The words of a span that the model doubts."""
+    if refusal := settings.refusal(snapshot):
+        return refusal
+    settings = replace(settings, deadline_ms=DEADLINE_MS)
+
+    def progress(done: int, of: int) -> None:
+        on_step(f"{done} of {of} words", round(100 * done / of))
+
+    asked = Asked(worker, lambda message, percentage: None)
+    return await proofreading.proofread(snapshot, span, asked, settings, parses, progress)
+
+
+def _holes(
+    action: Action, snapshot: Snapshot, syntax: Syntax | None, settings: Settings
+) -> Sequence[Hole] | Refusal:
+    if action.kind == FILL_ALL:
+        return targets.placeholders(snapshot, settings) or Refusal(
+            "no-hole", "nothing in this file is to be filled"
+        )
+    if action.kind == FILL:
+        found = targets.to_fill(snapshot, syntax, action.span, settings)
+    elif syntax is None:
+        found = Refusal("no-grammar", f"this needs a grammar, and there is none for {snapshot.language}")
+    elif action.kind == FIX:
+        found = targets.to_fix(snapshot, syntax, action.span, settings)
+    else:
+        place = targets.of_docstring(snapshot, syntax, action.span.start, settings)
+        found = place or Refusal("no-hole", "no function is here")
+    return found if isinstance(found, Refusal) else [found]
+
+
+def _parses_better(syntax: Syntax, fix: Edit) -> bool:
+    after = syntax.replaced(fix.span, fix.text).errors
+    return after == 0 or after < syntax.errors

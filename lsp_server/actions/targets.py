@@ -1,0 +1,83 @@
+"""Which hole an action on request has: selection, placeholder, statement of a diagnostic, docstring."""
+
+from __future__ import annotations
+
+import re
+
+from lsp_server.config.settings import Settings
+from lsp_server.infilling import hole
+from lsp_server.infilling.hole import Hole
+from lsp_server.text.document import Refusal, Snapshot, Span
+from lsp_server.text.languages import by_id
+from lsp_server.text.lines import indentation, line_at, line_end
+from lsp_server.text.scopes import docstring, statement
+from lsp_server.text.syntax import Syntax, parse
+
+PARSED_CHARS = 1_000_000  # in a longer file only the `<fill>` markers are found
+CHARS_PER_TOKEN = 4  # about; what is longer than a hole cannot be replaced by what fits one
+DOCSTRING_TOKENS = 32
+
+
+def placeholders(whole: Snapshot, settings: Settings) -> tuple[Hole, ...]:
+    language = by_id(whole.language)
+    syntax = parse(whole.text, language) if language and len(whole.text) <= PARSED_CHARS else None
+    return hole.placeholders(whole, syntax, settings.max_hole_tokens)
+
+
+def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Settings) -> Hole | Refusal:
+    found = hole.of_selection(snapshot, syntax, span, settings.max_hole_tokens)
+    # A cursor may be a selection: of a character where it is a block, as in Helix, of its line in Vim.
+    text = snapshot.text[span.start : span.end]
+    start = span.start + len(text) - len(text.lstrip())
+    stripped = Span(start, start + len(text.strip()))
+    meant = hole.of_selection(snapshot, syntax, Span(start, start), settings.max_hole_tokens)
+    if isinstance(meant, Hole) and (len(text) == 1 or meant.span == stripped):
+        found = meant
+    return found if isinstance(found, Refusal) else _bounded(found)
+
+
+def to_fix(snapshot: Snapshot, syntax: Syntax, span: Span, settings: Settings) -> Hole | Refusal:
+    if (around := statement(syntax, span)) is None:
+        return Refusal("no-statement", "the diagnostic is not about one statement")
+    found = hole.of_selection(snapshot, syntax, around, settings.max_hole_tokens)
+    return found if isinstance(found, Refusal) else _bounded(found)
+
+
+def _bounded(found: Hole) -> Hole | Refusal:
+    if found.span.end - found.span.start > CHARS_PER_TOKEN * found.max_tokens:
+        return Refusal("too-long", "this is longer than what the model can write at once: select less")
+    return found
+
+
+def of_docstring(snapshot: Snapshot, syntax: Syntax, offset: int, settings: Settings) -> Hole | None:
+    """A new docstring of one line, or the first line of the one that is there."""
+    if not syntax.language.docstrings or (place := docstring(syntax, offset)) is None:
+        return None
+    span, there = place
+    tokens = min(DOCSTRING_TOKENS, settings.max_hole_tokens)
+    text = snapshot.text
+    if there:
+        match = re.compile(r"""\w*("{3}|'{3}|["'])[ \t]*""").match(text, span.start, span.end)
+        if not match:
+            return None
+        line = line_at(text, match.end())
+        end = min(line.end, span.end - len(match[1]))
+        return Hole(Span(match.end(), end), "string", tokens) if end > match.end() else None
+    indent = text[line_at(text, span.start).start : span.start]
+    if indent.strip():
+        return None
+    quotes = '"""'
+    return Hole(
+        Span(span.start, span.start), "string", tokens, lead=quotes, trail=quotes + line_end(text) + indent
+    )
+
+
+def as_comment(snapshot: Snapshot, span: Span, message: str) -> str:
+    """A diagnostic's message as a comment line above its statement, which any model can read."""
+    language = by_id(snapshot.language)
+    if not language or not language.comment:
+        return ""
+    line = line_at(snapshot.text, span.start)
+    indent = indentation(snapshot.text[line.start : line.end])
+    message = re.sub(r"\s+", " ", message).strip()[:200]
+    return f"{indent}{language.comment} {message}\n" if message else ""

@@ -1,0 +1,226 @@
+"""Commands about the machinery, not about a file: the resident worker, how fast it is, and how good."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lsp_server.cli.options import Chosen, chosen, json_option, resolved, with_worker
+
+if TYPE_CHECKING:
+    from lsp_server.worker_client.client import Worker
+    from model_runtime.protocol import Refused, Status
+
+START_TIMEOUT_S = 300.0
+# Holds the package. A subprocess runs here, so that files of the user's folder do not shadow ours.
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@click.group()
+def worker() -> None:
+    """The resident worker process, which holds the model."""
+
+
+@worker.command()
+@chosen
+@json_option
+def status(choice: Chosen, as_json: bool) -> None:
+    """Say how the worker is doing; starts none."""
+    answer = asyncio.run(with_worker(resolved(choice), lambda it: it.status()))
+    _report(answer, as_json)
+
+
+@worker.command()
+@chosen
+@json_option
+def start(choice: Chosen, as_json: bool) -> None:
+    """Start the worker, if none runs, and wait until its model is loaded."""
+    answer = asyncio.run(with_worker(resolved(choice), _start))
+    _report(answer, as_json)
+
+
+@worker.command()
+@chosen
+@json_option
+def stop(choice: Chosen, as_json: bool) -> None:
+    """Stop the worker, for all its clients."""
+    stopped = asyncio.run(with_worker(resolved(choice), lambda it: it.stop()))
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+    else:
+        click.echo("the worker has stopped" if stopped else "no worker was running")
+
+
+@click.group()
+def models() -> None:
+    """Checkpoints: which are known and here, and fetching one."""
+
+
+@models.command("list")
+@json_option
+def list_models(as_json: bool) -> None:
+    """Known checkpoints with size, memory and licence, and which are on this machine."""
+    _models("list", *(["--json"] if as_json else []))
+
+
+@models.command()
+@click.argument("id")
+def download(id: str) -> None:
+    """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
+    _models("download", id)
+
+
+def _models(*arguments: str) -> None:
+    """In a process of its own: this one never loads what talks to the hub."""
+    process = subprocess.Popen([sys.executable, "-m", "model_runtime.models", *arguments], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
+
+
+@click.command()
+@chosen
+@json_option
+def doctor(choice: Chosen, as_json: bool) -> None:
+    """Look for what could be in the way, and say what to do about it."""
+    from dataclasses import asdict
+
+    from lsp_server.doctor.checkup import examine
+
+    settings = resolved(choice)
+    findings = asyncio.run(with_worker(settings, lambda it: examine(settings, it)))
+    healthy = all(finding.level != "problem" for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"ok": healthy, "findings": [asdict(finding) for finding in findings]}))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level:<8} {finding.name}: {finding.message}")
+            if finding.remedy:
+                click.echo(f"{'':8} -> {finding.remedy}")
+    sys.exit(0 if healthy else 1)
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="One setting, within 45 s; no torch.compile.")
+@click.option("--model", help="embedded (the default) or a folder.")
+@click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--repeat", metavar="N", help="Rounds per setting, or steps per shape.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
+@click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
+@click.option("--random-weights", metavar="26b|tiny", help="Time denoise steps of that geometry instead.")
+def bench(quick: bool, **options: str | None) -> None:
+    """Time this engine beside transformers' generate, on the same weights and holes."""
+    command = [sys.executable, "-m", "model_runtime.bench", *(["--quick"] if quick else [])]
+    for name in ("model", "device", "repeat", "random_weights"):
+        if (value := options[name]) is not None:
+            is_path = name == "model" and value.startswith((".", "~"))
+            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
+    for name, option in (("json_file", "json"), ("chart", "chart")):
+        if (value := options[name]) is not None:
+            command.append(f"--{option}={_absolute(value)}")
+    sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+
+
+@click.command("eval")
+@click.argument("data", nargs=-1, required=True, metavar="DATA...")
+@click.option("--model", help="embedded (the default) or a folder.")
+@click.option("--device", help="auto, cpu, cuda, cuda:N, xpu or mps.")
+@click.option("--backend", help="local (the default), vllm or openai.")
+@click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are.")
+@click.option("--limit", metavar="N", help="At most N places of each kind.")
+@click.option("--seed", metavar="N", help="Which places --limit draws.")
+@click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
+@click.option("--only", multiple=True, metavar="VARIANT", help="This contender; may be repeated.")
+@click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
+@click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
+def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
+    """Measure how good the suggestions are on DATA: files of holes whose text is known."""
+    command = [sys.executable, "-m", "evaluation", *(f"--only={name}" for name in only)]
+    for name in ("model", "device", "backend", "backend_url", "limit", "seed", "threshold"):
+        if (value := options[name]) is not None:
+            is_path = name == "model" and value.startswith((".", "~"))
+            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
+    for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
+        if (value := options[name]) is not None:
+            command.append(f"--{option}={_absolute(value)}")
+    process = subprocess.Popen([*command, "--", *(str(_absolute(file)) for file in data)], cwd=ROOT)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+            continue
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+async def _start(client: Worker) -> Status | Refused:
+    """Poll until the model is loaded or cannot be: loading has no notification of its own."""
+    from model_runtime.protocol import Refused
+
+    await client.prepare()
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while not isinstance(answer := await client.status(), Refused) and answer.state == "loading":
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return answer
+
+
+def _report(answer: Status | Refused, as_json: bool) -> None:
+    """Exit status 0 only if there is a worker that can serve or is about to."""
+    import msgspec
+
+    from model_runtime.protocol import Refused
+
+    if isinstance(answer, Refused):
+        if as_json:
+            click.echo(json.dumps({"state": "stopped", "message": answer.message}))
+        click.echo(f"{answer.message}; `infill-ls worker start` starts one", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(answer)))
+    else:
+        click.echo("\n".join(_lines(answer)))
+    if answer.state == "failed":
+        click.echo(answer.message, err=True)
+        sys.exit(1)
+
+
+def _lines(status: Status) -> Iterator[str]:
+    """The worker's state for a reader."""
+    gpu = f", {status.device_bytes / 2**20:.0f} MiB on the GPU" if status.device_bytes else ""
+    up, memory = _duration(status.uptime_s), status.memory_bytes / 2**20
+    yield (
+        f"{status.state}: {status.model} on {status.device}, pid {status.pid}, up {up}, {memory:.0f} MiB{gpu}"
+    )
+    refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.refused.items()))
+    yield (
+        f"{status.clients} clients, {status.queued} queued, {status.requests} requests, "
+        f"{status.served} served" + (f", refused: {refused}" if refused else "")
+    )
+    for url, state in status.servers.items():
+        yield f"{url}: {state.removeprefix(url + ' ')}"
+    if status.shown:
+        yield f"{status.shown} suggestions shown, {status.accepted} accepted"
+    if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:
+        yield f"{'ms':>10} {'p50':>8} {'p90':>8} {'p99':>8}"
+        yield f"{'total':>10} {status.p50_ms:8.1f} {status.p90_ms:8.1f} {status.p99_ms:8.1f}"
+        for name, part in status.parts.items():
+            yield f"{name:>10} {part.p50:8.1f} {part.p90:8.1f} {part.p99:8.1f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds % 60:.0f} s"

@@ -1,0 +1,163 @@
+"""The commands that change a file: `infill-ls fill` and `infill-ls rewrite`, on the editor's actions.
+
+They print a diff; a file is only written with `--apply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lsp_server.cli.options import (
+    NOTE_AFTER_S,
+    Chosen,
+    WrongUse,
+    chosen,
+    json_option,
+    line_count,
+    patiently,
+    range_of,
+    read,
+    resolved,
+)
+
+if TYPE_CHECKING:
+    from lsp_server.actions.actions import Action
+    from lsp_server.text.document import Edit, Refusal, Snapshot
+
+apply_option = click.option("--apply", "write", is_flag=True, help="Write the file, print no diff.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@apply_option
+@chosen
+@json_option
+def fill(file: Path, write: bool, choice: Chosen, as_json: bool) -> None:
+    """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
+    from lsp_server.actions.actions import FILL_ALL, Action
+    from lsp_server.text.document import Span
+
+    snapshot, data = read(file)
+    action = Action(FILL_ALL, "fill", Span(0, 0))
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
+    _report(file, snapshot, data, outcome, write, as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--lines", required=True, metavar="A-B", help="First and last line, from 1.")
+@click.option("--instruction", required=True, metavar="TEXT", help="What is to be changed, in words.")
+@click.option("--think", is_flag=True, help="Let the model think before it answers.")
+@click.option("--image", type=click.Path(path_type=Path), help="A picture of what is wanted.")
+@apply_option
+@chosen
+@json_option
+def rewrite(
+    file: Path,
+    lines: str,
+    instruction: str,
+    think: bool,
+    image: Path | None,
+    write: bool,
+    choice: Chosen,
+    as_json: bool,
+) -> None:
+    """Rewrite lines of FILE with an instruction, if the model follows any."""
+    from lsp_server.actions.actions import INSTRUCTION, Action
+
+    snapshot, data = read(file)
+    span = _lines(snapshot.text, lines, file)
+    action = Action(
+        INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_picture(image) if image else b""
+    )
+    outcome = asyncio.run(_carry_out(action, snapshot, choice))
+    _report(file, snapshot, data, outcome, write, as_json)
+
+
+async def _carry_out(action: Action, snapshot: Snapshot, choice: Chosen) -> tuple[Edit, ...] | Refusal:
+    from lsp_server.actions.actions import carry_out
+    from lsp_server.text.syntax import Parses
+
+    settings = resolved(choice, languages=(snapshot.language,))
+    started = time.monotonic()
+
+    def step(message: str, percentage: int | None) -> None:
+        if percentage == 100 or (percentage is not None and time.monotonic() - started > NOTE_AFTER_S):
+            click.echo(message, err=True)
+
+    return await patiently(
+        settings, lambda worker: carry_out(action, snapshot, worker, settings, Parses(), step)
+    )
+
+
+def _report(
+    file: Path,
+    snapshot: Snapshot,
+    data: bytes,
+    outcome: tuple[Edit, ...] | Refusal,
+    write: bool,
+    as_json: bool,
+) -> None:
+    from lsp_server.text.document import Refusal
+
+    from . import patch
+
+    if isinstance(outcome, Refusal):
+        if as_json:
+            told = {"edits": [], "diff": "", "applied": False}
+            click.echo(json.dumps({**told, "reason": outcome.reason, "message": outcome.message}))
+        click.echo(f"nothing was changed: {outcome.message} ({outcome.reason})", err=True)
+        sys.exit(1)
+    new = patch.applied(snapshot.text, outcome)
+    diff = patch.unified(file.as_posix().lstrip("/"), snapshot.text, new)
+    if write:
+        try:
+            patch.write(file, data, new)
+        except (OSError, patch.FileChanged) as error:
+            raise WrongUse(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    if as_json:
+        told = {"edits": _as_json(snapshot, outcome), "diff": diff, "applied": write}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    elif not write:
+        sys.stdout.buffer.write(diff.encode("utf-8", "replace"))  # as bytes, for the sake of line ends
+        sys.stdout.buffer.flush()
+    click.echo(f"{len(outcome)} {'change' if len(outcome) == 1 else 'changes'}", err=True)
+
+
+def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    return [
+        {"text": edit.text, "range": range_of(snapshot, edit.span), "confidence": edit.confidence}
+        for edit in edits
+    ]
+
+
+def _picture(path: Path) -> bytes:
+    from lsp_server.actions.images import PictureError, read_file
+
+    try:
+        return read_file(path)
+    except PictureError as error:
+        raise WrongUse(f"--image {path}: {error}") from None
+
+
+def _lines(text: str, lines: str, file: Path) -> Any:
+    from lsp_server.text.document import Span
+    from lsp_server.text.positions import line_span
+
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", lines, re.ASCII)
+    if not match or not 0 < (first := int(match[1])) <= (last := int(match[2] or match[1])):
+        raise WrongUse(f"--lines takes A-B, both counted from 1, for example 12-20, not {lines!r}")
+    start, end = line_span(text, first - 1), line_span(text, last - 1)
+    if start is None or end is None:
+        count = line_count(text)
+        raise WrongUse(f"--lines {lines}: {file} has {count} line{'s' * (count != 1)}")
+    return Span(start.start, end.end)

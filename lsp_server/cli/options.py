@@ -1,0 +1,137 @@
+"""What the commands of `infill-ls` share: options, wrong use, settings, a file, a worker to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lsp_server.config.settings import Settings
+    from lsp_server.text.document import Snapshot, Span
+
+NOTE_AFTER_S = 1.0
+
+
+class WrongUse(click.ClickException):
+    """One line that names the remedy; exit status 2."""
+
+    exit_code = 2
+
+
+Chosen = Mapping[str, str | None]  # settings' names -> what the user gave
+
+# What the worker runs: the settings' names, and the options that choose them.
+_CHOICE = {
+    "model": click.option("--model", help="Name, id or folder; embedded if not given."),
+    "device": click.option("--device", help="auto (the default), cpu, cuda, cuda:N, xpu or mps."),
+    "dtype": click.option("--dtype", help="auto (the default), float32, bfloat16 or float16."),
+    "quantization": click.option("--quantization", help="none (the default), int8, int4 or fp8."),
+    "adapter": click.option("--adapter", help="Folder of a LoRA adapter."),
+    "backend": click.option("--backend", help="local (the default), vllm or openai."),
+    "backendUrl": click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are."),
+}
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what the worker runs; the command gets them together, as `choice`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **options: Any) -> Any:
+        choice = {name: options.pop(_as_argument(name)) for name in _CHOICE}
+        return command(*args, choice=choice, **options)
+
+    for option in reversed(_CHOICE.values()):
+        gathered = option(gathered)
+    return gathered
+
+
+def resolved(choice: Chosen, **values: Any) -> Settings:
+    """The defaults with the options given; what was chosen goes through the settings' checks."""
+    from dataclasses import replace
+
+    from lsp_server.config.settings import resolve
+
+    absolute = {  # as somebody in a shell means it
+        name: str(Path(value).absolute())
+        for name in ("model", "adapter")
+        if (value := choice.get(name)) and Path(value).is_dir()
+    }
+    settings, problems = resolve({**choice, **absolute})
+    if problems:
+        problem = problems[0].partition("; using")[0]
+        for name in sorted(choice, key=len, reverse=True):
+            problem = problem.replace(f"infill.{name}", f"--{_as_argument(name).replace('_', '-')}")
+        raise WrongUse(problem)
+    return replace(settings, **values)
+
+
+def _as_argument(setting: str) -> str:
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", setting)
+
+
+async def with_worker(settings: Settings, use: Any) -> Any:
+    from lsp_server.session.session import connect
+
+    client = connect(settings)
+    try:
+        return await use(client)
+    finally:
+        await client.close()
+
+
+async def patiently(settings: Settings, use: Any) -> Any:
+    """`with_worker`, telling what has no effect, and what is being waited for if it takes a while."""
+    from lsp_server.config.settings import without_effect
+
+    for line in without_effect(settings):
+        click.echo(line, err=True)
+
+    def note() -> None:
+        click.echo("waiting for the worker... (the first call loads the model, which then stays)", err=True)
+
+    timer = asyncio.get_running_loop().call_later(NOTE_AFTER_S, note)
+    try:
+        return await with_worker(settings, use)
+    finally:
+        timer.cancel()
+
+
+def read(file: Path) -> tuple[Snapshot, bytes]:
+    """A file as a snapshot, and its bytes."""
+    from lsp_server.text.document import Snapshot
+    from lsp_server.text.languages import id_of_path
+
+    try:
+        data = file.read_bytes()  # bytes, so that line ends stay as they are
+        text = data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise WrongUse(f"{file}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise WrongUse(f"{file} is a folder; name a file in it") from None
+    except OSError as error:
+        raise WrongUse(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{file} is not UTF-8 (byte {error.start}); convert it first") from None
+    return Snapshot(file.resolve().as_uri(), 0, id_of_path(file), text), data
+
+
+def line_count(text: str) -> int:
+    from lsp_server.text.positions import to_position
+
+    return to_position(text, len(text), "utf-32")[0] + 1
+
+
+def range_of(snapshot: Snapshot, span: Span) -> dict[str, dict[str, int]]:
+    """A span for JSON: lines and columns in characters, from 1."""
+    from lsp_server.text.positions import to_position
+
+    places = (to_position(snapshot.text, at, "utf-32") for at in (span.start, span.end))
+    start, end = ({"line": line + 1, "column": column + 1} for line, column in places)
+    return {"start": start, "end": end}

@@ -1,0 +1,42 @@
+"""The command `infill-ls play`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import webbrowser
+from pathlib import Path
+
+import click
+
+from lsp_server.cli.options import Chosen, WrongUse, chosen
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Listen there; else any free port.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+@click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the server's log there.")
+@chosen
+def play(port: int, no_browser: bool, log_file: Path | None, choice: Chosen) -> None:
+    """Open a page to try the server in a browser, on this machine only."""
+    from lsp_server.cli.options import resolved
+    from lsp_server.config.workspace_trust import is_path
+    from lsp_server.play.service import run
+
+    resolved(choice)  # says what is wrong with it
+    given = {name: value for name, value in choice.items() if value is not None}
+    if is_path(model := given.get("model", "")):  # the server runs in another folder
+        given["model"] = str(Path(model).expanduser().absolute())
+
+    def started(address: str) -> None:
+        click.echo(address)
+        click.echo("Ctrl-C ends it. The address is a secret: who has it can use the server.", err=True)
+        if not no_browser and not webbrowser.open(address):
+            click.echo("no browser could be opened; open the address yourself", err=True)
+
+    log = str(log_file.absolute()) if log_file else None
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # where signals cannot be handled
+            asyncio.run(run(port, given, log, started))
+    except OSError as error:
+        raise WrongUse(f"--port {port}: {error.strerror}; leave it out for a free one") from None

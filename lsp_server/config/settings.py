@@ -1,0 +1,221 @@
+"""Raw client options -> (Settings, problems).
+
+A client may send anything; Settings holds only values that work. A bad value is named in `problems`,
+one line each for the user, and its default is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lsp_server.config.file_filter import by_name, path_of
+from lsp_server.text.document import Refusal, Snapshot
+from lsp_server.text.languages import canonical
+from model_runtime.protocol import Choice
+
+_ADDRESS = r" *https?://[^\s/@?#,]+(/[^\s@?#,]*)? *"
+_ADDRESSES = re.compile(rf"({_ADDRESS}(,{_ADDRESS})*)?")  # without what would be shown, or sent elsewhere
+SERVED_ADAPTER = (  # what to do instead of setting infill.adapter
+    "unset it, have the server load it (vLLM: --enable-lora --lora-modules NAME=FOLDER) and set infill.model "
+    "to NAME"
+)
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Resolved settings; the client's name of `idle_unload_minutes` is `infill.idleUnloadMinutes`."""
+
+    model: str = "embedded"  # or a Hugging Face id, or a folder
+    device: str = "auto"
+    dtype: str = "auto"
+    quantization: str = "none"
+    adapter: str = ""  # a folder
+    backend: str = "local"  # or a server's kind: vllm, openai
+    backend_url: str = ""  # addresses, comma separated
+    max_hole_tokens: int = 64
+    deadline_ms: int | None = 1500  # from the worker's receipt of a request; None: no limit
+    confidence_threshold: float = 0.25  # not offered below it; from the embedded model's calibration
+    languages: tuple[str, ...] = ("python",)  # LSP language ids; the embedded model knows no other
+    exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
+    idle_unload_minutes: float = 10
+    log_level: str = "info"
+
+    @property
+    def choice(self) -> Choice:
+        """The part that the worker is told when it starts."""
+        return Choice(
+            model=self.model,
+            device=self.device,
+            dtype=self.dtype,
+            quantization=self.quantization,
+            adapter=self.adapter,
+            backend=self.backend,
+            url=self.backend_url,
+        )
+
+    def refusal(self, snapshot: Snapshot) -> Refusal | None:
+        """Why this document is not to be completed, if it is not."""
+        if canonical([snapshot.language]).isdisjoint(canonical(self.languages)):
+            language = snapshot.language or "plain text"
+            return Refusal("language", f"infill.languages does not enable {language}")
+        if reason := by_name(path_of(snapshot.uri), self.exclude):
+            return Refusal("excluded", reason)
+        return None
+
+
+def resolve(raw: Any) -> tuple[Settings, list[str]]:
+    """Settings of the `infill` section; a missing name or a null means the default."""
+    if raw is None:
+        return Settings(), []
+    if not isinstance(raw, dict):
+        return Settings(), [f"the infill settings must be an object, not {_show(raw)}; using the defaults"]
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in raw.items():
+        if name not in SETTINGS:
+            problems.append(f"infill.{name}: there is no such setting")
+        elif value is not None:
+            field, check = _FIELDS[name], SETTINGS[name].check
+            if check.accepts(value):
+                values[field] = tuple(value) if isinstance(value, list) else value
+            else:
+                default = getattr(_DEFAULTS, field)
+                problems.append(
+                    f"infill.{name}: {_show(value)} is not {check.wanted}; using {_show(default)}"
+                )
+    return Settings(**values), problems
+
+
+def without_effect(settings: Settings) -> list[str]:
+    """What works by itself, but not with the other settings: a line for each."""
+    if settings.adapter and settings.backend != "local":
+        return [f"infill.adapter: {_show(settings.adapter)} has no effect on a server; {SERVED_ADAPTER}"]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Which values a setting takes: as a test, in words, and as the JSON schema of a manifest."""
+
+    accepts: Callable[[Any], bool]
+    wanted: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    check: Check
+    description: str  # one line of Markdown; docs/settings.md and the manifests of clients are made of it
+    personal: bool = False  # a client must never take it from a workspace: see `consent`
+
+
+def _number(low: float, high: float, unit: str = "", whole: bool = True) -> Check:
+    kind = int if whole else (int, float)
+    return Check(
+        lambda value: isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high,
+        f"a {'whole ' if whole else ''}number {f'of {unit} ' if unit else ''}from {low} to {high}",
+        {"type": "integer" if whole else "number", "minimum": low, "maximum": high},
+    )
+
+
+def _one_of(*words: str) -> Check:
+    return Check(lambda value: value in words, " or ".join(words), {"type": "string", "enum": list(words)})
+
+
+def _text(accepts: Callable[[str], Any], wanted: str, **schema: Any) -> Check:
+    return Check(
+        lambda value: isinstance(value, str) and bool(accepts(value)), wanted, {"type": "string", **schema}
+    )
+
+
+def _list_of(what: str) -> Check:
+    return Check(
+        lambda value: isinstance(value, list) and all(isinstance(name, str) and name for name in value),
+        f"a list of {what}",
+        {"type": "array", "items": {"type": "string", "minLength": 1}},
+    )
+
+
+def _show(value: Any) -> str:
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+SETTINGS: dict[str, Setting] = {
+    "model": Setting(
+        _text(str.strip, "a model name or folder"),
+        "the model that comes with the package, a Hugging Face id that `infill-ls models download` has "
+        "fetched, or a folder with a DiffusionGemma checkpoint; docs/models.md has more",
+        personal=True,
+    ),
+    "device": Setting(
+        _text(
+            _DEVICE.fullmatch, "one of auto, cpu, cuda, cuda:N, xpu, mps", pattern=f"^({_DEVICE.pattern})$"
+        ),
+        "`auto`, `cpu`, `cuda`, `cuda:N`, `xpu`, `mps`",
+    ),
+    "dtype": Setting(
+        _one_of("auto", "float32", "bfloat16", "float16"),
+        "what the model computes in; `auto` is bfloat16, and float32 for a small model on a CPU",
+    ),
+    "quantization": Setting(
+        _one_of("none", "int8", "int4", "fp8"),
+        "pack the weights while they are loaded; docs/models.md says what fits where",
+    ),
+    "adapter": Setting(
+        _text(lambda value: True, "empty or the folder of a LoRA adapter"),
+        "folder of a LoRA adapter in PEFT's format for this model; needs `pip install infill-ls[lora]`",
+        personal=True,
+    ),
+    "backend": Setting(
+        _one_of("local", "vllm", "openai"),
+        "who computes: `local` this machine, `vllm` a vLLM server that denoises, `openai` any "
+        "OpenAI-compatible server; docs/remote.md has more",
+        personal=True,
+    ),
+    "backendUrl": Setting(
+        _text(
+            _ADDRESSES.fullmatch,
+            "empty or addresses like https://gpu.example.com:8000, comma separated and without a password",
+            pattern=f"^({_ADDRESSES.pattern})$",
+        ),
+        "the server's address, or several, comma separated, such as `https://gpu.example.com:8000`; the key "
+        "is in the environment variable `INFILL_LS_API_KEY`",
+        personal=True,
+    ),
+    "maxHoleTokens": Setting(_number(1, 256), "most tokens of one suggestion; a hole's own limit is lower"),
+    "deadlineMs": Setting(_number(1, 600_000, "milliseconds"), "after this long the best so far is taken"),
+    "confidenceThreshold": Setting(
+        _number(0, 1, whole=False),
+        "what is less sure than this is not shown by itself; asked for explicitly, everything is",
+    ),
+    "languages": Setting(
+        _list_of("language ids"), "LSP language ids that get suggestions; the embedded model knows no other"
+    ),
+    "exclude": Setting(
+        _list_of("globs"),
+        "globs over the whole path; files that match get no suggestions and are never read for others, "
+        "`*` crosses folders",
+    ),
+    "idleUnloadMinutes": Setting(
+        _number(0, 10_000, "minutes", whole=False),
+        "the model leaves memory when nobody has asked for this long, and the worker after twice that; "
+        "0: never",
+    ),
+    "logLevel": Setting(
+        _one_of("error", "warning", "info", "debug", "trace"),
+        "`error`, `warning`, `info`, `debug`, `trace`; only `trace` writes text of yours into the log",
+    ),
+}
+_DEFAULTS = Settings()
+_FIELDS = {re.sub(r"_(\w)", lambda m: m[1].upper(), field.name): field.name for field in fields(Settings)}
+
+
+def default_of(name: str) -> Any:
+    """A setting's default, as JSON has it."""
+    value = getattr(_DEFAULTS, _FIELDS[name])
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,182 @@
+"""The reader process: `python -m lsp_server.context.index_process`, a server's child that reads files and looks at text.
+
+Parsing and looking for secrets hold Python's lock for milliseconds a file, which a server that answers
+keystrokes does not have. One line of JSON is one message, each way. The rules come with every request and
+are applied here, so that nothing leaves this process that they forbid. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from lsp_server.config.file_filter import MAX_BYTES, SKIPPED_FOLDERS, Ignored, Rules, by_name, readable
+from lsp_server.context.outline import Outline
+from lsp_server.text.languages import by_id, canonical, id_of_path
+
+from . import outline
+
+MAX_FILES = 5_000
+MAX_SCAN_BYTES = 60_000_000
+MAX_SCAN_S = 120.0  # of processor time
+MAX_TEXT = 400_000  # characters of whole files, of each folder
+
+
+class Scan(msgspec.Struct, frozen=True, tag="scan"):
+    """Outline the workspace's files; `known` are those that have been, and need not be if unchanged.
+    Of files in `folders` the whole text is wanted, unless it is among `texts`, and they come first."""
+
+    rules: Rules
+    known: Mapping[str, tuple[int, int]] = {}
+    folders: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """Outline an open document, or text from elsewhere, whose path is empty."""
+
+    rules: Rules
+    key: str
+    path: str
+    language: str
+    text: str
+
+
+class Gone(msgspec.Struct, frozen=True, tag="gone"):
+    """Nothing may be known of these (any more)."""
+
+    keys: tuple[str, ...]
+
+
+class Scanned(msgspec.Struct, frozen=True, tag="scanned"):
+    """The end of a scan."""
+
+    files: int
+    whole: bool  # False: a limit was reached
+
+
+Request = Scan | Look
+Answer = Outline | Gone | Scanned
+
+
+def answers(request: Request) -> Iterator[Answer]:
+    return iter((_look(request),)) if isinstance(request, Look) else _scan(request)
+
+
+def _look(request: Look) -> Outline | Gone:
+    path, exclude = request.path, request.rules.exclude
+    unfit = len(request.text) > MAX_BYTES or "\0" in request.text
+    named = by_name(request.key, exclude) or (path and by_name(os.path.realpath(path), exclude))
+    if unfit or named or (path and Ignored().file(Path(path))):
+        return Gone((request.key,))
+    return outline.of(request.key, request.language, request.text, whole=True)
+
+
+def _scan(request: Scan) -> Iterator[Answer]:
+    rules, seen, total, whole = request.rules, set[str](), 0, True
+    texts = frozenset(request.texts)
+    deadline = time.process_time() + MAX_SCAN_S
+    for path, wanted in _files(rules, request.folders):
+        if str(path) in seen:
+            continue
+        if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.process_time() > deadline:
+            whole = False
+            break
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            seen.add(str(path))
+            known = tuple(request.known.get(str(path), ())) == stamp
+            if known and (not wanted or str(path) in texts):
+                continue
+            if (text := readable(path)) is None:
+                yield Gone((str(path),))
+                continue
+            total += found.st_size
+            yield outline.of(str(path), id_of_path(path), text, whole=wanted, stamp=stamp)
+    if whole and (gone := request.known.keys() - seen):
+        yield Gone(tuple(sorted(gone)))
+    yield Scanned(len(seen), whole)
+
+
+def _files(rules: Rules, folders: tuple[str, ...]) -> Iterator[tuple[Path, bool]]:
+    """Files that may be read, and whether their whole text is wanted; some come twice."""
+    ignored, languages = Ignored(), canonical(rules.languages)
+    roots = [Path(root) for root in rules.roots]
+
+    def may_read(path: Path) -> bool:
+        language = by_id(id_of_path(path))
+        return (
+            language is not None
+            and language.id in languages
+            and not by_name(str(path), rules.exclude)
+            and not ignored.file(path)
+        )
+
+    for folder in map(Path, folders):
+        if not _skipped(folder, roots, ignored):
+            room = MAX_TEXT
+            for path in sorted(each for each in folder.iterdir() if each.is_file() and may_read(each)):
+                room -= path.stat().st_size
+                yield path, room >= 0
+    for root in roots:
+        for at, inner, names in os.walk(root):
+            inner[:] = sorted(name for name in inner if not _skips(Path(at, name), ignored))
+            yield from ((path, False) for name in sorted(names) if may_read(path := Path(at, name)))
+
+
+def _skipped(folder: Path, roots: list[Path], ignored: Ignored) -> bool:
+    """Whether a walk from the roots would not come here."""
+    root = next((root for root in roots if folder.is_relative_to(root)), None)
+    if root is None or not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
+        return True
+    between = (each for each in (folder, *folder.parents) if each.is_relative_to(root) and each != root)
+    return any(_skips(each, ignored) for each in between)
+
+
+def _skips(folder: Path, ignored: Ignored) -> bool:
+    name = folder.name
+    return (
+        name.startswith(".")
+        or name in SKIPPED_FOLDERS
+        or (folder / "pyvenv.cfg").exists()
+        or ignored.folder(folder)
+    )
+
+
+def main() -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(10)  # an editor's own work goes first
+    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    decode, scan = msgspec.json.Decoder(Request).decode, iter(())
+    while True:
+        answer = None if not asked.empty() else next(scan, None)
+        if answer is None:  # nothing to go on with, or a request that does not wait for the scan's end
+            if not (line := asked.get()):
+                return
+            request = decode(line)
+            if isinstance(request, Scan):
+                scan = _scan(request)  # a newer one knows what the last one found
+                continue
+            answer = _look(request)
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _listen(asked: queue.SimpleQueue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        asked.put(line)
+    asked.put(b"")
+
+
+if __name__ == "__main__":
+    main()

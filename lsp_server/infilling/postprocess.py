@@ -1,0 +1,116 @@
+"""What of a model's text is kept: without leaked tokens, loops, and what the document has already.
+
+Pure text with \\n line ends; text is only ever shortened or indented anew. Knows no grammar.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lsp_server.text.lines import indentation, is_word, open_brackets
+
+# Not what is also a tag of HTML or SVG, such as `<s>` or `<mask>`.
+_SENTINEL = re.compile(
+    r"<\|[^<>|\n]{1,40}\|>|<\|?(?:bos|eos|pad|unk|fill|gap|turn|channel|fim_\w+|(?:start|end)_of_\w+"
+    r"|endoftext|file_sep|repo_name)\|?>|<(?:unused\d+|PRE|SUF|MID|EOT)>|<(?:turn|channel)\||\[MASK\]"
+    r"|[\u2581\u0120\u010a]"
+)
+_BEGINS = re.compile(r"bos|mid|start|turn|channel", re.IGNORECASE)
+_LOOP = re.compile(r"(.{1,80}?)\1{3,}\Z", re.DOTALL)
+_STEPS = (2, 3, 4, 8)  # columns by which lines are indented further
+_LOOP_CHARS = 16  # shorter repetitions occur in real code, as in `0, 0, 0, 0`
+
+
+def without_sentinels(text: str, document: str) -> str:
+    """Up to the first special token, unless the document itself holds its like. One that says that the
+    answer begins is left out."""
+    start = 0
+    for match in _SENTINEL.finditer(text):
+        if match[0] in document:
+            continue
+        if text[start : match.start()].strip() or not _BEGINS.search(match[0]):
+            return text[start : match.start()]
+        start = match.end()
+    return text[start:]
+
+
+def without_loop(text: str) -> str:
+    """A text that ends by saying the same thing over and over says it once."""
+    found = _LOOP.search(text[-2_000:])
+    if not found or len(found[0]) < _LOOP_CHARS or not any(map(is_word, found[1])):
+        return text
+    return text[: len(text) - len(found[0]) + len(found[1])]
+
+
+def without_overlap(text: str, after: str) -> str:
+    """The text without its longest tail that stands after the cursor already.
+
+    A tail does not count as a repetition if it starts inside a word, or if it closes a bracket or quote
+    that the text itself opened: with `)` after the cursor, `f(x)` is whole and `f(x))` is not.
+    """
+    for start in range(max(0, len(text) - len(after)), len(text)):
+        kept, tail = text[:start], text[start:]
+        if not after.startswith(tail):
+            continue
+        inside_word = bool(kept) and is_word(kept[-1]) and is_word(tail[0])
+        own_quote = any(tail.count(quote) % 2 and kept.count(quote) % 2 for quote in "'\"`")
+        if not inside_word and not own_quote and len(open_brackets(kept)) <= len(open_brackets(text)):
+            return kept
+    return text
+
+
+def without_following(text: str, following: str) -> str:
+    """A text of several lines up to where it goes on as the document does: with the lines that follow."""
+    below = [line.rstrip() for line in following.split("\n") if line.strip()]
+    lines = text.split("\n")
+    for at in range(1, len(lines)):
+        own = [line.rstrip() for line in lines[at:] if line.strip()]
+        same = next((n for n, pair in enumerate(zip(own, below, strict=False)) if pair[0] != pair[1]), None)
+        count = min(len(own), len(below)) if same is None else same
+        if count and (count == len(own) or any(map(is_word, own[0]))):
+            return "\n".join(lines[:at])
+    return text
+
+
+def repeats(completed: str, following: str) -> bool:
+    """Whether the completed lines stand right below already, blank lines aside."""
+    lines = [line.rstrip() for line in completed.split("\n") if line.strip()]
+    below = [line.rstrip() for line in following.split("\n") if line.strip()]
+    return lines == below[: len(lines)] and any(map(is_word, completed))
+
+
+def within_block(text: str, indent: str) -> str:
+    """Up to the first line that is indented less than the block, and without blank lines at the end."""
+    lines = text.split("\n")
+    width = _columns(indent)
+    for at, line in enumerate(lines[1:], 1):
+        if line.strip() and _columns(indentation(line)) < width:
+            return "\n".join(lines[:at]).rstrip()
+    return text.rstrip() if len(lines) > 1 else text
+
+
+def reindented(text: str, indent: str, unit: str) -> str:
+    """The lines after the first in the document's style: its blanks or tabs, as wide as there.
+
+    They are taken to be indented from `indent` on, in steps of their own that become the document's."""
+    lines = text.split("\n")
+    if len(lines) == 1:
+        return text
+    base = _columns(indent)
+    depths = [_columns(indentation(line)) - base for line in lines[1:] if line.strip()]
+    own = _columns(unit)
+    steps = [after - before for before, after in zip([0, *depths], depths, strict=False) if after > before]
+    step = min((step for step in steps if step > 1), default=own)
+    if step not in _STEPS or any(depth % step for depth in depths if depth > 0):
+        step = own
+    rest = []
+    for line in lines[1:]:
+        depth = _columns(indentation(line)) - base
+        levels, blanks = divmod(depth, step) if depth >= 0 else (0, 0)
+        kept = indent + unit * levels + " " * blanks if depth >= 0 else indentation(line)
+        rest.append(kept + line.strip() if line.strip() else "")
+    return "\n".join([lines[0], *rest])
+
+
+def _columns(blanks: str) -> int:
+    return len(blanks.expandtabs(4))

@@ -1,0 +1,62 @@
+"""A fill that does not parse, put to the worker once more: only what the parser stumbles over is denoised
+anew, the rest of the fill is known text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lsp_server.infilling.canvas import normalize
+from lsp_server.infilling.hole import Hole
+from lsp_server.text.document import Span
+from lsp_server.text.lines import line_end
+from lsp_server.text.syntax import Syntax
+from model_runtime.protocol import Fixed, Slot
+
+CHARS_PER_TOKEN = 3
+SPARE_TOKENS = 4  # for what takes the place of the faulty text, beyond its own
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """What is kept of a fill, and the room for what is to stand between."""
+
+    before: str
+    after: str
+    tokens: int
+
+    def canvas(self, pieces: Sequence[Fixed | Slot]) -> tuple[Fixed | Slot, ...]:
+        """A request's canvas for one hole, with only the faulty part of it left to denoise."""
+        found: list[Fixed | Slot] = []
+        for piece in self._spread(pieces):
+            if isinstance(piece, Fixed) and found and isinstance(last := found[-1], Fixed):
+                found[-1] = Fixed(last.text + piece.text)
+            elif piece != Fixed(""):
+                found.append(piece)
+        return tuple(found)
+
+    def _spread(self, pieces: Sequence[Fixed | Slot]) -> Iterator[Fixed | Slot]:
+        for piece in pieces:
+            if isinstance(piece, Slot):
+                yield from (Fixed(self.before), Slot(self.tokens), Fixed(self.after))
+            else:
+                yield piece
+
+
+def of(text: str, known: str, hole: Hole, syntax: Syntax) -> Mend | None:
+    """How to mend a fill of the hole in the text `known`; None where the parser has nothing against the fill
+    itself, or nothing for any of it."""
+    text = "\n".join(normalize(text).split("\n")[: hole.lines])
+    written = text.replace("\n", line_end(known))
+    start = hole.span.start + len(hole.lead)
+    after = syntax.replaced(hole.span, hole.lead + written + hole.trail)
+    faulty = after.unexpected(Span(start, start + len(written)))
+    if not faulty:
+        return None
+    first, last = min(each.start for each in faulty) - start, max(each.end for each in faulty) - start
+    before, rest = normalize(written[:first]), normalize(written[last:])
+    if not (before + rest).strip():
+        return None
+    tokens = min(hole.max_tokens, SPARE_TOKENS + (last - first) // CHARS_PER_TOKEN)
+    return Mend(before, rest, tokens)

@@ -1,0 +1,31 @@
+"""What a user has to hear of, and how often: once, and in a dialog only what they can do something about."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lsp_server.text.document import Refusal
+
+Notice = Literal["show", "log"]  # to the user; to the client's log
+
+# The model's own faults name their remedy; a worker that was lost once is back before anyone could act.
+_NOTICES: dict[str, Notice] = {"failed": "show", "worker-down": "show", "worker-lost": "log"}
+
+
+class Notices:
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def of(self, refusal: Refusal) -> Notice | None:
+        """How to tell of this refusal; None where it is none of the user's business, or told already."""
+        notice = _NOTICES.get(refusal.reason)
+        # The same trouble with another number of failures in it is no news.
+        news = (refusal.reason, refusal.message if refusal.reason == "failed" else "")
+        if notice is None or news in self._told:
+            return None
+        self._told.add(news)
+        return notice
+
+    def worked(self) -> None:
+        """A worker that fails again after it has worked is news again."""
+        self._told = {(reason, message) for reason, message in self._told if reason == "failed"}

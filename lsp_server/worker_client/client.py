@@ -1,0 +1,247 @@
+"""The client of the worker daemon: one fill in, one answer out, whatever happens in between.
+
+Connects on first use and starts the daemon if none runs. Expected faults (no daemon, a daemon
+that dies, no model) come back as `Refused`; nothing here raises for them, and nothing waits for
+ever unless the caller gave no deadline. Knows no LSP and no documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lsp_server.config.workspace_trust import is_path
+from lsp_server.worker_client.connection import HUNG, Connection, OnDraft
+from model_runtime import protocol
+from model_runtime.protocol import Choice, Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
+
+from . import launch
+
+log = logging.getLogger(__name__)
+
+STATUS_S = 5.0
+ANSWER_S = 6.0  # past a deadline the worker takes no longer than this, or it hangs
+BACK_OFF_S = (0.0, 1.0, 4.0, 15.0, 60.0)  # after the first, second, ... failure in a row
+DOWN = 3  # after so many failures in a row a user should hear of it
+
+
+@dataclass(slots=True)
+class _Health:
+    """When to try again: a daemon that fails is replaced at once, later less and less eagerly."""
+
+    failures: int = 0  # in a row
+    not_before: float = 0.0
+    message: str = ""
+
+    def failed(self, message: str) -> None:
+        self.message = message
+        self.failures += 1
+        wait = BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
+        self.not_before = asyncio.get_running_loop().time() + wait
+
+    def worked(self) -> None:
+        self.failures = 0
+
+    def check(self) -> None:
+        """Raises LaunchError while it is too early to try again."""
+        if self.failures and asyncio.get_running_loop().time() < self.not_before:
+            raise launch.LaunchError(self.message)
+
+    def refusal(self, request_id: int, message: str) -> Refused:
+        if self.failures < DOWN:
+            return Refused(request_id, "worker-lost", message)
+        remedy = f"{self.failures} failures in a row; `infill-ls doctor` may tell why"
+        return Refused(request_id, "worker-down", f"{message} ({remedy})")
+
+
+class Worker:
+    """All methods belong to one event loop. `start=False`: use a daemon that runs, but start none."""
+
+    def __init__(self, choice: Choice, *, idle_minutes: float = 10, start: bool = True) -> None:
+        self._choice = _anywhere(choice)
+        self._idle_minutes = idle_minutes
+        self._start = start
+        self._ids = itertools.count(1)
+        self._connection: Connection | None = None
+        self._starting: asyncio.Task[Connection] | None = None
+        self._health = _Health()
+        self._ending: asyncio.Future[None] | None = None  # of a process that hangs
+
+    @property
+    def log_path(self) -> Path:
+        return protocol.log_path(self._choice)
+
+    async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
+        """Exactly one answer, with the caller's id. Cancelling the caller cancels the fill.
+
+        `deadline_ms` counts from here: starting the daemon is part of it. `on_draft` is called
+        on the event loop, with the caller's id, and asks for drafts.
+        """
+        clock = asyncio.get_running_loop().time
+        began, left_ms = clock(), request.deadline_ms
+        try:
+            async with asyncio.timeout(None if left_ms is None else left_ms / 1000):
+                connection = await self._connect()
+        except TimeoutError:
+            return Refused(request.id, "loading", "the worker is still starting")
+        except launch.LaunchError as error:
+            return self._health.refusal(request.id, str(error))
+        if left_ms is not None:
+            left_ms = max(1, left_ms - round((clock() - began) * 1000))
+        sent = msgspec.structs.replace(
+            request,
+            id=next(self._ids),
+            deadline_ms=left_ms,
+            drafts=request.drafts or on_draft is not None,
+        )
+
+        def relay(draft: Draft) -> None:
+            if on_draft:
+                on_draft(msgspec.structs.replace(draft, id=request.id))
+
+        try:
+            async with asyncio.timeout(None if left_ms is None else left_ms / 1000 + ANSWER_S):
+                answer = await connection.ask(sent, relay)
+        except TimeoutError:
+            return Refused(request.id, "deadline", "the worker does not answer")
+        except (protocol.ProtocolError, UnicodeError) as error:
+            return Refused(request.id, "invalid", f"the text cannot be sent: {error}")
+        if isinstance(answer, Status):
+            return Refused(request.id, "failed", "the worker answered another question")
+        if isinstance(answer, Done):
+            self._health.worked()
+        elif answer.reason == "worker-lost":
+            answer = self._health.refusal(answer.id, answer.message)
+        return msgspec.structs.replace(answer, id=request.id)
+
+    async def prepare(self) -> None:
+        """Have the daemon load its model before the first fill needs it."""
+        try:
+            await self._connect()
+        except launch.LaunchError as error:
+            log.warning("%s", error)
+
+    async def status(self) -> Status | Refused:
+        """What the daemon says of itself; starts nothing."""
+        request = StatusRequest(next(self._ids))
+        try:
+            async with asyncio.timeout(STATUS_S):
+                answer = await (await self._attach()).ask(request)
+        except TimeoutError:
+            return Refused(request.id, "worker-lost", "the worker does not answer; `worker stop` ends it")
+        except launch.LaunchError as error:
+            return Refused(request.id, "worker-lost", str(error))
+        assert not isinstance(answer, Done)
+        return answer
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        """Count what became of suggestions, if a worker is there; nobody else is told."""
+        if self._connection and self._connection.usable:
+            self._connection.send(Feedback(shown, accepted))
+
+    async def stop(self) -> bool:
+        """Stop the daemon, for all its clients; whether one ran and its process is gone."""
+        self._health = _Health()
+        try:
+            connection = await self._attach()
+        except launch.Hung:
+            connection = None
+        except launch.LaunchError:
+            return False
+        if connection:
+            connection.send(Stop())
+            await asyncio.wait([connection.ended], timeout=launch.STOP_S)
+            if await asyncio.to_thread(launch.wait_until_gone, self._endpoint()):
+                return True
+        await asyncio.to_thread(launch.end, self._endpoint())
+        return await asyncio.to_thread(launch.wait_until_gone, self._endpoint())
+
+    async def close(self) -> None:
+        """Disconnect; the daemon lives on. Requests that wait are refused."""
+        if self._starting:
+            self._starting.cancel()
+        if self._connection:
+            await self._connection.close()
+
+    async def _connect(self) -> Connection:
+        """The connection, after starting the daemon if need be; all callers share one attempt."""
+        if self._connection and self._connection.usable:
+            return self._connection
+        if not self._start:
+            return await self._attach()
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._connect_or_start())
+        return await asyncio.shield(self._starting)
+
+    async def _connect_or_start(self) -> Connection:
+        endpoint = self._endpoint()
+        try:
+            if self._ending:
+                await asyncio.wait([self._ending])
+            if link := await launch.connect(endpoint, replace=True):
+                return self._adopt(link)
+        except launch.Hung as error:
+            log.warning("%s; starting another", error)
+        self._health.check()
+        try:
+            stderr = self.log_path.with_suffix(".stderr")
+            await asyncio.to_thread(launch.start, endpoint, self._command(endpoint), stderr)
+            if link := await launch.connect(endpoint):
+                return self._adopt(link)
+            raise launch.LaunchError("the worker ended as soon as it had started")
+        except launch.LaunchError as error:
+            message = f"{error}; see {self.log_path}"
+            self._health.failed(message)
+            raise launch.LaunchError(message) from None
+
+    async def _attach(self) -> Connection:
+        """The connection to a daemon that runs already."""
+        if self._connection and self._connection.usable:
+            return self._connection
+        if link := await launch.connect(self._endpoint()):
+            return self._adopt(link)
+        raise launch.LaunchError("no worker is running")
+
+    def _adopt(self, link: launch.Link) -> Connection:
+        if self._connection and self._connection.usable:  # another caller was faster
+            link.writer.close()
+        else:
+            self._connection = Connection(link, self._lost)
+        return self._connection
+
+    def _lost(self, connection: Connection) -> None:
+        what = HUNG if connection.hung else "the worker died"
+        self._health.failed(f"{what}; see {self.log_path}")
+        if connection.hung and connection.pid:
+            log.warning("process %d does not answer and is killed", connection.pid)
+            killing = asyncio.to_thread(launch.end, self._endpoint(), connection.pid)
+            self._ending = asyncio.ensure_future(killing)
+
+    def _endpoint(self) -> Path:
+        try:
+            return protocol.endpoint_path(self._choice)
+        except OSError as error:
+            raise launch.LaunchError(f"no place for the worker's socket: {error}") from None
+
+    def _command(self, endpoint: Path) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "model_runtime",
+            f"--endpoint={endpoint}",
+            *(f"--{name}={value}" for name, value in msgspec.structs.asdict(self._choice).items() if value),
+            f"--idle-minutes={self._idle_minutes}",
+        ]
+
+
+def _anywhere(choice: Choice) -> Choice:
+    """The daemon runs in another folder: a path that is relative or says `~` must not depend on it."""
+    paths = {name: value for name in ("model", "adapter") if is_path(value := getattr(choice, name))}
+    absolute = {name: str(Path(value).expanduser().resolve()) for name, value in paths.items()}
+    return msgspec.structs.replace(choice, **absolute)

@@ -1,0 +1,73 @@
+"""The table of contenders: short name, what a reader is told, and how it is made from a loaded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from model_runtime.baselines.greedy import Causal
+from model_runtime.baselines.retrieved import DraftsAlone, copied
+from model_runtime.diffusion.hole_length import CandidateLengths, FixedLength
+from model_runtime.diffusion.sampler import entropy_bound
+from model_runtime.inference.engine import Engine, Fill
+from model_runtime.prompting.layout import LayoutError, Tokens
+from model_runtime.prompting.profiles import Profile
+from model_runtime.protocol import Infill
+
+Ask = Callable[[Infill], Fill]  # raises Unfillable
+Change = Callable[[Profile], Profile]
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str
+    make: Callable[[Engine], Ask]
+
+
+def changed(engine: Engine, change: Change) -> Engine:
+    """The same loaded model under another profile."""
+    tokens = Tokens(engine.tokens.tokenizer, change(engine.tokens.profile))
+    return Engine(engine.name, engine.denoiser, tokens, engine.calibration)
+
+
+def prefill(engine: Engine, request: Infill) -> None:
+    """Encode the request's prompt, as far as it can be laid out."""
+    with suppress(LayoutError):
+        engine.denoiser.prefill(engine.tokens.lay(request).prompt)
+
+
+def _under(change: Change) -> Callable[[Engine], Ask]:
+    return lambda engine: changed(engine, change).run
+
+
+def _alone(steps: int, bound: float = 2.0) -> Change:
+    """The denoiser without drafts, up to `steps` steps."""
+    return lambda p: replace(
+        p, drafts=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
+    )
+
+
+FIELD: dict[str, Entry] = {
+    "copy": Entry("copy the most similar text, no model", lambda engine: copied),
+    "drafts": Entry("drafts alone, ranked by the model", DraftsAlone),
+    "denoiser": Entry("denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0))),
+    **{
+        f"denoiser-{n}": Entry(f"denoiser alone, {n} step{'s' * (n > 1)}", _under(_alone(n)))
+        for n in (1, 2, 4, 8, 16)
+    },
+    "stock-16": Entry("denoiser alone, 16 steps, stock entropy bound 0.1", _under(_alone(16, 0.1))),
+    "fixed-8": Entry(
+        "denoiser alone, hole of 8 tokens",
+        _under(lambda p: replace(p, drafts=0, length=FixedLength(8), filler=None)),
+    ),
+    "lengths": Entry(
+        "denoiser alone, several lengths tried",
+        _under(lambda p: replace(p, drafts=0, length=CandidateLengths(), filler=None)),
+    ),
+    "mended": Entry("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
+    "healed": Entry("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
+    "causal": Entry("causal encoder, greedy, no suffix", Causal),
+}
+FIM = "fim"  # a model of its own, see `greedy.FillInTheMiddle`
+FIM_LABEL = "autoregressive model trained to fill in the middle"

@@ -1,0 +1,130 @@
+"""Greedy left-to-right decoding with a model's causal encoder.
+
+`Causal` is the embedded model's own encoder, which sees no suffix: what the denoiser is to be better than.
+`FillInTheMiddle` is a model trained for that alone (`training --objective fim`): its prompt holds the
+suffix before the place where it writes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.inference.engine import Engine, Fill
+from model_runtime.local.denoiser import LocalDenoiser
+from model_runtime.local.kv_cache import rolled_back
+from model_runtime.network import forward
+from model_runtime.prompting.layout import Layout, LayoutError, Tokens
+from model_runtime.protocol import Infill
+from model_runtime.training import fim
+
+
+@dataclass(frozen=True)
+class Written:
+    ids: list[int]  # without the end
+    logprobs: list[float]  # nats, one a token; the end's too where it came
+    ended: bool
+
+
+def decode(
+    denoiser: LocalDenoiser, prompt: Sequence[int], stable: int, most: int, ends: frozenset[int]
+) -> Written:
+    """The likeliest tokens after `prompt`, at most `most`, until one of `ends`.
+
+    The first `stable` prompt tokens go through the prefix cache."""
+    ids: list[int] = []
+    logprobs: list[float] = []
+    with torch.inference_mode():
+        denoiser.prefill(prompt[:stable])
+        known, kv = denoiser.cache.match(prompt[:stable])
+        known = min(known, len(prompt) - 1)
+        kv = rolled_back(kv, known) if known else forward.KeyValues()
+        new = list(prompt[known:])
+        special = [i for i in range(denoiser.profile.first_text_id) if i not in ends]
+        for _ in range(most + 1):
+            scores = forward.logits(denoiser.model, denoiser.extend(kv, new)[-1])
+            scores[special] = float("-inf")
+            logp = scores.log_softmax(-1)
+            token = int(logp.argmax())
+            if len(ids) == most and token not in ends:
+                break
+            logprobs.append(float(logp[token]))
+            if token in ends:
+                return Written(ids, logprobs, True)
+            ids.append(token)
+            new = [token]
+    return Written(ids, logprobs, False)
+
+
+def laid(tokens: Tokens, request: Infill) -> Layout:
+    """Raises Unfillable."""
+    try:
+        layout = tokens.lay(request)
+    except LayoutError as error:
+        raise Unfillable("invalid", str(error)) from None
+    if not layout.single:
+        raise Unfillable("invalid", "this contender fills one hole at a time")
+    return layout
+
+
+def _fill(tokens: Tokens, written: Written, started: float) -> Fill:
+    return Fill(
+        texts=(tokens.decode(written.ids),),
+        confidence=math.exp(sum(written.logprobs)),
+        steps=len(written.logprobs),
+        prefill_ms=0.0,
+        denoise_ms=(time.perf_counter() - started) * 1000,
+        complete=written.ended,
+    )
+
+
+def _local(engine: Engine) -> LocalDenoiser:
+    assert isinstance(engine.denoiser, LocalDenoiser)
+    return engine.denoiser
+
+
+class Causal:
+    """The encoder goes on from the text before the hole until the end of the line."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._tokens, self._denoiser = engine.tokens, _local(engine)
+        self._ends = frozenset(engine.tokens.encode("\n")[:1])
+
+    def __call__(self, request: Infill) -> Fill:
+        started = time.perf_counter()
+        layout = laid(self._tokens, request)
+        prompt = layout.prompt + layout.head
+        written = decode(self._denoiser, prompt, len(layout.prompt), layout.slots[0], self._ends)
+        return _fill(self._tokens, written, started)
+
+
+class FillInTheMiddle:
+    """<bos> <pre> prefix <suf> suffix <mid> -> middle <eos>, as in training."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._tokens, self._denoiser = engine.tokens, _local(engine)
+
+    def __call__(self, request: Infill) -> Fill:
+        started = time.perf_counter()
+        layout = laid(self._tokens, request)
+        prompt, stable = self._question(layout)
+        written = decode(self._denoiser, prompt, stable, layout.slots[0], frozenset({fim.END}))
+        return _fill(self._tokens, written, started)
+
+    def prepare(self, request: Infill) -> None:
+        with suppress(Unfillable):
+            prompt, stable = self._question(laid(self._tokens, request))
+            self._denoiser.prefill(prompt[:stable])
+
+    def _question(self, layout: Layout) -> tuple[list[int], int]:
+        """The prompt, and how much of it stays the same while the line is being typed."""
+        before = layout.prompt[len(self._tokens.profile.bos) :] + layout.head
+        prompt = fim.question(before[-fim.MAX_PREFIX :], layout.suffix)
+        typed = len(layout.head) + min(len(layout.suffix), fim.MAX_SUFFIX) + 2
+        return prompt, max(1, len(prompt) - typed)

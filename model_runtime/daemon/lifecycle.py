@@ -1,0 +1,97 @@
+"""The model in the worker's memory: loaded when it is needed, run by the scheduler, unloaded when idle.
+
+Everything here happens in the engine's thread; what is known of the model is a value that other
+threads may read at any time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from model_runtime.daemon.scheduler import Engine, Scheduler
+from model_runtime.diffusion.faults import ModelError, log_bug, one_line
+from model_runtime.network import process_memory
+from model_runtime.protocol import Choice
+
+log = logging.getLogger(__name__)
+
+
+class LoadedEngine(Engine, Protocol):
+    @property
+    def device(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+    def servers(self) -> dict[str, str]:
+        """How each server is that it asks, by address; none where it computes itself. Thread-safe."""
+        ...
+
+
+Loader = Callable[[Choice, Callable[[float], None]], LoadedEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of the model: replaced whole by the engine's thread, read by the others."""
+
+    state: Literal["loading", "ready", "unloaded", "failed"]
+    name: str
+    device: str
+    message: str = ""
+    progress: float = 0.0
+    servers: Callable[[], dict[str, str]] = dict  # as the engine's
+
+
+class Resident:
+    def __init__(self, scheduler: Scheduler, *, choice: Choice, engine: str, idle_s: float) -> None:
+        """`engine` is `module:function`, a Loader, imported here and not before; after `idle_s` without a
+        request the model is unloaded (0: never)."""
+        self._scheduler = scheduler
+        self._choice = choice
+        self._engine = engine
+        self._idle_s = idle_s
+        self.model = self._as("loading")
+
+    def run(self) -> None:
+        """Until the scheduler is closed, or the model cannot be loaded."""
+        while engine := self._load():
+            self._scheduler.run(engine, self._idle_s)
+            engine = None
+            process_memory.release()
+            self.model = self._as("unloaded")
+            log.info("unloaded; %.0f MB left", process_memory.resident_bytes() / 1e6)
+            if not self._scheduler.wait():
+                return
+
+    def _load(self) -> LoadedEngine | None:
+        self.model = self._as("loading")
+        try:
+            engine = _import(self._engine)(self._choice, self._on_progress)
+        except Exception as error:
+            if not isinstance(error, ModelError):
+                log_bug("loading failed", error)
+            message = "out of memory while loading" if isinstance(error, MemoryError) else one_line(error)
+            log.error("no model: %s", message)
+            self.model = self._as("failed", message)
+            self._scheduler.close("failed", message)
+            return None
+        self.model = Model("ready", engine.name, engine.device, progress=1.0, servers=engine.servers)
+        log.info("%s is ready on %s", engine.name, engine.device)
+        return engine
+
+    def _on_progress(self, progress: float) -> None:
+        self.model = self._as("loading", progress=progress)
+
+    def _as(
+        self, state: Literal["loading", "unloaded", "failed"], message: str = "", progress: float = 0.0
+    ) -> Model:
+        return Model(state, self._choice.model, self._choice.device, message, progress)
+
+
+def _import(name: str) -> Loader:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)

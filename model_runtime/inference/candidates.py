@@ -1,0 +1,85 @@
+"""Between the engine and the denoiser: which rows go into a batch, and what comes out as candidates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from model_runtime.diffusion.interface import Guess, Row
+from model_runtime.prompting.layout import Layout, Tokens
+from model_runtime.retrieval.reranker import Candidate
+from model_runtime.retrieval.retriever import Draft
+
+Content = Sequence[Sequence[int] | int]  # of a row's slots: ids, or noise of that many tokens
+
+
+def rows(
+    tokens: Tokens, layout: Layout, drafts: Sequence[Draft], candidates: int
+) -> tuple[list[Row], list[int]]:
+    """Noise rows, one for each length and candidate, then drafts to be mended; and their hole sizes."""
+    profile = tokens.profile
+    contents: list[Content] = []
+    if layout.single:
+        most = layout.slots[0]
+        contents += [[size] for size in profile.length.sizes(most) for _ in range(max(1, candidates))]
+        for draft in drafts[: profile.mended]:
+            if len(ids := tokens.encode(layout.typed + draft.text)) <= most:
+                contents.append([profile.length.filled(ids, most)])
+    else:
+        contents.append(_slot_sizes(tokens, layout))
+    sizes = [sum(c if isinstance(c, int) else len(c) for c in content) for content in contents]
+    width = max(layout.fixed_width([size]) for size in sizes)
+    starts = tokens.starts(layout.typed) if layout.typed else None
+    return [layout.row(content, width, starts) for content in contents], sizes
+
+
+def texts(tokens: Tokens, layout: Layout, ids: Sequence[int]) -> tuple[str, ...]:
+    """What a row's hole ids say, one text per slot."""
+    found = [tokens.decode(ids[at][: tokens.profile.length.end(ids[at])[0]]) for at in _slots(tokens, layout)]
+    return (found[0].removeprefix(layout.typed), *found[1:])
+
+
+def joint(tokens: Tokens, layout: Layout, ids: Sequence[int], logprobs: Sequence[float]) -> float:
+    """Probability of a row's texts and their ends, as if positions were independent."""
+    total = 0.0
+    for at in _slots(tokens, layout):
+        n, ended = tokens.profile.length.end(ids[at])
+        total += sum(logprobs[at][: n + ended])
+    return min(1.0, math.exp(total))
+
+
+def gather(tokens: Tokens, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Candidate]:
+    """The different texts that rows and drafts propose for a single hole; never empty."""
+    found: dict[str, Candidate] = {}
+
+    def add(candidate: Candidate, source: str) -> None:
+        known = found.setdefault(candidate.text.rstrip(), candidate)
+        known.votes += known is not candidate
+        known.draft = max(known.draft, candidate.draft, key=lambda draft: draft.agreement if draft else -1)
+        known.sources.add(source)
+
+    for ids, logprobs in zip(guess.ids, guess.logprobs, strict=True):
+        n, ended = tokens.profile.length.end(ids)
+        whole = tokens.decode(ids[:n])
+        if whole.startswith(layout.typed):
+            text = whole.removeprefix(layout.typed)
+            add(Candidate(text, tokens.encode(whole), ended, sum(logprobs[: n + ended])), "denoiser")
+    for draft in drafts:
+        ids = tokens.encode(layout.typed + draft.text)
+        if len(ids) <= layout.slots[0]:
+            add(Candidate(draft.text, ids, draft=draft), "draft")
+    return list(found.values()) or [Candidate("", [])]
+
+
+def _slot_sizes(tokens: Tokens, layout: Layout) -> list[int]:
+    """With several holes each has the most room its length policy gives."""
+    return [tokens.profile.length.sizes(most)[-1] for most in layout.slots]
+
+
+def _slots(tokens: Tokens, layout: Layout) -> list[slice]:
+    """Where each slot's ids are among a row's hole ids."""
+    if layout.single:
+        return [slice(None)]
+    sizes = _slot_sizes(tokens, layout)
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]

@@ -1,0 +1,255 @@
+"""One fill, from request to text: lay out, prefill, denoise, rank, read the holes back.
+
+Owns the order of these steps and the clock; the worker's scheduler drives it a step at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.interface import (
+    Branch,
+    BranchScore,
+    DenoiseError,
+    Denoiser,
+    Guess,
+    OutOfMemory,
+    Proposal,
+    Row,
+)
+from model_runtime.diffusion.results import Fill, Filling, Step
+from model_runtime.diffusion.sampler import Policy
+from model_runtime.inference.free_answer import Answering
+from model_runtime.prompting.chat_prompt import Chat
+from model_runtime.prompting.layout import Layout, LayoutError, Tokens
+from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
+from model_runtime.retrieval import proofread_scoring, reranker
+from model_runtime.retrieval.reranker import Candidate
+from model_runtime.retrieval.retriever import Draft, continued, retrieve
+
+from . import candidates, step_trace
+
+AFTER = 4  # suffix tokens that a candidate is judged by
+ALTERNATIVES = 4  # fills that are told beside the best
+REMEMBERED = 32  # documents whose last fill may start the next one
+
+
+class Engine:
+    def __init__(
+        self,
+        name: str,
+        denoiser: Denoiser,
+        tokens: Tokens,
+        calibration: reranker.Calibration = reranker.UNCALIBRATED,
+        chat: Chat | None = None,
+    ) -> None:
+        """`chat`: how to speak to the model, if it follows instructions."""
+        self.name = name
+        self.device = denoiser.device
+        self.denoiser = denoiser
+        self.tokens = tokens
+        self.calibration = calibration
+        self.chat = chat
+        self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
+        self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
+        self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
+
+    def fill(self, request: Infill) -> Filling:
+        """Raises Unfillable."""
+        try:
+            if request.instruction:
+                return (yield from self._answer(request))
+            return (yield from self._fill(request))
+        except LayoutError as error:
+            raise Unfillable("invalid", str(error)) from None
+        except DenoiseError as error:
+            raise Unfillable("failed", str(error)) from None
+
+    def run(self, request: Infill) -> Fill:
+        """A fill without interruption. Raises Unfillable."""
+        steps = self.fill(request)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+
+    def servers(self) -> dict[str, str]:
+        """It computes here."""
+        return {}
+
+    def idle(self) -> None:
+        """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
+        if self._behind is not None:
+            prompt, self._behind = self._behind, None
+            self.denoiser.prefill(prompt)
+
+    def _answer(self, request: Infill) -> Filling:
+        if self.chat is None:
+            raise Unfillable(
+                "instruction",
+                f"the model {self.name} follows no instructions; infill.model can name one that does",
+            )
+        question = self.chat.ask(request, self.denoiser)
+        answering = Answering(self.denoiser, self.tokens, self.chat.dialogue.ends, request.seed)
+        return (yield from answering.run(question))
+
+    def _fill(self, request: Infill) -> Filling:
+        started = time.perf_counter()
+        layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
+        drafts = self._drafts(request, layout)
+        rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
+        self.denoiser.prefill(layout.prompt)
+        prefilled = time.perf_counter()
+        policy = _policy(self.tokens.profile.policy, request.steps)
+        steps = self._denoised(layout.prompt, rows, policy, request.seed)
+        news, proposal, complete = next(steps), None, False
+        while True:
+            proposal = news or proposal
+            command = yield news and self._step(layout, rows, news)
+            if proposal:
+                complete = proposal.finished or proposal.step == policy.max_steps
+                if complete or command == "finish":
+                    break
+            news = steps.send(self._keep(news, sizes) if news else None)
+        steps.close()
+        if request.original:
+            best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
+        else:
+            best, *others = self.judged(layout, proposal.read(), drafts)
+            self._remember(request, best.texts)
+        return Fill(
+            texts=best.texts,
+            confidence=best.confidence,
+            steps=proposal.step,
+            prefill_ms=(prefilled - started) * 1000,
+            denoise_ms=(time.perf_counter() - prefilled) * 1000,
+            complete=complete,
+            alternatives=tuple(others[:ALTERNATIVES]),
+            sources=best.sources,
+        )
+
+    def _denoised(
+        self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
+    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
+        """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
+        while True:
+            try:
+                return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
+            except OutOfMemory:
+                if len(rows) == 1:
+                    raise
+                rows = rows[: len(rows) // 2]
+
+    # Before the denoiser
+
+    def _ride(self, layout: Layout) -> Layout:
+        """A few new prompt tokens ride on the canvas: cheaper than encoding them at every keystroke."""
+        self._behind = None
+        missing = len(layout.prompt) - self.denoiser.cached(layout.prompt)
+        if not 0 < missing <= self.tokens.profile.head - len(layout.head) or missing == len(layout.prompt):
+            return layout
+        self._behind = layout.prompt
+        return layout.riding(missing)
+
+    def _drafts(self, request: Infill, layout: Layout) -> list[Draft]:
+        if not layout.single:
+            return []
+        before, after = around(request)
+        found = retrieve(before, after, elsewhere=request.context)[: self.tokens.profile.drafts]
+        earlier = self._previous.get(request.document)
+        if earlier and before.startswith(earlier[0]):
+            rest = continued(earlier[1], typed=before[len(earlier[0]) :])
+            found = [rest, *found] if rest else found
+        return found
+
+    def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
+        """After the first step, drop the lengths that do not look right."""
+        tried = [sizes[row] for row in proposal.rows]
+        if proposal.step != 1 or len(set(tried)) == 1:
+            return None
+        kept = self.tokens.profile.length.keep(tried, proposal.read().logprobs)
+        return [proposal.rows[i] for i in kept]
+
+    # After the denoiser
+
+    def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
+        return Step(
+            proposal.step,
+            texts=partial(self._draft_texts, layout, proposal),
+            tokens=partial(step_trace.pieces, self.tokens, rows[proposal.rows[0]], proposal),
+        )
+
+    def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
+        return candidates.texts(self.tokens, layout, proposal.read().ids[0])
+
+    def judged(self, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Alternative]:
+        """All fills, best first; with several holes there is one."""
+        if not layout.single:
+            chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
+            return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        if self.on_scored:
+            self.on_scored(found, scores)
+        return _alternatives(reranker.rank(found, scores, self.calibration))
+
+    def _doubted(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str
+    ) -> list[Alternative]:
+        """As `judged`, with what stands there among the fills."""
+        if not layout.single:
+            raise LayoutError("what stands in several holes at once cannot be judged")
+        found = candidates.gather(self.tokens, layout, guess, drafts)
+        others = [each for each in found if each.text.strip() not in ("", original.strip())]
+        written = Candidate(original, self.tokens.encode(original), sources={"original"})
+        branches = [Branch(each.ids, layout.suffix[: proofread_scoring.AFTER]) for each in (written, *others)]
+        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        return _alternatives(proofread_scoring.weigh(written, others, scores))
+
+    def _remember(self, request: Infill, texts: Sequence[str]) -> None:
+        if request.document and len(texts) == 1:
+            self._previous[request.document] = (around(request)[0], texts[0])
+            self._previous.move_to_end(request.document)
+            while len(self._previous) > REMEMBERED:
+                self._previous.popitem(last=False)
+
+
+def _policy(own: Policy, steps: int | None) -> Policy:
+    """The model's own, with as many steps as were asked for."""
+    if steps is None:
+        return own
+    if steps < 1:
+        raise LayoutError("a fill takes at least one step")
+    return replace(own, max_steps=min(steps, MOST_STEPS))
+
+
+def around(request: Infill) -> tuple[str, str]:
+    """Text before the first hole and after the last."""
+    fixed = [i for i, piece in enumerate(request.canvas) if not isinstance(piece, Fixed)]
+    head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))
+    tail = "".join(p.text for p in request.canvas[fixed[-1] + 1 :] if isinstance(p, Fixed))
+    return request.prefix + head, tail
+
+
+def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:
+    return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in ranked]
+
+
+def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
+    """On this machine. Raises `faults.ModelError`."""
+    from model_runtime.loading import model  # only here: a remote denoiser loads no weights
+
+    loaded = model.load(choice, on_progress)
+    tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
+    engine = Engine(choice.model, loaded.denoiser, tokens, reranker.load(loaded.folder), chat)
+    on_progress(0.9)
+    engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
+    on_progress(1.0)
+    return engine

@@ -1,0 +1,39 @@
+"""One step of a fill as somebody watches it: what is on the canvas, in pieces of text. Decides nothing."""
+
+from __future__ import annotations
+
+from model_runtime.diffusion.interface import Proposal, Row
+from model_runtime.prompting.layout import Tokens
+from model_runtime.protocol import Token
+
+
+def pieces(tokens: Tokens, row: Row, proposal: Proposal) -> tuple[Token, ...]:
+    """The proposal's first row, which is `row`; nothing where the denoiser does not tell its steps.
+
+    Known text is one piece between two holes, however many tokens; each position of a hole is one. What
+    makes no text (a hole's end, half of a character) is an empty piece there.
+    """
+    if proposal.seen is None:
+        return ()
+    seen, guess = proposal.seen(), proposal.read()
+    ids, logprobs = guess.ids[0], guess.logprobs[0]
+    found: list[Token] = []
+    known: list[int] = []
+    hole = 0
+
+    def pin() -> None:
+        if text := tokens.decode(known):
+            found.append(Token(text, text, "pinned", 0.0))
+        known.clear()
+
+    for at, pinned in zip(row.ids, row.pinned, strict=True):
+        if pinned:
+            known.append(at)
+            continue
+        pin()
+        state = "accepted" if seen.accepted[hole] else "noise"
+        text, before = (tokens.decode([each]) for each in (ids[hole], seen.before[hole]))
+        found.append(Token(text, before, state, logprobs[hole]))
+        hole += 1
+    pin()
+    return tuple(found)

@@ -1,0 +1,110 @@
+"""What torch can compute on here, and how much memory that has. As a program, `python -m
+model_runtime.loading.devices [MODEL]`, it prints it as JSON, for `infill-ls doctor`; with a model, also `model`: its
+`folder`, its `parameters`, its bytes on `disk` and those it `needs` by quantisation in bf16, or the `problem`
+with it.
+
+`devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
+`auto` means comes first. Whatever goes wrong is `error`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.network import threads
+
+if TYPE_CHECKING:
+    import torch
+
+
+def report() -> dict[str, object]:
+    try:
+        import torch
+
+        devices: dict[str, int | None] = {}
+        for number in range(torch.cuda.device_count()):
+            devices[f"cuda:{number}"] = torch.cuda.mem_get_info(number)[0]
+        devices["cpu"] = None
+        if torch.backends.mps.is_available():
+            devices["mps"] = None
+        for number in range(torch.xpu.device_count()):
+            devices[f"xpu:{number}"] = None
+    except Exception as error:  # a broken installation breaks in many ways
+        return {"error": one_line(error)}
+    return {"torch": torch.__version__, "devices": devices}
+
+
+def resolve_device(device: str) -> torch.device:
+    """`auto` is the best device present. Raises ModelError."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def free_bytes(device: torch.device) -> int:
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    available = psutil.virtual_memory().available
+    if device.type == "mps":
+        return min(available, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    if device.type == "xpu":
+        return torch.xpu.mem_get_info(device)[0]
+    return available
+
+
+def capability_problem(kind: str, device: torch.device) -> str | None:
+    """Why this kind is of no use on that device, with what is; None if it is."""
+    import torch
+
+    if kind == "fp8" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 9):
+        major, minor = torch.cuda.get_device_capability(device)
+        return (
+            f"fp8 needs a GPU of compute capability 8.9 or later, this one has {major}.{minor}; "
+            "set infill.quantization to int8"
+        )
+    if kind == "fp8" and device.type == "mps":
+        return "Apple's GPUs have no fp8; set infill.quantization to int8"
+    return None
+
+
+def model_report(name: str) -> dict[str, object]:
+    from model_runtime.network import memory_budget
+
+    from . import checkpoint
+
+    try:
+        found = checkpoint.examine(checkpoint.find(name), name)
+        logits = found.vocabulary * (found.config.get("canvas_length") or 256)
+        working = memory_budget.Working(logits, found.keys.taken(memory_budget.LEAST_CONTEXT))
+        weights = found.weights()
+    except ModelError as error:
+        return {"problem": str(error)}
+    size = sum(path.stat().st_size for path in found.files)
+    needs = {
+        kind: memory_budget.total_bytes(weights, working, "bfloat16", kind) for kind in memory_budget.KINDS
+    }
+    return {"folder": str(found.folder), "parameters": weights.parameters, "disk": size, "needs": needs}
+
+
+if __name__ == "__main__":
+    threads.configure()
+    told = report()
+    if len(sys.argv) > 1:
+        told["model"] = model_report(sys.argv[1])
+    print(json.dumps(told))

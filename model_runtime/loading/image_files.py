@@ -1,0 +1,36 @@
+"""Image files as a checkpoint's own processor wants them shown to its vision tower."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from model_runtime.network.vision import Reader
+
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+
+
+def reader(folder: Path) -> Reader | None:
+    """None where the checkpoint has no processor."""
+    if not any((folder / name).is_file() for name in PROCESSORS):
+        return None
+    kept: list[Any] = []
+
+    def read(data: bytes) -> Mapping[str, Tensor]:
+        """Raises ValueError, OSError."""
+        try:
+            from PIL import Image
+            from transformers import AutoImageProcessor
+        except ImportError:
+            raise ValueError("that needs pillow; run `pip install infill-ls[images]`") from None
+        if not kept:
+            kept.append(AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil"))
+        with Image.open(io.BytesIO(data)) as image:
+            shown = image.convert("RGB")
+        return kept[0](images=[shown], return_tensors="pt")
+
+    return read

@@ -1,0 +1,126 @@
+"""Which fill is best, and how likely is it exactly right?
+
+One conditional logit (McFadden 1974) answers both: at most one of a hole's candidates is right, and each
+one's share is the softmax of a weighted sum of its features, with a zero for "none of them". The features
+are what the model thinks of a candidate (causal log-probability of its text and of the known text it leads
+to, the denoiser's own log-probability) and what retrieval knows (how long the agreement was). The weights
+are fitted on held-out holes (`training/calibrate.py`) and lie beside the model; without them the causal
+log-probability decides.
+Drafts and the model's own fills are judged alike. Knows no tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from model_runtime.diffusion.interface import BranchScore
+from model_runtime.retrieval.retriever import Draft
+
+FILE = "calibration.json"
+_LEAST_DENOISED = -30.0  # nats: less is as bad
+
+
+@dataclass
+class Candidate:
+    """A text for the hole and where it came from; one that came from several places has them all."""
+
+    text: str
+    ids: list[int]
+    ended: bool = True  # its end is known, not cut off
+    denoised: float | None = None  # nats, joint, where the denoiser wrote it
+    draft: Draft | None = None
+    votes: int = 1
+    sources: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    text: str
+    confidence: float  # in [0, 1]: the chance that it is exactly right
+    sources: frozenset[str]
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Weights by feature name; a feature without one counts nothing."""
+
+    weights: Mapping[str, float]
+
+    def shares(self, candidates: Sequence[Mapping[str, float]]) -> list[float]:
+        """The chance of each of a hole's candidates to be the right one; what is missing to 1: none is."""
+        scores = [
+            sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+            for features in candidates
+        ]
+        most = max([0.0, *scores])
+        odds = [math.exp(score - most) for score in scores]
+        total = sum(odds) + math.exp(-most)
+        return [each / total for each in odds]
+
+
+UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
+
+
+def load(folder: Path) -> Calibration:
+    """The calibration beside a model, or the plain one where there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Calibration)
+    except (OSError, msgspec.DecodeError):
+        return UNCALIBRATED
+
+
+def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> list[dict[str, float]]:
+    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10."""
+    own = [_own(c, s) for c, s in zip(candidates, scores, strict=True)]
+    after = max((each["after"] for each in own), default=0.0)
+    sure = max((each["denoised_logprob"] for each in own if each["denoised"]), default=_LEAST_DENOISED / 10)
+    rivals = math.log(max(1, len(own)))
+    return [
+        {**each, "after_best": each["after"] - after, "denoiser_sure": sure, "rivals": rivals} for each in own
+    ]
+
+
+def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
+    """Of one candidate, whatever the others are."""
+    n = max(1, len(score.ids))
+    causal = max(-60.0, sum(score.ids))
+    draft = candidate.draft
+    analogy = float(draft is not None and draft.analogy)
+    agreement = 0.0 if draft is None else math.log1p(draft.agreement)
+    near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
+    return {
+        "bias": 1.0,
+        "causal": causal / 10,
+        "causal_mean": max(-10.0, causal / n),
+        "causal_worst": max(-15.0, min(score.ids, default=0.0)),
+        "after": max(-20.0, sum(score.after)) / max(1, len(score.after)),
+        "tokens": math.log(n),
+        "ended": float(candidate.ended),
+        "denoised": 0.0 if candidate.denoised is None else 1.0,
+        "denoised_logprob": 0.0
+        if candidate.denoised is None
+        else max(_LEAST_DENOISED, candidate.denoised) / 10,
+        "drafted": 0.0 if draft is None else 1.0,
+        "analogy": analogy,
+        "agreement": agreement,
+        "analogy_agreement": analogy * agreement,
+        "near": near,
+        "analogy_near": analogy * near,
+        "places": 0.0 if draft is None else math.log(draft.places),
+        "votes": math.log(candidate.votes),
+    }
+
+
+def rank(
+    candidates: Sequence[Candidate], scores: Sequence[BranchScore], calibration: Calibration
+) -> list[Ranked]:
+    """Best first."""
+    shares = calibration.shares(features(candidates, scores))
+    judged = [
+        Ranked(c.text, share, frozenset(c.sources)) for c, share in zip(candidates, shares, strict=True)
+    ]
+    return sorted(judged, key=lambda r: -r.confidence)

@@ -1,0 +1,120 @@
+"""The reader's scans, in this process; `test_context` runs the real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lsp_server.config.file_filter import Rules
+from lsp_server.context import index_process
+from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
+from lsp_server.context.outline import Outline
+
+
+def write(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("def f(): ...\n")
+
+
+def scan(
+    root: Path, known: dict[str, tuple[int, int]] | None = None, folders: tuple[str, ...] = ()
+) -> list[Answer]:
+    rules = Rules(languages=("python",), roots=(str(root),))
+    return list(index_process.answers(Scan(rules, known or {}, folders)))
+
+
+def read(root: Path, answers: list[Answer]) -> dict[str, bool]:
+    """Which files were read, and whether their text came along."""
+    return {
+        os.path.relpath(each.key, root): each.text is not None
+        for each in answers
+        if isinstance(each, Outline)
+    }
+
+
+def test_a_scan_reads_what_it_may(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.py",
+        "sub/b.py",
+        "c.js",
+        ".hidden/d.py",
+        "node_modules/e.py",
+        "env/pyvenv.cfg",
+        "env/f.py",
+    )
+    answers = scan(
+        tmp_path, folders=(str(tmp_path / "sub"), str(tmp_path / "env"), "/", str(tmp_path / "gone"))
+    )
+    assert read(tmp_path, answers) == {"a.py": False, "sub/b.py": True}
+    assert answers[-1] == Scanned(2, whole=True)
+
+
+def test_a_second_scan_reads_what_has_changed(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "b.py", "c.py")
+    known = {each.key: each.stamp for each in scan(tmp_path) if isinstance(each, Outline)}
+    (tmp_path / "a.py").write_text("changed = True\n")
+    (tmp_path / "b.py").unlink()
+    answers = scan(tmp_path, known)
+    assert read(tmp_path, answers) == {"a.py": False}
+    assert answers[-2:] == [Gone((str(tmp_path / "b.py"),)), Scanned(2, whole=True)]
+
+
+def test_a_file_that_has_become_unfit_is_gone(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "b.py")
+    known = {each.key: each.stamp for each in scan(tmp_path) if isinstance(each, Outline)}
+    (tmp_path / "a.py").write_bytes(b"\0")
+    (tmp_path / ".gitignore").write_text("b.py\n")
+    gone = [key for each in scan(tmp_path, known) if isinstance(each, Gone) for key in each.keys]
+    assert sorted(gone) == [str(tmp_path / "a.py"), str(tmp_path / "b.py")]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_FILES", 3), ("MAX_SCAN_BYTES", 30), ("MAX_SCAN_S", -1.0)])
+def test_limits_end_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float) -> None:
+    write(tmp_path, *(f"{n}.py" for n in range(9)))
+    monkeypatch.setattr(index_process, limit, value)
+    answers = scan(tmp_path, known={"/of/another/scan.py": (1, 1)})
+    assert len(answers) < 9
+    assert isinstance(answers[-1], Scanned)
+    assert not answers[-1].whole
+    assert not any(isinstance(each, Gone) for each in answers)  # what was not reached may still be there
+
+
+def test_the_text_of_a_folder_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a.py", "b.py", "c.py")
+    monkeypatch.setattr(index_process, "MAX_TEXT", 30)
+    answers = scan(tmp_path, folders=(str(tmp_path),))
+    assert read(tmp_path, answers) == {"a.py": True, "b.py": True, "c.py": False}
+    stamps = {each.key: each.stamp for each in answers if isinstance(each, Outline)}
+    texts = tuple(each.key for each in answers if isinstance(each, Outline) and each.text is not None)
+    rules = Rules(languages=("python",), roots=(str(tmp_path),))
+    assert list(index_process.answers(Scan(rules, stamps, (str(tmp_path),), texts))) == [
+        Scanned(3, whole=True)
+    ]
+    again = index_process.answers(Scan(rules, stamps, (str(tmp_path),), texts[:1]))
+    assert read(tmp_path, list(again)) == {"b.py": True}
+
+
+def test_a_folder_behind_a_link_that_leaves_the_workspace(tmp_path: Path) -> None:
+    write(tmp_path, "outside/a.py", "root/b.py")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    answers = scan(tmp_path / "root", folders=(str(tmp_path / "root" / "link"),))
+    assert read(tmp_path / "root", answers) == {"b.py": False}
+
+
+def test_the_process_ends_with_its_input() -> None:
+    asked = Look(Rules(), "k", "", "python", "def f(): ...\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "lsp_server.context.index_process"],
+        input=msgspec.json.encode(asked) + b"\n",
+        capture_output=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stdout)["key"] == "k"

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from lsp_server.context.recent_edits import AROUND, MOST, NEAR, Recent, Touched
+
+TEXT = "\n".join(f"line {n}" for n in range(1_000))
+
+
+def test_a_piece_is_the_lines_around_the_edit() -> None:
+    recent = Recent()
+    recent.add("a", TEXT, [100])
+    ((key, piece),) = recent.pieces(without="b")
+    assert key == "a"
+    assert piece.split("\n") == [f"line {n}" for n in range(100 - AROUND, 100 + AROUND + 1)]
+    assert recent.pieces(without="a") == []
+
+
+def test_the_newest_is_last_and_takes_the_place_of_what_it_was() -> None:
+    recent = Recent()
+    recent.add("a", TEXT, [100, 500])
+    recent.add("b", TEXT, [3])
+    recent.add("a", TEXT.replace("line 100", "line one hundred"), [100])
+    assert [(key, "line one hundred" in piece) for key, piece in recent.pieces(without="")] == [
+        ("a", False),
+        ("b", False),
+        ("a", True),
+    ]
+    recent.forget("a")
+    assert [key for key, _ in recent.pieces(without="")] == ["b"]
+
+
+def test_there_are_few() -> None:
+    recent = Recent()
+    recent.add("a", TEXT, range(0, 1_000, 20))
+    assert len(recent.pieces(without="")) == MOST
+
+
+def test_lines_past_the_end_are_no_trouble() -> None:
+    recent = Recent()
+    recent.add("a", "", [0, 5_000])
+    assert recent.pieces(without="") == []
+
+
+def test_what_has_been_edited_beyond_a_line() -> None:
+    touched = Touched(new=False)
+    assert not touched.beyond(5)
+    touched.edit(5)
+    assert not touched.beyond(5 + NEAR)
+    touched.edit(90)
+    assert touched.beyond(90)
+    assert touched.lines == [5, 90]
+    assert Touched(new=True).beyond(0)

@@ -1,0 +1,88 @@
+"""How long automatic requests wait and what they are answered, with a worker of a known speed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lsp_server.session.completion import complete
+from lsp_server.session.session import Session
+from lsp_server.text.document import Edit, Refusal
+from model_runtime.protocol import Done, Draft, Infill, Refused
+
+URI = "file:///a.py"
+
+
+class Slow:
+    """Takes its time, and can be told to do so."""
+
+    def __init__(self) -> None:
+        self.seconds, self.begun, self.cancelled = 0.0, 0, 0
+
+    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
+        self.begun += 1
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Done(0, ("value",), 0.9, 1, 0, 0, 0)
+
+
+def session_with(worker: Any) -> Session:
+    session = Session(lambda settings: worker)
+    session.open(URI, 1, "python", "a = \n")
+    return session
+
+
+async def ask(session: Session, character: int, **how: Any) -> list[Edit] | Refusal:
+    place = session.place(URI, 0, character)
+    assert place
+    return await complete(session, *place, **how)
+
+
+def type_at(session: Session, version: int, character: int, text: str) -> None:
+    session.change(URI, version, [(((0, character), (0, character)), text)])
+
+
+async def test_a_burst_costs_the_worker_few_requests() -> None:
+    worker = Slow()
+    session = session_with(worker)
+    worker.seconds = 0.3
+    assert isinstance(await ask(session, 4), list)  # now its speed is known
+    asked = []
+    for count, character in enumerate("-" * 6):
+        type_at(session, 2 + count, 4 + count, character)
+        asked.append(asyncio.ensure_future(ask(session, 5 + count)))
+        await asyncio.sleep(0.03)
+    *early, last = [await each for each in asked]
+    assert all(isinstance(each, Refusal) and each.reason == "superseded" for each in early)
+    assert isinstance(last, list)
+    assert worker.begun <= 3, "one before, the first of the burst, its last"
+
+
+async def test_who_asks_does_not_wait() -> None:
+    worker = Slow()
+    session = session_with(worker)
+    worker.seconds = 0.3
+    await ask(session, 4)
+    worker.seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        assert isinstance(await ask(session, 4, invoked=True), list)
+        assert time.perf_counter() - started < 0.1
+
+
+async def test_what_is_typed_as_offered_does_not_wait_and_displaces_the_rest() -> None:
+    worker = Slow()
+    session = session_with(worker)
+    await ask(session, 4)
+    worker.seconds = 3600
+    for count, character in enumerate("valu"):
+        type_at(session, 2 + count, 4 + count, character)
+        outcome = await asyncio.wait_for(ask(session, 5 + count), 1)
+        assert isinstance(outcome, list)
+        assert outcome[0].text == "value"[count + 1 :]
+    assert worker.begun == 1

@@ -1,0 +1,101 @@
+"""Every contender on one tiny random model, and greedy decoding against a slow reference."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from model_runtime.baselines import greedy, retrieved
+from model_runtime.baselines.field import FIELD, changed, prefill
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.inference.engine import Engine, Fill
+from model_runtime.local.kv_cache import PrefixCache
+from model_runtime.network import forward
+from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.training import fim
+from model_runtime.training.attention import causal_masks
+from tests.support import tiny
+
+PREFIX = "class A:\n    def __init__(self, price, size):\n        self.price = price\n"
+REQUEST = Infill(0, "", PREFIX, (Fixed("        self.size ="), Slot(8), Fixed("\n        return self\n")))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine("tiny", tiny.denoiser(PrefixCache(1 << 26)), tiny.tokens())
+
+
+@pytest.mark.parametrize("name", FIELD)
+def test_contender_answers(name: str, engine: Engine) -> None:
+    prefill(engine, REQUEST)
+    fill = FIELD[name].make(engine)(REQUEST)
+    assert isinstance(fill, Fill)
+    assert len(fill.texts) == 1
+    assert 0 <= fill.confidence <= 1
+    assert fill.texts == FIELD[name].make(engine)(REQUEST).texts
+    if name.startswith("denoiser-"):
+        assert fill.steps <= int(name.partition("-")[2])
+        assert set(fill.sources) <= {"denoiser"}
+
+
+def test_drafts_alone_come_from_the_text(engine: Engine) -> None:
+    assert retrieved.copied(REQUEST).texts == (" size",)
+    found = retrieved.DraftsAlone(engine)(REQUEST)
+    assert found.sources == ("draft",)
+    assert found.texts[0].strip() in PREFIX
+
+
+def test_a_variant_is_the_same_model(engine: Engine) -> None:
+    other = changed(engine, lambda profile: profile)
+    assert other.denoiser is engine.denoiser
+    assert other.run(REQUEST).texts == engine.run(REQUEST).texts
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_greedy_decoding_is_that_of_the_whole_sequence(cached: bool) -> None:
+    denoiser = tiny.denoiser(PrefixCache(1 << 26) if cached else None)
+    net = tiny.model()
+    # Longer than the sliding window, so that its mask counts.
+    prompt = [2, *tiny.tokens().encode(tiny.SOURCE)[:300]]
+    made = greedy.decode(denoiser, prompt, 290, most=6, ends=frozenset())
+    again = greedy.decode(denoiser, prompt, 290, most=6, ends=frozenset())
+    assert again == made
+    ids = list(prompt)
+    for token, logprob in zip(made.ids, made.logprobs, strict=True):
+        masks = causal_masks(len(ids), net.config.text_config.sliding_window, torch.device("cpu"))
+        with torch.inference_mode():
+            at = torch.arange(len(ids))[None]
+            hidden = forward.encode(net, torch.tensor([ids]), at, masks, forward.KeyValues())
+            scores = forward.logits(net, hidden[0, -1])
+            scores[:8] = float("-inf")
+        assert token == int(scores.argmax())
+        assert logprob == pytest.approx(float(scores.log_softmax(-1)[token]), abs=1e-3)
+        ids.append(token)
+    stopped = greedy.decode(denoiser, prompt, 290, most=6, ends=frozenset({made.ids[2]}))
+    assert (stopped.ids, stopped.ended) == (made.ids[: made.ids.index(made.ids[2])], True)
+
+
+def test_fill_in_the_middle_asks_as_it_was_trained(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[int], int]] = []
+    decode = greedy.decode
+
+    def noted(denoiser, prompt, stable, most, ends):
+        asked.append((list(prompt), stable))
+        return decode(denoiser, prompt, stable, most, ends)
+
+    monkeypatch.setattr(greedy, "decode", noted)
+    rival = greedy.FillInTheMiddle(engine)
+    rival.prepare(REQUEST)
+    assert rival(REQUEST).texts
+    prompt, stable = asked[0]
+    encode = engine.tokens.encode
+    before = encode(PREFIX) + encode("        self.size =")
+    suffix = [*encode("\n        return self\n"), fim.END]
+    assert prompt == fim.question(before, suffix)
+    assert prompt[:stable] == [2, 4, *encode(PREFIX)]
+
+
+def test_several_holes_are_not_for_everybody(engine: Engine) -> None:
+    two = Infill(0, "", "", (Slot(4), Fixed(" = "), Slot(4), Fixed("\n")))
+    with pytest.raises(Unfillable):
+        greedy.Causal(engine)(two)

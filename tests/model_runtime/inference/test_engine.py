@@ -1,0 +1,248 @@
+"""One fill end to end inside the worker, on a tiny random model: mechanics, not quality."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.hole_length import CandidateLengths
+from model_runtime.diffusion.interface import DenoiseError, Guess, OutOfMemory
+from model_runtime.inference import candidates
+from model_runtime.inference.engine import Engine, Fill
+from model_runtime.local.kv_cache import PrefixCache
+from model_runtime.prompting.layout import Tokens
+from model_runtime.protocol import MOST_STEPS, Fixed, Infill, Slot
+from model_runtime.retrieval.reranker import Calibration
+from model_runtime.retrieval.retriever import Draft
+from tests.support import tiny
+
+REQUEST = Infill(
+    id=1, document="d", prefix="def f():\n", canvas=(Fixed("    x = "), Slot(8), Fixed("\n")), seed=3
+)
+
+
+def engine() -> Engine:
+    return Engine("tiny", tiny.denoiser(), tiny.tokens())
+
+
+def run(fill, finish_after: int | None = None) -> tuple[Fill, int]:
+    """Drive to the end; (answer, steps seen)."""
+    seen = 0
+    command = None
+    while True:
+        try:
+            fill.send(command)
+        except StopIteration as stop:
+            return stop.value, seen
+        seen += 1
+        command = "finish" if finish_after == seen else None
+
+
+def test_a_fill_ends_with_one_text_per_hole() -> None:
+    answer, seen = run(engine().fill(REQUEST))
+    assert answer.complete
+    assert seen == answer.steps <= tiny.STEPS.policy.max_steps
+    assert len(answer.texts) == 1
+    assert 0 <= answer.confidence <= 1
+
+
+def test_a_fill_is_repeatable_for_a_seed() -> None:
+    assert run(engine().fill(REQUEST))[0].texts == run(engine().fill(REQUEST))[0].texts
+
+
+def test_finish_returns_the_best_so_far() -> None:
+    answer, seen = run(engine().fill(REQUEST), finish_after=1)
+    assert (answer.steps, seen, answer.complete) == (1, 1, False)
+
+
+def test_drafts_cost_nothing_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = engine()
+    decoded: list[Sequence[int]] = []
+    monkeypatch.setattr(target.tokens, "decode", lambda ids: decoded.append(ids) or "")
+    steps = target.fill(REQUEST)
+    step = next(steps)
+    assert decoded == []
+    assert step.texts() == ("",)
+    assert len(decoded) == 1
+    steps.close()
+
+
+def test_what_a_step_finds_and_leaves_on_the_canvas() -> None:
+    """The picture of a fill is made of it: every step finds what the one before left, and noise elsewhere."""
+    target, seen = engine(), []
+    request = msgspec.structs.replace(REQUEST, canvas=(Fixed("x = "), Slot(6), Fixed("\ny = "), Slot(4)))
+    fill = target.fill(request)
+    with contextlib.suppress(StopIteration):
+        while True:
+            step = next(fill)
+            seen.append((step.texts(), step.tokens()))
+    assert len(seen) > 1
+    for texts, pieces in seen:
+        assert [piece.text for piece in pieces if piece.state == "pinned"] == ["x = ", "\ny = "]
+        assert all(piece.logprob <= 0 for piece in pieces)
+        holes = [piece for piece in pieces if piece.state != "pinned"]
+        assert len(holes) == 6 + 1 + 4 + 1  # each with room for its end
+        written = "".join(piece.text for piece in holes)
+        assert written.startswith(texts[0])
+        assert any(piece.state == "accepted" for piece in holes)
+    for (_, pieces), (_, later) in itertools.pairwise(seen):
+        for piece, after in zip(pieces, later, strict=True):
+            if piece.state == "accepted":
+                assert after.before == piece.text
+
+
+def test_a_denoiser_that_does_not_tell_its_steps() -> None:
+    target = engine()
+    told = target.denoiser.denoise
+
+    def quiet(*args):
+        for proposal in told(*args):
+            yield dataclasses.replace(proposal, seen=None)
+
+    target.denoiser.denoise = quiet
+    assert next(target.fill(REQUEST)).tokens() == ()
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(None, 4), (1, 1), (3, 3), (6, 6), (10_000, MOST_STEPS)])
+def test_a_request_chooses_how_many_steps(steps: int | None, taken: int) -> None:
+    target = engine()
+    target.tokens.profile = dataclasses.replace(
+        target.tokens.profile,
+        policy=dataclasses.replace(
+            target.tokens.profile.policy, stop=lambda before, after, _: after.finished
+        ),
+    )
+    answer, seen = run(target.fill(msgspec.structs.replace(REQUEST, steps=steps)))
+    assert (answer.steps, seen, answer.complete) == (taken, taken, True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (Infill(id=1, document="d", prefix="", canvas=(Fixed("x"),)), "invalid"),
+        (Infill(id=1, document="d", prefix="", canvas=(Slot(4),), steps=0), "invalid"),
+        (Infill(id=1, document="d", prefix="", canvas=(Slot(47), Fixed("x"), Slot(47))), "invalid"),
+    ],
+)
+def test_an_impossible_request_is_unfillable(request_: Infill, reason: str) -> None:
+    with pytest.raises(Unfillable) as caught:
+        next(engine().fill(request_))
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("error", [DenoiseError("not numbers"), OutOfMemory("too large")])
+def test_a_failing_model_is_unfillable(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(prompt):
+        raise error
+
+    target = engine()
+    monkeypatch.setattr(target.denoiser, "prefill", fail)
+    with pytest.raises(Unfillable) as caught:
+        next(target.fill(REQUEST))
+    assert caught.value.reason == "failed"
+
+
+def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
+    tokens = tiny.tokens()
+    ids, logprobs = [9, 3, 3, 3, 3, 3, 3, 3, 3], [0.0, 0.0, *[-9.0] * 7]
+    assert candidates.joint(tokens, tokens.lay(REQUEST), ids, logprobs) == 1.0
+
+
+def test_several_holes_give_several_texts() -> None:
+    request = Infill(
+        id=1, document="d", prefix="", canvas=(Fixed("a = "), Slot(4), Fixed("\nb = "), Slot(6), Fixed("\n"))
+    )
+    answer, _ = run(engine().fill(request))
+    assert len(answer.texts) == 2
+
+
+def test_candidates_come_deduplicated_and_without_the_answer() -> None:
+    answer, _ = run(engine().fill(msgspec.structs.replace(REQUEST, candidates=4)))
+    texts = [answer.texts, *(each.texts for each in answer.alternatives)]
+    assert 2 <= len(texts) <= 4
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_draft_the_model_likes_is_the_answer() -> None:
+    """With weights that trust agreement alone, the retrieved continuation wins the ranking."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    prefix = "total = price * count\n" * 3
+    request = Infill(id=1, document="d", prefix=prefix, canvas=(Fixed("total = price"), Slot(8), Fixed("\n")))
+    answer, _ = run(target.fill(request))
+    assert answer.texts == (" * count",)
+    assert answer.sources == ("draft",)
+    assert answer.confidence > 0.9
+
+
+def test_typing_through_the_last_fill_offers_its_rest() -> None:
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"near": 9.0}))
+    target._previous["d"] = ("x = ", "alpha + beta")
+    request = Infill(id=1, document="d", prefix="", canvas=(Fixed("x = alp"), Slot(8), Fixed("\n")))
+    assert run(target.fill(request))[0].texts == ("ha + beta",)
+
+
+def test_new_lines_ride_on_the_canvas_until_there_is_time() -> None:
+    target = Engine("tiny", tiny.denoiser(PrefixCache(1 << 30)), tiny.tokens())
+    run(target.fill(REQUEST))
+    longer = msgspec.structs.replace(REQUEST, prefix=REQUEST.prefix + "    y = 1\n")
+    run(target.fill(longer))
+    full = target.tokens.lay(longer).prompt
+    assert target.denoiser.cached(full) < len(full)
+    target.idle()
+    assert target.denoiser.cached(full) == len(full)
+
+
+def test_lengths_that_look_wrong_are_dropped_after_one_step() -> None:
+    profile = dataclasses.replace(tiny.STEPS, length=CandidateLengths((2, 4, 8), survivors=2))
+    target = Engine("tiny", tiny.denoiser(profile=profile), Tokens(tiny.tokenizer(), profile))
+    seen: list[int] = []
+    original = target._draft_texts
+    target._draft_texts = lambda layout, p: seen.append(len(p.rows)) or original(layout, p)
+    steps = target.fill(REQUEST)
+    for _ in range(2):
+        next(steps).texts()
+    assert seen == [3, 2]
+
+
+def test_out_of_memory_halves_the_batch_and_then_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = engine()
+    original, tried = target.denoiser.denoise, []
+
+    def limited(prompt, rows, policy, seed, most=2):
+        tried.append(len(rows))
+        if len(rows) > most:
+            raise OutOfMemory("too large")
+        return (yield from original(prompt, rows, policy, seed))
+
+    monkeypatch.setattr(target.denoiser, "denoise", limited)
+    answer, _ = run(target.fill(msgspec.structs.replace(REQUEST, candidates=8)))
+    assert tried == [8, 4, 2]
+    assert answer.complete
+    monkeypatch.setattr(target.denoiser, "denoise", functools.partial(limited, most=0))
+    with pytest.raises(Unfillable, match="too large"):
+        next(target.fill(REQUEST))
+
+
+def test_asking_again_gives_the_same_answer() -> None:
+    """What was answered last must not count as evidence for or against itself."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    prefix = "total = price * count\n" * 3
+    request = Infill(id=1, document="d", prefix=prefix, canvas=(Fixed("total = price"), Slot(8), Fixed("\n")))
+    answers = [run(target.fill(request))[0] for _ in range(3)]
+    assert {(a.texts, a.confidence) for a in answers} == {((" * count",), answers[0].confidence)}
+
+
+def test_a_text_found_twice_keeps_the_better_evidence() -> None:
+    tokens = tiny.tokens()
+    weak, strong = Draft("x", 1, False, 0), Draft("x", 30, False, 9)
+    guess = Guess([], [])
+    for drafts in ([weak, strong], [strong, weak]):
+        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), guess, drafts)
+        assert (found.draft, found.votes) == (strong, 2)

@@ -1,0 +1,112 @@
+"""A stand-in for an OpenAI-compatible server: endpoints as `--has` says, answers as the test has set them.
+
+`python -m tests.support.text_server --has fim,chat` prints its port; `POST /answers [text, ...]` sets what the next
+requests get, the last one for ever. Real servers are in `test_text_servers.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from . import faulty_server
+
+PATHS = {"/v1/fim/completions": "fim", "/v1/completions": "suffix", "/v1/chat/completions": "chat"}
+LOGPROB = -0.1  # of each piece
+
+
+class Server(faulty_server.Server):
+    def __init__(self, args: argparse.Namespace) -> None:
+        super().__init__(Handler, args)
+        self.has = set(args.has.split(","))
+        self.logprobs = not args.no_logprobs
+        self.pause_s = args.pause
+        self.blind = args.blind
+        self.answers = ["1"]
+
+
+class Handler(faulty_server.Handler):
+    server: Server
+
+    def do_POST(self) -> None:
+        if self.path == "/answers":
+            self.server.answers = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.answer(200, {})
+        else:
+            super().do_POST()
+
+    def respond(self, body: Any) -> None:
+        kind = PATHS.get(self.path)
+        if kind not in self.server.has:
+            self.refuse(404, "Not Found")
+        elif body.get("logprobs") and not self.server.logprobs:
+            self.refuse(400, f"logprobs is not supported; the request was {body}")
+        elif ("messages" in body) != (kind == "chat") or ("suffix" in body) == (kind == "chat"):
+            self.refuse(422, "missing field")
+        elif (images := seen(body)) is None:
+            self.refuse(422, "content parts are text, or image_url with a data URL")
+        elif images and self.server.blind:
+            self.refuse(self.server.blind, "image input is not supported")
+        elif not body.get("stream"):
+            self.answer(200, {"choices": [self.choice(kind, "x", body, stream=False)]})
+        else:
+            answers = self.server.answers
+            text = answers.pop(0) if len(answers) > 1 else answers[0]
+            cut = self.server.fault == "cut stream"
+            self.events(self.pieces(kind, text[: len(text) // 2] if cut else text, body, cut), done=not cut)
+
+    def pieces(self, kind: str, text: str, body: dict[str, Any], cut: bool) -> Iterator[Any]:
+        for start in range(0, len(text), 4):
+            time.sleep(self.server.pause_s)
+            yield {"choices": [self.choice(kind, text[start : start + 4], body, stream=True)]}
+        if self.server.fault == "error in stream":
+            yield {"error": {"message": "the engine is dead"}}
+        elif not cut:
+            yield {"choices": [self.choice(kind, "", body, stream=True) | {"finish_reason": "stop"}]}
+            yield {"choices": [], "usage": {"total_tokens": 1}}
+
+    def choice(self, kind: str, text: str, body: dict[str, Any], stream: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {"index": 0, "finish_reason": None if stream else "stop"}
+        if kind == "chat":
+            found["delta" if stream else "message"] = {"role": "assistant", "content": text}
+        else:
+            found["text"] = text
+        if body.get("logprobs"):
+            values = [LOGPROB] if text else []
+            chat = {"content": [{"token": "?", "logprob": value} for value in values]}
+            found["logprobs"] = chat if kind == "chat" else {"token_logprobs": values, "tokens": ["?"]}
+        return found
+
+
+def seen(body: dict[str, Any]) -> int | None:
+    """How many images a request shows; None where its messages are not as OpenAI has them."""
+    count = 0
+    for message in body.get("messages", []):
+        parts = message["content"]
+        for part in [] if isinstance(parts, str) else parts:
+            if part.keys() == {"type", "text"} and part["type"] == "text" and isinstance(part["text"], str):
+                continue
+            if part.keys() != {"type", "image_url"} or part["type"] != "image_url":
+                return None
+            start, _, data = part["image_url"]["url"].partition(";base64,")
+            if not start.startswith("data:image/") or not base64.b64decode(data, validate=True):
+                return None
+            count += 1
+    return count
+
+
+def main() -> None:
+    parser = faulty_server.arguments()
+    parser.add_argument("--has", default="fim,suffix,chat")
+    parser.add_argument("--no-logprobs", action="store_true")
+    parser.add_argument("--blind", type=int, default=0, help="status that refuses images")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each piece of a stream")
+    faulty_server.serve(Server(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""A stand-in for `vllm serve`: a real HTTP server process with vLLM's rules (`vllm_rules`) and sampler
+(`vllm_sampler`), over a model folder of ours. `python -m tests.support.vllm_server --model embedded` prints its port.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from tests.support.paths import EMBEDDED
+from tests.support.vllm_rules import Accepted, Invalid, Served, accept
+
+from . import faulty_server
+
+CANVAS = 32  # of a chat's
+
+
+class Server(faulty_server.Server):
+    def __init__(self, args: argparse.Namespace) -> None:
+        super().__init__(Handler, args)
+        self.folder = EMBEDDED if args.model == "embedded" else Path(args.model)
+        self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        vocabulary = json.loads((self.folder / "config.json").read_bytes())["text_config"]["vocab_size"]
+        self.served = Served(args.canvas or None, vocabulary, max_steps=args.steps, model_len=args.model_len)
+        self.pins = args.pins
+        self.lock = threading.Lock()
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    @functools.cached_property
+    def denoiser(self) -> Any:
+        """Loaded when the first request is valid: what is refused needs no torch."""
+        import torch
+
+        from model_runtime.loading import model
+        from model_runtime.protocol import Choice
+
+        torch.set_num_threads(1)
+        return model.load(Choice(model=str(self.folder), device="cpu")).denoiser
+
+    def noise(self, width: int) -> list[int]:
+        return [random.randrange(self.served.vocabulary) for _ in range(width)]
+
+
+class Handler(faulty_server.Handler):
+    server: Server
+
+    def card(self) -> dict[str, Any]:
+        return super().card() | {"root": None, "max_model_len": self.server.served.model_len}
+
+    def respond(self, body: Any) -> None:
+        if self.path == "/tokenize":
+            self.answer(200, {"tokens": self.server.encode(body["prompt"])})
+        elif self.path == "/v1/completions":
+            self.complete(body)
+        elif self.path == "/v1/chat/completions":
+            self.chat(body)
+        else:
+            self.refuse(404, "Not Found")
+
+    def complete(self, body: dict[str, Any]) -> None:
+        if self.server.fault == "old":  # an autoregressive model, or a vLLM before 0.31
+            body["vllm_xargs"] = {}
+        try:
+            asked = accept(body, self.server.served)
+        except Invalid as error:
+            self.refuse(400, str(error))
+            return
+        with self.server.lock:
+            choices = [self.choice(i, prompt, asked) for i, prompt in enumerate(asked.prompts)]
+            if asked.prompt_logprobs is not None:
+                self.score(asked.prompts, choices)
+        usage = {"prompt_tokens": 1, "total_tokens": 1, "completion_tokens": 1}
+        self.answer(200, {"id": "c", "model": self.server.name, "choices": choices, "usage": usage})
+
+    def choice(self, index: int, prompt: list[int], asked: Accepted) -> dict[str, Any]:
+        server = self.server
+        if server.fault == "old":
+            return {
+                "index": index,
+                "text": "x",
+                "token_ids": [9],
+                "finish_reason": "length",
+                "logprobs": None,
+            }
+        from tests.support.vllm_sampler import denoised
+
+        seed = asked.seed or server.noise(asked.width)
+        ids, logp = denoised(
+            server.denoiser, prompt, seed, asked.pinned, asked.steps, server.served.max_steps, server.pins
+        )
+        ids = ids[: asked.max_tokens]
+        choice: dict[str, Any] = {"index": index, "text": server.tokenizer.decode(ids), "token_ids": ids}
+        choice["finish_reason"], choice["logprobs"] = "length", None
+        if asked.logprobs is not None:
+            top = [{t: float(row[t]) for t in row.topk(asked.logprobs).indices.tolist()} for row in logp]
+            said = [each | {t: float(row[t])} for each, row, t in zip(top, logp, ids, strict=False)]
+            choice["logprobs"] = {
+                "tokens": [f"token_id:{t}" for t in ids],
+                "token_logprobs": [each[t] for each, t in zip(said, ids, strict=True)],
+                "top_logprobs": [{f"token_id:{t}": lp for t, lp in each.items()} for each in said],
+                "text_offset": [0] * len(ids),
+            }
+        return choice
+
+    def score(self, prompts: list[list[int]], choices: list[dict[str, Any]]) -> None:
+        from tests.support.vllm_sampler import causal
+
+        for choice, prompt, values in zip(
+            choices, prompts, causal(self.server.denoiser, prompts), strict=True
+        ):
+            choice["prompt_logprobs"] = [
+                None if lp is None else {str(t): {"logprob": lp, "rank": 1, "decoded_token": "?"}}
+                for t, lp in zip(prompt, values, strict=True)
+            ]
+
+    def chat(self, body: dict[str, Any]) -> None:
+        """The text is whatever the small model writes."""
+        if {"seed", "response_format"} & set(body) or body.get("temperature", 1.0) != 1.0:
+            self.refuse(400, "not yet supported with diffusion models.")
+        elif body.get("stream"):
+            self.events(self.canvases(body))
+        else:
+            (said,) = (event["choices"][0].pop("delta") for event in self.canvases(body | {"max_tokens": 1}))
+            self.answer(200, {"choices": [{"index": 0, "message": said, "finish_reason": "length"}]})
+
+    def canvases(self, body: dict[str, Any]) -> Iterator[Any]:
+        """One after the other, each as soon as it is done."""
+        from tests.support.vllm_sampler import denoised
+
+        said = "".join(message["content"] for message in body["messages"])
+        prompt = [2, *self.server.encode(said)][-512:]
+        count = -(-body["max_tokens"] // CANVAS)
+        for number in range(count):
+            noise = self.server.noise(CANVAS)
+            with self.server.lock:
+                ids, _ = denoised(self.server.denoiser, prompt, noise, [], 4, 4, self.server.pins)
+            prompt += ids
+            reason = "length" if number == count - 1 else None
+            said = {"content": self.server.tokenizer.decode(ids)}
+            yield {"choices": [{"index": 0, "delta": said, "finish_reason": reason}]}
+
+
+def main() -> None:
+    parser = faulty_server.arguments()
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--canvas", type=int, default=256, help="0: not told")
+    parser.add_argument("--model-len", type=int, default=4096)
+    parser.add_argument("--steps", type=int, default=48)
+    parser.add_argument("--pins", choices=("embedding", "zero"), default="zero")
+    faulty_server.serve(Server(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
