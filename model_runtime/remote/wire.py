@@ -1,4 +1,4 @@
-"""What vLLM's `/v1/completions` is asked for a diffusion model, and what it answers. Token ids, no text.
+"""Requests to vLLM's `/v1/completions` for a diffusion model, and its answers. Token ids only, no text.
 
 The fields are those of vLLM 0.33 (`vllm/utils/diffusion.py`, `entrypoints/openai/completion/protocol.py`);
 `tests/support/vllm_rules.py` holds them to that.
@@ -15,14 +15,14 @@ import msgspec
 COMPLETIONS = "/v1/completions"
 MODELS = "/v1/models"
 TOKENIZE = "/tokenize"
-TOP = 16  # likeliest tokens that come back for each position; vLLM allows 20 unless told otherwise
+TOP = 16  # how many of the likeliest tokens come back for each position; by default vLLM allows up to 20
 _TOKEN = re.compile(r"token_id:(\d+)")
 _SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d+) ids")
 
 
 class Served(msgspec.Struct):
     id: str
-    root: str | None = None  # what it was loaded from
+    root: str | None = None  # the id or folder that it was loaded from
     max_model_len: int | None = None
 
 
@@ -56,7 +56,8 @@ class Completion(msgspec.Struct):
 
 
 def _request(model: str, prompt: Any, max_tokens: int, xargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a diffusion model accepts: temperature 1 and the like, whatever the server's defaults are."""
+    """With the only sampling parameters that vLLM accepts for a diffusion model; the server's defaults may be
+    others."""
     return {
         "model": model,
         "prompt": prompt,
@@ -73,7 +74,8 @@ def _request(model: str, prompt: Any, max_tokens: int, xargs: Mapping[str, Any])
 def fill(
     model: str, prompt: Sequence[int], canvas: Sequence[int], pinned: Sequence[int], steps: int
 ) -> dict[str, Any]:
-    """Denoise one canvas for at most `steps` steps and read all of it."""
+    """A request to denoise one canvas for at most `steps` steps and return all of it. `pinned`: positions on
+    the canvas."""
     xargs = {
         "diffusion_canvas_length": len(canvas),
         "diffusion_seed_canvas": list(canvas),
@@ -86,26 +88,26 @@ def fill(
 
 
 def score(model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """The causal log-probabilities of prompts. Something has to be generated: the narrowest canvas, one
-    step. Not an empty `diffusion_pinned`, which would want a seed."""
+    """A request for the causal log-probabilities of prompts. vLLM must also generate something: the narrowest
+    canvas, for one step. There is no `diffusion_pinned`, as even an empty one requires a seed canvas."""
     xargs = {"diffusion_canvas_length": 1, "diffusion_max_steps": 1, "diffusion_read_only": 1}
     return _request(model, [list(prompt) for prompt in prompts], 1, xargs) | {"prompt_logprobs": 0}
 
 
 def probe(model: str, prompt: Sequence[int]) -> dict[str, Any]:
-    """What a vLLM with the diffusion fields refuses before it reaches the model, naming the canvas it serves;
-    one without ignores the fields and answers."""
+    """An invalid request. A vLLM with the diffusion fields refuses it before it reaches the model, and names
+    the width of its canvas; one without them ignores the fields and answers."""
     return _request(model, list(prompt), 1, {"diffusion_seed_canvas": [0], "diffusion_max_steps": 0})
 
 
 def served_canvas(said: str) -> int | None:
-    """The width in a refusal of `probe`; None where the server was not told one."""
+    """The canvas width in the refusal of a `probe`; None where the server was started without one."""
     found = _SERVED_CANVAS.search(said)
     return int(found[1]) if found else None
 
 
 def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | None:
-    """For each canvas position the likeliest tokens with their log-probabilities; None where the answer is
+    """For each canvas position, token id -> log-probability of the likeliest tokens. None where the answer is
     not a canvas of that width."""
     if len(completion.choices) != 1:
         return None
@@ -129,7 +131,7 @@ def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | No
 
 
 def scores(completion: Completion, prompts: Sequence[Sequence[int]]) -> list[list[float]] | None:
-    """The log-probability of each token of each prompt but the first; None where they are not all there."""
+    """For each prompt, the log-probability of each token but the first. None where any is missing."""
     choices = sorted(completion.choices, key=lambda choice: choice.index)
     if len(choices) != len(prompts):
         return None

@@ -1,8 +1,8 @@
 """What vLLM 0.33 accepts of a `/v1/completions` request for a diffusion model, rule for rule, in our words.
 
 Read in its wheel: `utils/diffusion.py`, `sampling_params.py` (`_validate_diffusion`, `_validate_logprobs`),
-`entrypoints/openai/completion/protocol.py`, `v1/core/sched/diffusion_scheduler.py`. One thing is stricter: a
-field that this project does not send on purpose is refused, as vLLM would ignore a misspelt one.
+`entrypoints/openai/completion/protocol.py`, `v1/core/sched/diffusion_scheduler.py`. It is stricter in one
+thing: unknown fields are refused. vLLM would ignore a misspelt one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class Served:
-    canvas: int | None  # as --diffusion-config says
+    canvas: int | None  # tokens, from --diffusion-config; None: started without
     vocabulary: int
     model_len: int = 4096
     max_logprobs: int = 20
@@ -49,7 +49,7 @@ class Accepted:
 
 
 def accept(body: dict[str, Any], served: Served) -> Accepted:
-    """Raises Invalid, with vLLM's message where it counts."""
+    """The request with its defaults filled in. Raises Invalid, with vLLM's own message where it matters."""
 
     def check(valid: bool, message: str, parameter: str = "") -> None:
         if not valid:
@@ -144,7 +144,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
         "diffusion_constrained needs logprob_token_ids: they are the allowed set.",
         "extra_args",
     )
-    # What is valid can still end the engine: nothing but its own default is known to it then.
+    # A request that passes the rules can still end the engine: without a width it assumes its default.
     check(expected is not None or seed is None, "the engine is dead: a canvas of another length than 32")
     width = expected or 32
     max_tokens = body.get("max_tokens") or 16

@@ -1,8 +1,8 @@
 """vLLM 0.33's denoising of one canvas (its `diffusion_gemma.py`), for a model of ours on the CPU.
 
-Unlike our own denoiser it counts pinned positions in the entropy budget and the stop test, and gives them
-no self-conditioning. `pins="embedding"` gives them their own embedding instead, as ours does: then one step
-is the same computation on both sides.
+Unlike our own denoiser, vLLM counts pinned positions in the entropy budget and the stop test, and gives them
+no self-conditioning. With `pins="embedding"` they get their own embedding, as in ours: then one step is the
+same computation on both sides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def denoised(
     most: int,
     pins: Pins,
 ) -> tuple[list[int], Tensor]:
-    """(the argmax canvas, log-probabilities at temperature 1 [C, V])."""
+    """(the argmax canvas, log-probabilities at temperature 1 [C, V]). `most`: the number of steps that the
+    temperature schedule is made for."""
     model = denoiser.model
     known = torch.zeros(len(seed), dtype=torch.bool)
     known[list(pinned)] = True
@@ -65,8 +66,8 @@ def denoised(
 
 
 def causal(denoiser: LocalDenoiser, prompts: Sequence[Sequence[int]]) -> list[list[float | None]]:
-    """Each prompt token's log-probability given those before it; vLLM has none for the first. What the
-    prompts share is encoded once, for the test's sake."""
+    """Each prompt token's log-probability given those before it; as in vLLM, None for the first. A prefix
+    that the prompts share is encoded once, to save time."""
     same = takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))
     shared = min(len(list(same)), min(map(len, prompts)) - 1)
     stem = list(prompts[0][:shared])
