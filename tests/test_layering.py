@@ -203,7 +203,8 @@ def test_nothing_that_runs_code_from_a_model_folder() -> None:
 
 
 def test_packages_import_in_one_order() -> None:
-    """Also inside functions and under TYPE_CHECKING: who needs a name from above stands on the wrong floor."""
+    """Also inside functions and under TYPE_CHECKING: who needs a name from above stands on the wrong
+    floor."""
     up = []
     for found in IMPORTS:
         here, there = floor(found.importer), floor(own_module(found.target) or "")

@@ -1,4 +1,4 @@
-"""The engine's expected failures, which the layers above must tell apart, and what is told of others.
+"""The engine's expected failures, as exceptions that the daemon turns into refusals; and how bugs are logged.
 
 No torch: the scheduler imports this, the engine raises it.
 """

@@ -1,4 +1,4 @@
-"""What a fill is to those who drive it: a step after a step, then the result."""
+"""What a fill yields to its caller: a `Step` after each denoise step, then a `Fill`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One fill, from request to text: lay out, prefill, denoise, rank, read the holes back.
 
-Owns the order of these steps and the clock; the worker's scheduler drives it a step at a time.
+Owns the order of these steps and the clock; the worker's scheduler drives it a step at a time. A little
+long, because the order of a fill is easier to follow in one place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One step of a fill as somebody watches it: what is on the canvas, in pieces of text. Decides nothing."""
+"""A denoise step for display: the canvas as pieces of text with their states. Decides nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What torch can compute on here, and how much memory that has. As a program, `python -m
-model_runtime.loading.devices [MODEL]`, it prints it as JSON, for `infill-ls doctor`; with a model, also `model`: its
-`folder`, its `parameters`, its bytes on `disk` and those it `needs` by quantisation in bf16, or the `problem`
-with it.
+"""The devices that torch can compute on here, and their memory.
+
+As a program, `python -m model_runtime.loading.devices [MODEL]`, it prints them as JSON for `infill-ls
+doctor`. With a model there is also `model`: its `folder`, its `parameters`, its bytes on `disk`, those that
+it `needs` for each quantisation, or the `problem` with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
 `auto` means comes first. Whatever goes wrong is `error`.

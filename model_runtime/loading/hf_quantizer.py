@@ -1,8 +1,8 @@
 """Packing a checkpoint while transformers loads it, one tensor after another.
 
 transformers' own ways of quantising on the fly leave the experts as they are, nine tenths of this model:
-they know linear layers only. This one is registered with it as a quantiser of its own (`packed` has the
-arithmetic). What comes quantised already says so in its config.json and is not our business.
+they know linear layers only. This one is registered with it as a quantiser of its own (`quantized_layers`
+has the arithmetic). What comes quantised already says so in its config.json and is not our business.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from model_runtime.network import quantized_layers
+
 FILE = "model.int8.safetensors"
 _SCALE = ".int8_scale"  # suffix of a matrix's scales
 
@@ -24,16 +26,17 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if weight.ndim < 2:
             packed[name] = weight.float().contiguous()
             continue
-        scale = weight.float().abs().amax(-1, keepdim=True).clamp_min(1e-12) / 127
-        packed[name] = (weight.float() / scale).round().to(torch.int8).contiguous()
-        packed[name + _SCALE] = scale
+        small, packed[name + _SCALE] = quantized_layers.pack(weight, "int8")
+        packed[name] = small.contiguous()
     return packed
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """fp32 weights; off by at most half a scale."""
     return {
-        name: value * packed[name + _SCALE] if name + _SCALE in packed else value
+        name: quantized_layers.unpack(value, packed[name + _SCALE], torch.float32)
+        if name + _SCALE in packed
+        else value
         for name, value in packed.items()
         if not name.endswith(_SCALE)
     }

@@ -1,6 +1,7 @@
 """Loading a `DiffusionGemmaForBlockDiffusion`: device, dtype, quantisation, experts, adapter, tied weights.
 
-Safetensors only, no remote code. Whether it fits is computed before anything is loaded (`fitting`).
+Safetensors only, no remote code. Whether it fits is computed before anything is loaded
+(`network/memory_budget`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """The local denoiser: a loaded DiffusionGemma on this machine's CPU or GPU.
 
-Prefix cache, canvas passes, the loop around `denoise`, causal scoring. Knows ids and tensors, not text,
-and not how the model was loaded (`model`). Ids from the vocabulary's size on stand for the soft tokens of
-images that it was shown (`images`).
+It encodes prompts through the cache, runs the sampler's loop over canvas passes, and scores texts causally.
+Knows ids and tensors, not text, and not how the model was loaded. Ids from the vocabulary's size on stand
+for the soft tokens of images that it was shown (`network/vision`).
+
+Longer than most modules because the four share the model, its cache and its static shapes, and nothing else
+needs them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much memory a model takes, before anything is loaded, and which option would fit.
 
-Arithmetic over the shapes in a checkpoint's files; no tensors. What is counted here is what `packed`,
-`denoise` and `local` do, and tests hold the one against the other.
+Arithmetic over the shapes in a checkpoint's files; no tensors. What is counted here is what
+`quantized_layers`, `denoise` and `local` do, and tests hold the one against the other.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The network of a small DiffusionGemma for text on a CPU, without transformers, which takes 150 MB and two
 seconds to load.
 
-The modules that `forward` runs, named as in `DiffusionGemmaForBlockDiffusion`: fp32, every expert active, no
+The layers that `forward` runs, named as in `DiffusionGemmaForBlockDiffusion`: fp32, every expert active, no
 vision tower. Encoder and decoder share all weights but the scalar of each layer. Tests hold its results to
-those of the stock class. Anything that it does not know makes `suits` false, and the stock class is loaded.
+those of the stock class. For anything that it does not know `suits` is false, and the stock class is
+loaded. One network, so one module, although it is long.
 """
 
 from __future__ import annotations

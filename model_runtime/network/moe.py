@@ -1,4 +1,4 @@
-"""How the experts of a model are computed: the implementations that transformers has not, and the choice."""
+"""How a model's experts are computed: kernels that transformers lacks, and which suits which device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request as something said to a model that follows instructions, and the start of its answer.
+"""Turns a request into a chat prompt for a model that follows instructions, and into the start of its answer.
 
 A hole is asked for as an answer that begins with the text before it: the user's turn shows the file with
 the hole, the model's turn opens with the lines before the cursor's line, and head, hole, suffix and the end

@@ -1,4 +1,4 @@
-"""The ids around what a user says to a model that follows instructions, by its own chat template.
+"""The ids that a model's chat template puts around a user's message.
 
 The template is rendered once with a mark in the user's place and taken apart there. Knows the files of a
 checkpoint, not what is said.

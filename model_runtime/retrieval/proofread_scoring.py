@@ -1,4 +1,4 @@
-"""Is what is written likely where it stands? The other readings compete with it for its place.
+"""How likely a written word is where it stands, compared with other readings of the same place.
 
 The denoiser and the retrieval propose what they would write there, seeing both sides; the causal encoder
 scores each proposal, and what stands there, together with the known text that follows. A reading that makes

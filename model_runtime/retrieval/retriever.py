@@ -6,7 +6,7 @@ the longer they agree, the better. *By analogy*: another line has the same shape
 names (`self.price = price` for `self.quantity = `); its continuation is taken with the names replaced.
 
 Pure text, no model. Nothing found here is offered as it is: drafts are ranked against the model's own
-fills by the model (`rank`).
+fills by the model (`reranker`).
 """
 
 from __future__ import annotations

@@ -84,13 +84,13 @@ def test_a_configuration_without_a_text_model_does_not_suit() -> None:
 
 @pytest.mark.parametrize("wrong", ["missing", "shape"])
 def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    weights = model.int8.load(EMBEDDED_FOLDER)
+    weights = model.int8_file.load(EMBEDDED_FOLDER)
     name = "model.encoder.language_model.layers.0.mlp.up_proj.weight"
     if wrong == "missing":
         del weights[name]
     else:
         weights[name] = weights[name][1:]
-    monkeypatch.setattr(model.int8, "load", lambda folder: weights)
+    monkeypatch.setattr(model.int8_file, "load", lambda folder: weights)
     with pytest.raises(ModelError, match="cannot be loaded"):
         model.load(EMBEDDED)
 
