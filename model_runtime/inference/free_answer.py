@@ -1,9 +1,10 @@
 """A whole answer, canvas after canvas: denoise one, add it to the prompt, go on until the answer ends.
 
 Each canvas is denoised from noise and, where the old text fits on the first one, from the old text as well,
-both rows in one batch. Which one is taken is decided by a score: the causal encoder's mean log-probability
-of a row's tokens up to its end, or the denoiser's own where the encoder cannot be asked. A row that is the
-old text again loses against one that is not, since what stands in the prompt is always likely. A model that thinks gets canvases for that first.
+both rows in one batch. Which one is taken is decided by a score: the causal encoder's mean log-probability of
+a row's tokens up to its end, or the denoiser's own where the encoder cannot be asked. A row that is the old
+text again loses against one that is not, since what stands in the prompt is always likely. A model that
+thinks gets canvases for that first.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from model_runtime.remote import wire
-from model_runtime.remote.faults import Fault
+from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
 
 Kind = Literal["canvas", "fim", "suffix", "chat"]
@@ -104,12 +104,12 @@ async def _check_canvas(http: Http, url: str, model: str, needs: Needs) -> None:
         width = wire.served_canvas(fault.said)
     else:
         raise Fault(
-            f"{url} does not know vLLM's diffusion fields; serve {needs.model} with vLLM 0.31 or later, "
+            f"{url} does not know vLLM's diffusion fields; serve {needs.model} with vLLM 0.32 or later, "
             "or set infill.backend to openai"
         )
     flag = f"--diffusion-config '{{\"canvas_length\": {max(256, needs.canvas)}}}'"
     if width is None:
-        raise Fault(f"{url} was not told the length of its canvas; start it with {flag}")
+        raise not_understood(url)
     if width < needs.canvas:
         raise Fault(
             f"{url} serves a canvas of {width} tokens, {needs.canvas} are needed; start it with {flag}"

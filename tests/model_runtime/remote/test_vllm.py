@@ -26,6 +26,7 @@ from model_runtime.remote.http import Http
 from model_runtime.remote.loading import load
 from model_runtime.remote.vllm import VllmDenoiser
 from tests.support import tiny
+from tests.support.engines import as_served
 from tests.support.servers import Process, free_port, make_certificate, started
 
 PREFIX = "import os\n\n\nclass Shelf:\n    def __init__(self, name, price):\n        self.name = name\n"
@@ -57,13 +58,13 @@ HOLES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Process]:
-    with started("--pins", "embedding") as process:
+    with started("--alike") as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def local() -> Engine:
-    return load_engine(Choice(device="cpu"))
+    return as_served(load_engine(Choice(device="cpu")), EMBEDDED_FOLDER)
 
 
 def remote(url: str) -> Engine:
@@ -169,9 +170,8 @@ def test_a_fault_is_one_line_with_a_remedy(server: Process, kind: str) -> None:
 
 
 WRONG = {
-    "no diffusion fields": (["--fault", "old"], "serve embedded with vLLM 0.31 or later"),
+    "no diffusion fields": (["--fault", "old"], "serve embedded with vLLM 0.32 or later"),
     "narrow canvas": (["--canvas", "32"], 'start it with --diffusion-config .{"canvas_length": 256}'),
-    "canvas not told": (["--canvas", "0"], "was not told the length of its canvas"),
     "few tokens": (["--model-len", "512"], "start it with a larger --max-model-len"),
     "key": (["--key", "s3cret"], "wants an API key \\(401\\); set INFILL_LS_API_KEY"),
 }

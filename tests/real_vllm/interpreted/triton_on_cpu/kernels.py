@@ -1,5 +1,5 @@
-"""Two of vLLM's kernels in torch, by its own way of replacing one: they read whole rows of logits, which takes
-the interpreter seconds. What they compute is the same; nothing else of vLLM is touched.
+"""Two of vLLM's kernels in torch, by its own way of replacing one: they read whole rows of logits, which
+takes the interpreter seconds. What they compute is the same; nothing else of vLLM is touched.
 """
 
 
