@@ -60,7 +60,7 @@ def stop(choice: Chosen, as_json: bool) -> None:
 
 @click.group()
 def models() -> None:
-    """Checkpoints: which are known and here, and fetching one."""
+    """Checkpoints: which are known and here, fetching one, and writing one for other programs."""
 
 
 @models.command("list")
@@ -75,6 +75,30 @@ def list_models(as_json: bool) -> None:
 def download(id: str) -> None:
     """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
     _models("download", id)
+
+
+@models.command()
+@click.argument("folder")
+@click.option("--for", "form", type=click.Choice(["vllm", "hf"]), required=True, help="Who is to load it.")
+@click.option("--model", default="embedded", help="Name, id or folder; embedded if not given.")
+@click.option("--adapter", default="", help="Folder of a LoRA adapter, to be merged.")
+def export(folder: str, form: str, model: str, adapter: str) -> None:
+    """Write a checkpoint into a new FOLDER as vLLM, or transformers (hf), loads it."""
+    _models(
+        "export",
+        str(Path(folder).absolute()),
+        "--for",
+        form,
+        "--model",
+        _path(model),
+        "--adapter",
+        _path(adapter),
+    )
+
+
+def _path(name: str) -> str:
+    """As somebody in a shell means it; the process that gets it runs elsewhere."""
+    return str(Path(name).absolute()) if name and Path(name).is_dir() else name
 
 
 def _models(*arguments: str) -> None:

@@ -22,14 +22,14 @@ def weights(found: Checkpoint, adapter: Path | None) -> dict[str, Tensor]:
     """As transformers would save them: of the names that share a tensor, one. Raises ModelError."""
     if not adapter:
         return int8_file.load(found.folder)
-    cpu, dtype = torch.device("cpu"), torch.float32 if found.packed else torch.bfloat16
-    whole = adapters.apply(model.stock(found, cpu, dtype), adapter, merge=True)
-    merged: dict[str, Tensor] = whole.state_dict()
-    for name, value in list(merged.items()):
-        twin = merged.get(ENCODER + name.removeprefix(DECODER)) if name.startswith(DECODER) else None
+    small = found.weights().parameters < model.SMALL
+    whole = model.whole(found, torch.device("cpu"), torch.float32 if small else torch.bfloat16)
+    merged: dict[str, Tensor] = adapters.apply(whole, adapter, merge=True).state_dict()
+    for name in list(merged):
+        twin = merged.get(DECODER + name.removeprefix(ENCODER)) if name.startswith(ENCODER) else None
         if twin is None or name.endswith("layer_scalar"):  # each side has its own
             continue
-        if not torch.equal(twin, value):
+        if not torch.equal(twin, merged[name]):
             raise ModelError(
                 f"the adapter in {adapter} changes encoder and decoder differently, and a file holds their "
                 "weights once; learn it anew with this version, or use it with infill.adapter"

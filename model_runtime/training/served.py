@@ -1,4 +1,4 @@
-"""A local denoiser that tells only what a vLLM server tells: the likeliest tokens of each position, no scores.
+"""A local denoiser that tells only what a vLLM server tells: each position's likeliest tokens, and no scores.
 
 With it the calibration for servers is fitted without one.
 """
