@@ -36,9 +36,12 @@ class Choice(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    """One event of a stream, or a whole answer."""
+    """One event of a stream, or a whole answer. The last three are of llama.cpp's `/infill`."""
 
     choices: list[Choice] = []
+    content: str | None = None
+    stop: bool = False
+    completion_probabilities: list[Logprob] = []
 
 
 @dataclass
@@ -56,6 +59,11 @@ class Answer:
         self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
 
     def take(self, chunk: Chunk) -> None:
+        if chunk.content is not None:
+            self.text += chunk.content
+            self.pieces += 1
+            if each := [value.logprob for value in chunk.completion_probabilities]:
+                self.logprob = (self.logprob or 0.0) + sum(each)
         for choice in chunk.choices[:1]:
             said = choice.delta or choice.message
             self.text += choice.text or (said and said.content) or ""
@@ -92,4 +100,4 @@ class Attempt:
 
 
 def is_last(chunk: Chunk) -> bool:
-    return any(choice.finish_reason for choice in chunk.choices)
+    return chunk.stop or any(choice.finish_reason for choice in chunk.choices)

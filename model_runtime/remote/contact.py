@@ -1,6 +1,6 @@
 """First contact with a server: is it the right one, and how does it want to be asked?
 
-`vllm` has to serve our model's vocabulary and a canvas that is wide enough; `openai` is asked which of three
+`vllm` has to serve our model's vocabulary and a canvas that is wide enough; `openai` is asked which of four
 endpoints it has. Raises Fault with the remedy; nothing is remembered here.
 """
 
@@ -17,10 +17,11 @@ from model_runtime.remote import wire
 from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
 
-Kind = Literal["canvas", "fim", "suffix", "chat"]
+Kind = Literal["canvas", "fim", "infill", "suffix", "chat"]
 PATHS: dict[Kind, str] = {
     "canvas": wire.COMPLETIONS,
     "fim": "/v1/fim/completions",
+    "infill": "/infill",  # llama.cpp's own
     "suffix": "/v1/completions",
     "chat": "/v1/chat/completions",
 }
@@ -48,7 +49,9 @@ class Tried(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    choices: list[Tried]
+    choices: list[Tried] = []
+    content: str | None = None  # of `/infill`, which has no choices
+    completion_probabilities: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Needs:
 def split(url: str) -> tuple[str, Kind | None]:
     """(the address that endpoints are added to, the kind that a full endpoint's address names)."""
     url = url.rstrip("/")
-    kinds: list[Kind] = ["fim", "chat", "suffix"]
+    kinds: list[Kind] = ["fim", "chat", "suffix", "infill"]
     for kind in kinds:  # the last one's path ends the first one's
         if url.endswith(PATHS[kind]):
             return url.removesuffix(PATHS[kind]), kind
@@ -138,7 +141,7 @@ def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], 
 
     async def meet(url: str) -> Contact:
         name = model or await _only_model(http, url)
-        kinds: list[Kind] = [told[url]] if url in told else ["fim", "suffix", "chat"]
+        kinds: list[Kind] = [told[url]] if url in told else ["fim", "infill", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
             for logprobs, adjustable in _WISHES:
@@ -154,8 +157,10 @@ def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], 
                     if failed.status in _NOT_THERE:
                         break
                 else:
-                    given = any(choice.logprobs for choice in answer.choices)
-                    return Contact(name, kind, logprobs and given, adjustable)
+                    if not answer.choices and answer.content is None:
+                        raise not_understood(url)
+                    given = answer.completion_probabilities or any(c.logprobs for c in answer.choices)
+                    return Contact(name, kind, logprobs and bool(given), adjustable)
         if len(kinds) == 1 and fault:
             raise fault
         tried = ", ".join(PATHS[kind] for kind in kinds)
@@ -169,6 +174,8 @@ def _tried(contact: Contact) -> dict[str, Any]:
     if contact.kind == "chat":
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": "x = "}]}
         wish: dict[str, Any] = {"logprobs": True}
+    elif contact.kind == "infill":
+        asked, wish = {"input_prefix": "x = ", "input_suffix": SUFFIX, "n_predict": 1}, {"n_probs": 1}
     else:
         asked, wish = {"prompt": "x = ", "suffix": SUFFIX}, {"logprobs": 1}
     if contact.adjustable:

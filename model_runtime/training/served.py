@@ -13,8 +13,17 @@ from torch import Tensor
 
 from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.diffusion.sampler import Policy
+from model_runtime.inference.engine import Engine
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.remote.wire import TOP
+from model_runtime.retrieval import reranker
+from model_runtime.retrieval.reranker import Calibration
+
+
+def engine(local: Engine, calibration: Calibration = reranker.UNCALIBRATED) -> Engine:
+    """One with the same weights that knows no more of a fill than a server tells."""
+    assert isinstance(local.denoiser, LocalDenoiser)
+    return Engine(local.name, AsServed(local.denoiser), local.tokens, calibration, local.chat)
 
 
 class AsServed:

@@ -62,7 +62,7 @@ def test_the_command_line(server: RealServer, tmp_path: Path) -> None:
     source.write_text(EXAMPLE.read_text() + "\n\ndef first(items):\n    ...\n\n\ndef last(items):\n    ...\n")
     with private_workers():
         doctor = json.loads(command("doctor", "--json", server=server).stdout)
-        assert any("denoises on its canvas" in str(each) for each in doctor), doctor
+        assert any("denoises on its canvas" in str(each) for each in doctor["findings"]), doctor
         found = command("complete", str(EXAMPLE), "--at", "69:18", "--json", server=server)
         assert found.returncode in (0, 1), found.stderr
         assert "failed" not in found.stderr

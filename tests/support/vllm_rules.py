@@ -62,7 +62,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
     unknown = set(body) - FIELDS
     check(not unknown, f"unknown fields: {sorted(unknown)}")
     prompts = body.get("prompt")
-    check(bool(prompts), "Either prompt or prompt_embeds must be provided and non-empty.", "prompt")
+    check(bool(prompts), "You must pass at least one prompt")
     check(isinstance(prompts, list), "this server is asked with token ids")
     prompts = prompts if isinstance(prompts[0], list) else [prompts]
     check(all(_whole(t) and t >= 0 for prompt in prompts for t in prompt), "prompt: not token ids")

@@ -28,8 +28,9 @@ from model_runtime.remote.balance import Servers
 from model_runtime.remote.http import Http
 from model_runtime.remote.loading import load
 from model_runtime.remote.vllm import VllmDenoiser
+from model_runtime.retrieval import reranker
+from model_runtime.training import served
 from tests.support import tiny
-from tests.support.engines import as_served
 from tests.support.servers import Process, free_port, make_certificate, started
 
 PREFIX = "import os\n\n\nclass Shelf:\n    def __init__(self, name, price):\n        self.name = name\n"
@@ -65,9 +66,15 @@ def server() -> Iterator[Process]:
         yield process
 
 
+def as_served(folder: Path) -> Engine:
+    """A model on this machine of which no more is known than of one on a server."""
+    local = load_engine(Choice(model=str(folder), device="cpu"))
+    return served.engine(local, reranker.load(folder, reranker.DENOISED_FILE))
+
+
 @pytest.fixture(scope="module")
 def local() -> Engine:
-    return as_served(load_engine(Choice(device="cpu")), EMBEDDED_FOLDER)
+    return as_served(EMBEDDED_FOLDER)
 
 
 def remote(url: str) -> Engine:

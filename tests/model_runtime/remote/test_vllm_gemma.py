@@ -15,13 +15,13 @@ from msgspec.structs import replace
 
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.diffusion.results import Fill
-from model_runtime.inference.engine import Engine, load_engine
+from model_runtime.inference.engine import Engine
 from model_runtime.protocol import Choice
 from model_runtime.remote import check
 from model_runtime.remote.loading import described, load
 from tests.model_runtime.prompting.test_chat_prompt import HOLE, REWRITE
+from tests.model_runtime.remote.test_vllm import as_served
 from tests.support import tiny_gemma
-from tests.support.engines import as_served
 from tests.support.servers import Process, started
 
 NAME = "google/diffusiongemma-26B-A4B-it"
@@ -47,7 +47,7 @@ def server(one_step: Path) -> Iterator[Process]:
 
 @pytest.fixture(scope="module")
 def local(one_step: Path) -> Engine:
-    return as_served(load_engine(Choice(model=str(one_step), device="cpu")), one_step)
+    return as_served(one_step)
 
 
 @pytest.fixture(scope="module")
