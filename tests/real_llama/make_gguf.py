@@ -1,7 +1,7 @@
-"""`python make_gguf.py TOKENIZER OUT`: a tiny random Llama with the tokenizer of the embedded model, for llama.cpp.
+"""`python make_gguf.py tiny|plain TOKENIZER OUT`: a tiny random Llama with the embedded model's tokenizer.
 
-Two of that tokenizer's spare tokens become those for filling in the middle. Run by the environment that
-`.ci/get_llama.sh` makes, which has `gguf`; nothing of infill-ls is imported.
+Three of that tokenizer's spare tokens become those for filling in the middle, except in `plain`. Run by the
+environment that `.ci/get_llama.sh` makes, which has `gguf`; nothing of infill-ls is imported.
 """
 
 import json
@@ -15,7 +15,7 @@ FIM = {"fim_pre": 4, "fim_suf": 5, "fim_mid": 6}  # <s4>, <s5>, <s6>
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
 
 
-def main(tokenizer: str, out: str) -> None:
+def main(kind: str, tokenizer: str, out: str) -> None:
     with open(tokenizer) as file:
         model = json.load(file)["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].get)
@@ -37,7 +37,7 @@ def main(tokenizer: str, out: str) -> None:
     writer.add_bos_token_id(2)
     writer.add_eos_token_id(1)
     writer.add_add_bos_token(True)
-    for name, token in FIM.items():
+    for name, token in FIM.items() if kind == "tiny" else ():
         writer.add_uint32(f"tokenizer.ggml.{name}_token_id", token)
     writer.add_chat_template(TEMPLATE)
     draw = np.random.default_rng(0)
