@@ -3,10 +3,10 @@
     python -m benchmarks.held_out --out FILE [--dev] [--corpus FILE] [--count N] [--seed N]
                                   [--before N] [--after N]
 
-Each hole comes with what the server would send of the project's other files: they are laid out in a folder,
-the document with the hole is opened in a session, and its reader process reads the rest. The same corpus and
-arguments give the same holes. `benchmarks/data/held-out.jsonl.gz` was made with
-`--count 500 --before 6000 --after 2000`. `--dev` cuts from the projects that the calibration is fitted on.
+Each hole comes with what the server would send of the project's other files: these are written to a folder,
+the document with the hole is opened in a session, and the session's index process reads the rest. The same
+corpus and arguments give the same holes. `benchmarks/data/held-out.jsonl.gz` was made with `--count 500
+--before 6000 --after 2000`. `--dev` cuts from the projects that the calibration is fitted on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from tqdm import tqdm
+
 from lsp_server.context import document_tracker
 from lsp_server.session.session import Session
 from lsp_server.text.syntax import Parses
@@ -28,7 +30,7 @@ from model_runtime.training.__main__ import CORPUS, default_folder
 from model_runtime.training.corpus import Document
 from model_runtime.training.held_out import HeldHole
 
-WAIT_S = 30.0  # for the reader process
+WAIT_S = 30.0  # for the index process
 
 
 async def with_context(holes: Sequence[HeldHole], documents: Sequence[Document]) -> list[HeldHole]:
@@ -37,14 +39,16 @@ async def with_context(holes: Sequence[HeldHole], documents: Sequence[Document])
     numbered = sorted(enumerate(holes), key=lambda each: (each[1].project, each[0]))
     with tempfile.TemporaryDirectory(prefix="held-out-") as folder:
         _lay_out(documents, Path(folder))
+        bar = tqdm(total=len(holes))
         for project, its in groupby(numbered, key=lambda each: each[1].project):
             session = Session()
             session.use_folders([Path(folder, project).as_uri()])
             for number, hole in its:
                 path = Path(folder, project, hole.path)
                 found[number] = replace(hole, context=await _seen(session, path.as_uri(), hole))
-                print(".", end="", file=sys.stderr, flush=True)
+                bar.update()
             await session.shut_down()
+        bar.close()
     return [found[number] for number in range(len(holes))]
 
 
@@ -59,7 +63,7 @@ async def _seen(session: Session, uri: str, hole: HeldHole) -> tuple[str, ...]:
     """What the server would send with a request at the hole."""
     session.open(uri, 1, "python", hole.before + hole.after)
     line = hole.before.count("\n")
-    session.following.refresh()
+    session.tracker.refresh()
     await _settled(session)
     snapshot = session.snapshot(uri, line)
     assert snapshot
@@ -70,13 +74,13 @@ async def _seen(session: Session, uri: str, hole: HeldHole) -> tuple[str, ...]:
 
 
 async def _settled(session: Session) -> None:
-    """Wait until the reader process brings nothing new any more."""
+    """Wait until the index process brings nothing new any more."""
     until, before, quiet = asyncio.get_running_loop().time() + WAIT_S, -1, 0
     while quiet < 3 and asyncio.get_running_loop().time() < until:
-        session.following.refresh()
+        session.tracker.refresh()
         await asyncio.sleep(0.1)
-        now = session.following.workspace.generation
-        quiet = quiet + 1 if now == before and session.following.workspace.known() else 0
+        now = session.tracker.index.generation
+        quiet = quiet + 1 if now == before and session.tracker.index.known() else 0
         before = now
 
 

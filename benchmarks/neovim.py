@@ -2,11 +2,16 @@
 
     python -m benchmarks.neovim [--places N] [--ghost builtin,own] [--json FILE]
 
-Lines of this project's own modules are typed again from the middle, three keys each. Neovim itself tells
-the times: the key, the request (`wait`: Neovim's own debounce of 200 ms, or the plugin's), the end of the
-redraw that first has the ghost text. Reported are the wait, the rest, what the worker took of that (`fill`,
-as `infill/status` tells it), and the whole. Where nothing was offered within four seconds nothing is counted;
-the number of places that count is told. Needs Neovim as the editor tests do.
+Lines of this project's own modules are typed again from the middle, three keys each. Neovim itself notes when
+the key came, when the request was sent, and when the first redraw with ghost text ended. Reported are
+
+    wait    from the key to the request: Neovim's own debounce of 200 ms, or the plugin's
+    rest    from the request to the ghost text
+    fill    what the worker took of the rest, by `infill/status`
+    whole   wait and rest
+
+and the number of places that count. A place where nothing is offered within four seconds does not count.
+Needs Neovim as the editor tests do.
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ end })
 def places(count: int) -> list[tuple[str, int, int]]:
     """Texts, a line of each, and where its last three typed characters begin."""
     found = []
-    for path in sorted((ROOT / "lsp_server").glob("*.py")):
+    for path in sorted((ROOT / "lsp_server").rglob("*.py")):
         text = path.read_text("utf-8")
         for number, line in enumerate(text.splitlines()):
             at = line.find(" = ")

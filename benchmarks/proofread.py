@@ -1,11 +1,11 @@
-"""Does proofreading find what was planted? Lines of unseen projects, one word of each altered.
+"""Does proofreading find planted mistakes? Lines of held-out projects, one word of each altered.
 
     python -m benchmarks.proofread [--lines N] [--model FOLDER] [--json FILE]
 
 Three kinds of alteration: two letters swapped, another name from the lines above, another operator. The
-selection is the altered line and nothing else; whatever else is marked in it counts as wrong, though the
-planted word may make its neighbours unlikely too. Beside it, what is marked in the lines as they were. The
-model runs in this process.
+selection is the altered line alone. Whatever else is marked in it counts as wrong, although the planted word
+may make its neighbours unlikely too. What is marked in the unaltered lines is reported as well. The model
+runs in this process.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation import places
-from evaluation.contenders import Local
+from evaluation.contenders import InProcess
 from lsp_server.actions import actions
-from lsp_server.actions.proofread import Doubt
+from lsp_server.actions.proofread import DoubtfulWord
 from lsp_server.config.settings import Settings
 from lsp_server.text.document import Refusal, Snapshot, Span
 from lsp_server.text.syntax import Parses
@@ -91,12 +91,12 @@ async def measure(model: str, lines: int, seed: int) -> dict[str, object]:
     from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
 
-    worker, settings = Local(load_engine(Choice(model=model)).run), Settings()
+    worker, settings = InProcess(load_engine(Choice(model=model)).run), Settings()
     drawn = places.chosen(places.read(DATA), None, seed)
     random.Random(seed).shuffle(drawn)
     tried, hit, mended, marked, clean, times = Counter(), Counter(), Counter(), 0, 0, []
 
-    async def read(text: str, line: Span) -> list[Doubt] | Refusal:
+    async def read(text: str, line: Span) -> list[DoubtfulWord] | Refusal:
         snapshot = Snapshot("file:///planted.py", 0, "python", text)
         return await actions.proofread(snapshot, line, worker, settings, Parses(), lambda message, done: None)
 

@@ -65,8 +65,9 @@ def finished(text: str) -> list[int]:
     """Ends of one-line simple statements with nothing behind them, and a line of code below."""
     lines, found = text.split("\n"), []
     for node in ast.walk(ast.parse(text)):
-        simple = isinstance(node, ast.stmt) and not hasattr(node, "body")
-        if simple and node.lineno == node.end_lineno and node.lineno < len(lines):
+        if not isinstance(node, ast.stmt) or hasattr(node, "body"):
+            continue
+        if node.lineno == node.end_lineno and node.lineno < len(lines):
             docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             whole = lines[node.lineno - 1].encode()[: node.end_col_offset].decode() == lines[node.lineno - 1]
             if whole and not docstring and lines[node.lineno].strip():
@@ -136,7 +137,7 @@ def quiet_places(
 
 
 def unfinished_places(documents: Sequence[Document], seed: int) -> Iterator[QuietPlace]:
-    """The rest of the line is gone: somebody is typing it."""
+    """Places whose line lacks its end, as while somebody is typing it."""
     category, count = UNFINISHED
     for hole in held_out.holes(documents, 2 * count, seed + 1, BEFORE, AFTER):
         if hole.kind != "end-of-line" or not count:
@@ -159,7 +160,7 @@ def _in_words(text: str, at: int) -> bool:
 
 
 def _place(category: str, document: Document, at: int) -> QuietPlace | None:
-    """With as much context as fits, cut between statements in Python and never above in other languages."""
+    """With as much context as fits. Python is cut between statements, other languages only at the end."""
     text, language = document.text, LANGUAGES.get(Path(document.path).suffix, "python")
     before, after = text[:at], text[at:]
     if language == "python":
@@ -178,7 +179,7 @@ def other_files(sites: Sequence[Path]) -> list[Document]:
     found: dict[tuple[str, str], list[Document]] = {}
     for site in sites:
         for dist in sorted(metadata.distributions(path=[str(site)]), key=lambda d: (d.name or "").lower()):
-            licence = corpus.licence_of(dist) or ""  # cut short: it must still say what it is
+            licence = corpus.licence_of(dist) or ""  # may be cut short: it must still name a licence
             if not corpus.PERMISSIVE.search(licence):
                 continue
             for file in sorted(dist.files or ()):
@@ -192,7 +193,7 @@ def other_files(sites: Sequence[Path]) -> list[Document]:
 
 
 def _even(found: dict[tuple[str, str], list[Document]]) -> list[Document]:
-    """As many of each language, as far as there are."""
+    """Twelve of each language; where there are fewer, they repeat."""
     languages = sorted({language for language, _ in found})
     by_language = {n: [d for key, docs in found.items() if key[0] == n for d in docs] for n in languages}
     return [docs[i % len(docs)] for docs in by_language.values() for i in range(12)]

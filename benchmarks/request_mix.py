@@ -3,7 +3,7 @@
     python -m benchmarks.request_mix [--places N] [--json FILE]
 
 Runs the server's pipeline and the engine with the embedded model at held-out places, and counts what a vLLM
-server would have been sent. docs/deploy.md makes users per GPU of it.
+server would have been sent. docs/deploy.md derives users per GPU from it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import places, report, scores
-from evaluation.asking import ask
+from evaluation.answers import ask
 from evaluation.contenders import Local
 from evaluation.scores import Outcome
 from lsp_server.config.settings import Settings

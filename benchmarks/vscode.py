@@ -3,16 +3,16 @@
     python -m benchmarks.vscode [--rounds N] [--json FILE]
 
 A real VS Code in a real browser (see docs/contributing.md), the real server, the real worker with the
-embedded model. Each round finishes one assignment somewhere else in a file, so that no answer is
-remembered. The parts:
+embedded model. Each round finishes one assignment somewhere else in a file, so that no answer is remembered.
+The parts:
 
   editor   from the key to the request at the server: VS Code's own debounce (50 ms), browser, extension host
   server   from the request to its answer: the server and the worker
   drawing  from the answer to the frame
 
-The server runs behind a relay, `python -m benchmarks.vscode relay FILE`, which notes when messages pass.
-The browser's clock is the machine's. `idle` says what share of the processors was free: a busy machine
-measures itself.
+The server runs behind a relay, `python -m benchmarks.vscode relay FILE`, which notes when messages pass. The
+browser's clock is the machine's. `idle` is the share of the processors that was free: on a busy machine the
+figures say more about the machine than about infill-ls.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
     python -m benchmarks.worker_memory [--fills N] [--model FOLDER] [--json FILE]
 
 Starts a worker of its own and asks it for what the server would ask at held-out places, a new document each
-time, so that the prefix cache fills and turns over. Resident memory (RSS) as `infill-ls worker status` tells
-it; on Linux also what of that is the process's own, not libraries' pages that others may share, and the peak
-as the kernel counts it.
+time, so that the prefix cache fills and turns over. Measured are resident memory (RSS, as in `infill-ls
+worker status`), the part of it that no other process shares (USS), and the peak.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from evaluation import places
-from evaluation.asking import ask
+from evaluation.answers import ask
 from evaluation.contenders import Shipped
 from lsp_server.config.settings import Settings
 from model_runtime.protocol import Status
@@ -34,7 +33,7 @@ REPORTED = 100  # fills between two lines
 
 
 class Meter:
-    """One process."""
+    """Memory of one process, in bytes."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -46,10 +45,11 @@ class Meter:
         return held
 
     def own(self) -> int:
-        """Of it what no other process shares."""
+        """USS: what no other process shares."""
         return self._process.memory_full_info().uss
 
     def peak(self) -> int:
+        """Of RSS; where the kernel does not tell, the highest seen here."""
         status = Path(f"/proc/{self._process.pid}/status")
         if not status.exists():
             return self._highest

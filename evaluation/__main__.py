@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _measured(args: argparse.Namespace, places: Any) -> int:
     from evaluation import chart, report
     from evaluation.contenders import SHIPPED, Shipped
-    from evaluation.field import Unknown, enter
     from evaluation.run import Findings, measure
+    from evaluation.selection import UnknownContender, select
     from lsp_server.config.settings import resolve
     from model_runtime.bench import machine
     from model_runtime.diffusion.faults import ModelError
@@ -77,10 +77,10 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     threshold = settings.confidence_threshold if args.threshold is None else args.threshold
     try:
         say("loading the model")
-        contenders, labels = enter(settings, args.only, args.fim)
-    except (Unknown, ModelError) as error:
+        contenders, labels = select(settings, args.only, args.fim)
+    except (UnknownContender, ModelError) as error:
         say(str(error))
-        return 2 if isinstance(error, Unknown) else 1
+        return 2 if isinstance(error, UnknownContender) else 1
     shipped = contenders.get(SHIPPED)
     findings = Findings()
     try:

@@ -1,4 +1,4 @@
-"""The chart: exact match with its interval, one panel per kind of hole."""
+"""The chart: share of exact matches with its interval, one panel per kind of hole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BASELINES = frozenset({"copy", "causal", "fim"})
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """A PNG of the JSON's rows, or of the quiet places where there are no others."""
+    """A PNG of the result's rows, with a panel for the places where nothing is wanted, if it has any."""
     plt = pyplot()
     kinds = list(dict.fromkeys(row["kind"] for row in result["rows"]))
     names = list(result["contenders"])

@@ -1,7 +1,7 @@
-"""Who answers: the resident worker as the editor has it, or one of `model_runtime.baselines` in here.
+"""Who answers: the real worker as an editor has it, or a baseline of `model_runtime` in this process.
 
-All of them are fillers for the server's pipeline. Before the clock runs, each is given the time to read
-the text before the hole, as it has had when a user types on.
+The server's pipeline takes each of them for its worker. Each may read the text before the hole before the
+clock runs: when a user types on, the worker has read it already.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot
 
 if TYPE_CHECKING:
-    from model_runtime.baselines.field import Ask
+    from model_runtime.baselines.registry import Ask
 
 SHIPPED = "shipped"
 SHIPPED_LABEL = "as shipped: denoiser, drafts, ranking, through the worker"
@@ -26,7 +26,7 @@ SHIPPED_LABEL = "as shipped: denoiser, drafts, ranking, through the worker"
 
 class Contender(Protocol):
     async def prepare(self, request: Infill) -> None:
-        """Read what stands before the hole."""
+        """Read the text before the hole."""
         ...
 
     async def fill(
@@ -42,7 +42,7 @@ class Shipped:
         self._ours = False
 
     async def start(self) -> str:
-        """Have the model loaded; what is wrong if it cannot be."""
+        """Have the model loaded. What is wrong if it cannot be, in one line; else ""."""
         self._ours = isinstance(await self.worker.status(), Refused)
         answer = await self.worker.fill(_short(Infill(0, "", "", ()), deadline_ms=300_000))
         return answer.message if isinstance(answer, Refused) else ""
@@ -54,14 +54,14 @@ class Shipped:
         return await self.worker.fill(request)
 
     async def stop(self) -> None:
-        """A worker that was there before stays."""
+        """A worker that ran before `start` stays."""
         if self._ours:
             await self.worker.stop()
         await self.worker.close()
 
 
-class Local:
-    """An `Ask` in this process, for requests that nobody hurries."""
+class InProcess:
+    """A baseline in this process. It has no deadline."""
 
     def __init__(self, ask: Ask, prepare: Callable[[Infill], None] | None = None) -> None:
         self._ask, self._prepare = ask, prepare
@@ -83,17 +83,17 @@ class Local:
 
 
 class Stopwatch:
-    """Notes of one fill what the pipeline does not tell: whether there was one, its steps, and how long the
-    preparation took, which is not to be counted."""
+    """Passes a fill on to a contender and notes what the pipeline does not tell: whether there was one, its
+    steps, and how long the contender read before it."""
 
     def __init__(self, contender: Contender) -> None:
         self._contender = contender
-        self.asked = False
+        self.called = False
         self.preparing_ms = 0.0
         self.steps = 0
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
-        self.asked = True
+        self.called = True
         started = time.perf_counter()
         await self._contender.prepare(request)
         self.preparing_ms = (time.perf_counter() - started) * 1000
@@ -103,7 +103,7 @@ class Stopwatch:
 
 
 def _short(request: Infill, deadline_ms: int) -> Infill:
-    """The same prefix with the smallest hole behind it, from a document that nobody remembers."""
+    """The same prefix with the smallest hole behind it, from a document without a name."""
     return msgspec.structs.replace(
         request, document="", canvas=(Slot(1), Fixed("\n")), deadline_ms=deadline_ms
     )

@@ -1,6 +1,6 @@
-"""The child's side of `sandbox`: a script of its own that runs the program on its standard input.
+"""The child process of `sandbox`: a script that limits itself, then runs the program on its standard input.
 
-Limits first, then the program; `passed` is written only if it runs to its end. The standard library alone.
+`passed` is written to standard output only if the program runs to its end. Only the standard library is used.
 It keeps careless code from doing harm: no files written, no network, no other processes, bounded memory
 and time. It is no defence against code that is written to break out.
 """
@@ -27,7 +27,7 @@ _FORBIDDEN += ("os.utime", "os.setxattr", "os.removexattr", "pty.", "resource.se
 
 
 def guard(event: str, arguments: tuple[Any, ...]) -> None:
-    """An audit hook, which a program cannot take away again."""
+    """An audit hook; the program cannot remove it."""
     if event == "open":
         mode, flags = arguments[1], arguments[2]
         writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -38,7 +38,7 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def limit(memory: int, seconds: int) -> None:
-    """Hard limits, where the system has them; a network of its own, in which there is nobody."""
+    """Set hard limits (bytes, CPU seconds) where the system has them; on Linux also cut the network off."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,7 +1,7 @@
-"""What is asked: places read from files, one JSON object a line.
+"""Places to be asked about, read from files of one JSON object a line.
 
 Three formats: HumanEval-Infilling (with a test to run), our own holes (`benchmarks/held_out.py`), and places
-where nothing, or just something, is wanted (`benchmarks/quiet.py`). Knows text only.
+without an expected text, where a suggestion is wanted or not (`benchmarks/quiet.py`). Knows text only.
 """
 
 from __future__ import annotations

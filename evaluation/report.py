@@ -1,4 +1,4 @@
-"""Rows -> one table for a terminal and for Markdown alike. No model, no clock."""
+"""Scores as tables, in Markdown that reads as well on a terminal. No model, no clock."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _QUIET = {
 
 
 def table(result: dict[str, Any]) -> str:
+    """One table for each kind of hole, then those of the places without an expected text."""
     labels = result["contenders"]
     parts = []
     for kind in dict.fromkeys(row["kind"] for row in result["rows"]):

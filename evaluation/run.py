@@ -1,4 +1,4 @@
-"""The loop: every place to every contender, in turns, so that whatever else the machine does hits all."""
+"""The loop: every place goes to every contender in turn, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evaluation import sandbox, scores
-from evaluation.asking import Answer, ask
+from evaluation import progress, sandbox, scores
+from evaluation.answers import Answer, ask
 from evaluation.contenders import SHIPPED, Contender
 from evaluation.places import Place
-from evaluation.progress import Progress
 from evaluation.scores import Outcome
 from lsp_server.config.settings import Settings
 
 
 @dataclass
 class Findings:
-    """Filled place by place, so that an interrupted run has something to tell."""
+    """What was measured. Grows place by place, so that an interrupted run can report."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     silence: dict[tuple[str, bool], list[Answer]] = field(default_factory=dict)  # (category, wanted)
@@ -39,14 +38,16 @@ class Findings:
         return [
             (o.answer.confidence, o.exact)
             for o in self.outcomes
-            if o.contender == SHIPPED and o.answer.asked and not o.answer.reason and o.passed is None
+            if o.contender == SHIPPED and o.answer.allowed and not o.answer.reason and o.passed is None
         ]
 
 
 async def measure(
     places: Sequence[Place], contenders: dict[str, Contender], settings: Settings, findings: Findings
 ) -> None:
-    """Quiet places go to what ships alone, if it takes part. Cancelling ends it between two answers."""
+    """Add to `findings`. Places without an expected text go only to what ships, if it takes part.
+
+    Cancelling ends it between two answers."""
     verdicts: dict[str, bool] = {}
 
     def passes(program: str) -> bool:
@@ -54,16 +55,16 @@ async def measure(
             verdicts[program] = sandbox.run(program).passed
         return verdicts[program]
 
-    asked = [place for place in places if place.middle is not None or SHIPPED in contenders]
-    progress = Progress(len(asked))
-    for place in asked:
-        if place.middle is None:
-            answer = await ask(place, contenders[SHIPPED], settings)
-            findings.silence.setdefault((place.kind, place.wanted), []).append(answer)
-        else:
-            for name, contender in contenders.items():
-                answer = await ask(place, contender, settings)
-                outcome = await asyncio.to_thread(scores.judge, place, name, answer, passes)
-                findings.outcomes.append(outcome)
-        progress.step(place.kind)
-    progress.end()
+    measured = [place for place in places if place.middle is not None or SHIPPED in contenders]
+    with progress.bar(len(measured)) as bar:
+        for place in measured:
+            if place.middle is None:
+                answer = await ask(place, contenders[SHIPPED], settings)
+                findings.silence.setdefault((place.kind, place.wanted), []).append(answer)
+            else:
+                for name, contender in contenders.items():
+                    answer = await ask(place, contender, settings)
+                    outcome = await asyncio.to_thread(scores.judge, place, name, answer, passes)
+                    findings.outcomes.append(outcome)
+            bar.set_description_str(place.kind, refresh=False)
+            bar.update()

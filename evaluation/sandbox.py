@@ -1,6 +1,6 @@
-"""Runs a program that a model had a hand in, in a process of its own with limits, and says whether it held.
+"""Run a program that a model has written parts of, in a process with limits, and say whether it passed.
 
-Who runs it never waits longer than the limit, and nothing it starts outlives it.
+A run never takes longer than its limit, and no process that the program starts outlives it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Verdict:
 
 
 def run(program: str, *, memory: int = MEMORY, cpu_s: int = CPU_S, wall_s: float = WALL_S) -> Verdict:
+    """A program passes if it runs to its end; an exit of its own does not count."""
     with tempfile.TemporaryDirectory(prefix="infill-eval-") as folder, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [sys.executable, "-I", "-B", str(JAIL), str(memory), str(cpu_s)],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from evaluation.asking import Answer
+from evaluation.answers import Answer
 from evaluation.places import Place
 from model_runtime.training.held_out import parsed, scaffold
 
@@ -21,7 +21,7 @@ class Outcome:
     contender: str
     kind: str
     answer: Answer
-    exact: bool  # the missing text to the letter, blanks at line ends aside
+    exact: bool  # the missing text to the letter, but for blanks at line ends
     similarity: float  # of the texts, difflib's ratio, in [0, 1]
     parses: bool | None  # the document with the answer; None: no answer, or the true text does not either
     passed: bool | None  # the tests; None: there are none
@@ -47,7 +47,7 @@ def judge(place: Place, contender: str, answer: Answer, passes: Callable[[str], 
 
 
 def share(hits: int, of: int) -> dict[str, Any]:
-    """With Wilson's 95% interval; all None of nothing."""
+    """A share with Wilson's 95% interval; all None where `of` is 0."""
     if not of:
         return {"share": None, "low": None, "high": None, "of": 0}
     p, z2 = hits / of, Z * Z / of
@@ -61,11 +61,11 @@ def share(hits: int, of: int) -> dict[str, Any]:
 def summary(outcomes: Sequence[Outcome], threshold: float) -> dict[str, Any]:
     """One row: one contender on one kind of hole."""
     shown = [
-        o for o in outcomes if o.answer.asked and not o.answer.reason and o.answer.confidence >= threshold
+        o for o in outcomes if o.answer.allowed and not o.answer.reason and o.answer.confidence >= threshold
     ]
-    asked = [o.answer for o in outcomes if o.answer.asked]
+    allowed = [o.answer for o in outcomes if o.answer.allowed]
     tested = [o for o in outcomes if o.passed is not None]
-    times = sorted(answer.ms for answer in asked)
+    times = sorted(answer.ms for answer in allowed)
     return {
         "contender": outcomes[0].contender,
         "kind": outcomes[0].kind,
@@ -78,22 +78,22 @@ def summary(outcomes: Sequence[Outcome], threshold: float) -> dict[str, Any]:
         "exact_shown": _share([o.exact for o in shown]),
         "passed_shown": _share([o.passed for o in shown]),
         "parses_shown": _share([o.parses for o in shown]),
-        "refused_by_rules": _share([not o.answer.asked for o in outcomes]),
-        "steps": round(statistics.fmean(answer.steps for answer in asked), 2) if asked else None,
+        "refused_by_rules": _share([not o.answer.allowed for o in outcomes]),
+        "steps": round(statistics.fmean(answer.steps for answer in allowed), 2) if allowed else None,
         "p50_ms": round(statistics.median(times), 1) if times else None,
         "p90_ms": round(times[min(len(times) - 1, math.ceil(0.9 * len(times)) - 1)], 1) if times else None,
     }
 
 
 def quiet(kind: str, wanted: bool, answers: Sequence[Answer], threshold: float) -> dict[str, Any]:
-    """One category of places where nothing is wanted (or something is): who kept silent."""
+    """One row: how often nothing was offered, at one category of places without an expected text."""
     return {
         "category": kind,
         "wanted": wanted,
         "n": len(answers),
         "silent": _share([bool(a.reason) or a.confidence < threshold for a in answers]),
         "silent_without_threshold": _share([bool(a.reason) for a in answers]),
-        "silent_by_rules": _share([not a.asked for a in answers]),
+        "silent_by_rules": _share([not a.allowed for a in answers]),
     }
 
 

@@ -1,6 +1,6 @@
 """`python -m model_runtime`: one worker, started by the first client that needs it.
 
-Light until the socket accepts: torch is imported in the engine's thread.
+Imports nothing large: torch is imported in the engine's thread, while the socket already accepts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("model_runtime")
 
 LOG_BYTES = 1_000_000
 LOCK_S = 10.0  # how long a predecessor may take to leave
-JOIN_S = 2.0  # how long a step may take to end when the worker stops
+JOIN_S = 2.0  # how long the engine's last step may take when the worker stops
 
 
 def main() -> int:
@@ -84,7 +84,7 @@ def _serve(choice: Choice, args: argparse.Namespace) -> int:
 
 
 def _log_to(path: Path) -> None:
-    """A rotating file, readable by this user only. A worker that cannot write one works without."""
+    """Log to a rotating file, readable by this user only. A worker that cannot write one works without."""
     logging.raiseExceptions = False
     logging.getLogger().setLevel(logging.WARNING)
     log.setLevel(logging.INFO)

@@ -1,4 +1,7 @@
-"""Who computes: this process, or a server. Imports only what the choice needs, as both are slow to load."""
+"""Chooses who denoises: this process, or a server.
+
+Imports only what the choice needs, as both are slow to load.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from model_runtime.protocol import Choice
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
-    """A `resident.Loader`. Raises `faults.ModelError`."""
+    """A `lifecycle.Loader`: reports progress in [0, 1]. Raises `faults.ModelError`."""
     if choice.backend == "local":
         from model_runtime.inference.engine import load_engine as load
     else:

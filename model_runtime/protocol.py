@@ -1,12 +1,14 @@
 """The wire messages between a language server (client) and the worker (daemon).
 
-One closed set of msgspec structs, length-prefixed MessagePack frames, and the address both
-sides agree on. This is the only module of `model_runtime` that `lsp_server` may import, so it
-knows nothing of tensors, tokens, tree-sitter or LSP; all text is `str`, all times milliseconds.
+One closed set of msgspec structs, length-prefixed MessagePack frames, and the address that both sides agree
+on. This is the only module of `model_runtime` that `lsp_server` may import, so it knows nothing of tensors,
+token ids, tree-sitter or LSP. All text is `str`; times are milliseconds unless a name ends in `_s`.
 
-Every `Infill` is answered by exactly one `Done` or `Refused` with the same id, after zero or
-more `Draft`s. A connection that breaks answers for its requests: the client turns each one
-into a `Refused(reason="worker-lost")`.
+Every `Infill` is answered by exactly one `Done` or `Refused` with the same id, after zero or more `Draft`s.
+When a connection breaks, the client itself answers each request that is still open, with
+`Refused(reason="worker-lost")`.
+
+Longer than other modules on purpose: as the only bridge between the two programs it is read as a whole.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import platformdirs
 VERSION = 1
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
-MOST_STEPS = 64  # that a fill may be asked to take
+MOST_STEPS = 64  # the largest number of denoise steps that a request may ask for
 _LENGTH = struct.Struct(">I")
 _Message = TypeVar("_Message")
 
@@ -45,7 +47,7 @@ Reason = Literal[
     "worker-down",  # set by the client: the worker keeps failing; `message` says what to do
 ]
 
-# Who is waiting: somebody who types, somebody who asked, somebody who asked for something long.
+# What the user is doing: typing, waiting for a completion that they asked for, waiting for a rewrite.
 Priority = Literal["automatic", "invoked", "rewrite"]
 
 
@@ -62,41 +64,42 @@ class Slot(msgspec.Struct, frozen=True, tag="slot"):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """First message on a connection, either way. The worker closes on a version it cannot speak; a
-    newer client may send `Stop` before, to have it make room. These two messages never change."""
+    """First message on a connection, in both directions. The worker closes the connection of a client that
+    speaks another version. A newer client may first send `Stop`, so that this worker makes room for a newer
+    one. These two messages never change."""
 
     version: int = VERSION
-    token: str = ""  # shared secret where the endpoint is not a private socket
-    pid: int = 0  # of the worker, so that it can be ended when it hangs
+    token: str = ""  # shared secret, where the endpoint is not a private socket
+    pid: int = 0  # of the worker, so that the client can end it when it hangs
 
 
 class Infill(msgspec.Struct, frozen=True, tag="infill"):
     """Fill the slots of a canvas.
 
-    `prefix` is whole lines: it goes to the causal encoder and its cache, so it must stay the same
-    from keystroke to keystroke as far as possible. `canvas` is what the denoiser sees around the
-    holes: fixed text (the head of the current line, the suffix) and at least one slot.
+    `prefix` is whole lines. It goes to the causal encoder and its cache, so it should change as little as
+    possible from keystroke to keystroke. `canvas` is what the denoiser sees around the holes: fixed text (the
+    head of the current line, the suffix) and at least one slot.
     """
 
     id: int  # unique per connection
-    document: str  # latest-wins key: a newer request for the same document supersedes
+    document: str  # a newer request for the same document supersedes an older one
     prefix: str
     canvas: tuple[Fixed | Slot, ...]
     language: str = ""
     deadline_ms: int | None = None  # from receipt; at the deadline the best so far is returned
     seed: int = 0
     drafts: bool = False  # stream a Draft after each step
-    candidates: int = 1  # how many different fills to denoise; with drafts there are more to choose from
-    instruction: str = ""  # what is to become of `original`; refused where the model follows none
-    # The text that the hole replaces. Without an instruction it is a fill like any other: proofreading.
+    candidates: int = 1  # how many different fills to denoise; retrieved texts compete with them
+    instruction: str = ""  # how to change `original`; refused where the model follows none
+    # The text that the hole replaces. Without an instruction it competes with the fills: proofreading.
     original: str = ""
-    task: str = ""  # what the hole is for, in words; left unread by a model that follows no instructions
+    task: str = ""  # what the hole is for, in words; ignored by a model that follows no instructions
     thinking: bool = False  # the model may think before it carries out an instruction
-    image: bytes = b""  # a file that shows what an instruction is about
+    image: bytes = b""  # the contents of an image file that belongs to the instruction
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
-    tokens: bool = False  # each Draft says what is on the canvas, too
-    steps: int | None = None  # at most so many (and MOST_STEPS), instead of as many as the model is best with
+    tokens: bool = False  # each Draft also says what is on the canvas
+    steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -108,7 +111,8 @@ class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
 
 
 class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
-    """What became of suggestions: numbers only, counted in the worker and nowhere else. No answer."""
+    """How many suggestions were shown and accepted since the last one. Only the worker adds them up, and it
+    sends no answer."""
 
     shown: int = 0
     accepted: int = 0
@@ -122,18 +126,18 @@ class Token(msgspec.Struct, frozen=True):
     """A piece of the canvas in one step: known text, or one position of a slot."""
 
     text: str  # what the model would write there; empty where the slot ends
-    before: str  # what the step found there
-    state: Literal["pinned", "accepted", "noise"]  # noise: the next step finds another random token there
+    before: str  # what was there before the step
+    state: Literal["pinned", "accepted", "noise"]  # noise: renoised, another random token for the next step
     logprob: float  # of `text`, in nats
 
 
 class Draft(msgspec.Struct, frozen=True, tag="draft"):
-    """The slots' text after `step` denoise steps, as far as it has resolved."""
+    """The slots' text as it stands after `step` denoise steps."""
 
     id: int
     step: int
     texts: tuple[str, ...]
-    tokens: tuple[Token, ...] = ()  # the whole canvas, if asked for and if the denoiser tells
+    tokens: tuple[Token, ...] = ()  # the whole canvas, if asked for and if the denoiser can say
 
 
 class Alternative(msgspec.Struct, frozen=True):
@@ -156,9 +160,8 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
     alternatives: tuple[Alternative, ...] = ()  # best first
-    sources: tuple[
-        str, ...
-    ] = ()  # who proposed the texts: "denoiser", "draft" (found in the buffer), "original"
+    # Who proposed the texts: "denoiser", "draft" (found in the buffer), "original", "server".
+    sources: tuple[str, ...] = ()
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -191,15 +194,15 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     p90_ms: float | None
     p99_ms: float | None = None
     # The same fills by part: `queue`, `prefill`, `denoise` (all steps), `step` (one of them) and `post`
-    # (ranking, and reading the text back). Without entries before the first fill.
+    # (ranking, and decoding the text). Empty before the first fill.
     parts: dict[str, Percentiles] = {}
     requests: int = 0
     refused: dict[str, int] = {}  # by reason
-    shown: int = 0  # as the clients reported
+    shown: int = 0  # suggestions, as the clients reported
     accepted: int = 0
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
-    servers: dict[str, str] = {}  # that the worker asks: address -> how it is
+    servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop
@@ -215,7 +218,7 @@ class ProtocolError(Exception):
 
 
 def pack(message: ClientMessage | WorkerMessage) -> bytes:
-    """One frame: 4 bytes big-endian length, then MessagePack."""
+    """One frame: 4 bytes big-endian length, then MessagePack. Raises ProtocolError over MAX_FRAME."""
     body = _encoder.encode(message)
     if len(body) > MAX_FRAME:
         raise ProtocolError(f"a message of {len(body)} bytes is over the limit of {MAX_FRAME}")
@@ -223,7 +226,7 @@ def pack(message: ClientMessage | WorkerMessage) -> bytes:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next frame's body, or None at a clean end of stream."""
+    """The next frame's body, or None at a clean end of stream. Raises ProtocolError."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
         if length > MAX_FRAME:
@@ -241,7 +244,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
 async def read_message(
     reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[_Message]
 ) -> _Message | None:
-    """The next message, or None at a clean end of stream; anything else is a ProtocolError."""
+    """The next message, or None at a clean end of stream. Anything else raises ProtocolError."""
     body = await read_frame(reader)
     if body is None:
         return None
@@ -253,17 +256,20 @@ async def read_message(
 
 
 def runtime_dir() -> Path:
-    """This user's folder for sockets and locks; INFILL_LS_RUNTIME_DIR overrides where."""
+    """This user's folder for sockets and locks, created if need be; INFILL_LS_RUNTIME_DIR overrides where.
+
+    Raises PermissionError where other users could write to it."""
     folder = os.environ.get("INFILL_LS_RUNTIME_DIR")
     if not folder:
-        with warnings.catch_warnings():  # that there is no XDG_RUNTIME_DIR and what is taken instead
+        with warnings.catch_warnings():  # platformdirs warns where there is no XDG_RUNTIME_DIR
             warnings.simplefilter("ignore")
             folder = platformdirs.user_runtime_dir("infill-ls")
     return private_folder(Path(folder).resolve())
 
 
 def private_folder(path: Path) -> Path:
-    """Create `path` 0700, or make sure that it is a folder of ours that nobody else can write to."""
+    """Create `path` with mode 0700, or make sure that it is a folder of this user that nobody else can write
+    to. Raises PermissionError."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hasattr(os, "geteuid"):
         found = path.lstat()
@@ -275,8 +281,8 @@ def private_folder(path: Path) -> Path:
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What a worker runs, where and how. Clients of the same choice share one worker; the fields are the
-    options of its command line."""
+    """What a worker runs, where and how. Clients of the same choice share one worker. The fields are the
+    options of the worker's command line."""
 
     model: str = "embedded"  # or a Hugging Face id, or a folder
     device: str = "auto"
@@ -296,7 +302,7 @@ def endpoint_name(choice: Choice) -> str:
 def endpoint_path(choice: Choice) -> Path:
     """The worker's socket, or on Windows the file that says where it listens.
 
-    Moves to a short path under the system's temporary folder where a socket could not be bound.
+    A path that is too long for a socket is replaced by a short one under the system's temporary folder.
     """
     path = runtime_dir() / f"{endpoint_name(choice)}.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:

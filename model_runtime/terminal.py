@@ -1,4 +1,7 @@
-"""What the measuring commands share on a terminal: checked arguments, lines beside the table."""
+"""What the measuring commands share on a terminal: checking arguments, and progress on stderr.
+
+Their results go to stdout and are their own business.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong use is one line."""
+    """Reports wrong use in one line, without the usage text. Exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
 
 def writable(text: str) -> Path:
-    """An argument that names a file to be written. Raises argparse.ArgumentTypeError."""
+    """The type of an argument that names a file to write. Raises argparse.ArgumentTypeError."""
     path = Path(text).expanduser()
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text} cannot be written; name a file in an existing folder")
@@ -25,4 +28,5 @@ def writable(text: str) -> Path:
 
 
 def say(line: str) -> None:
+    """A line on stderr, at once."""
     print(line, file=sys.stderr, flush=True)

@@ -96,13 +96,24 @@ def own_module(target: str) -> str | None:
 # The order of the packages, from the ground up: each may import what stands above it here, never what stands
 # below. A module at a package's root counts as a package of its own.
 ORDER = {
-    "lsp_server": """
-        text config infilling worker_client context actions session handlers play doctor cli __main__
-    """.split(),
-    "model_runtime": """
-        protocol terminal diffusion prompting retrieval network local loading inference daemon remote backends
-        models training baselines bench __main__
-    """.split(),
+    "lsp_server": [
+        *("child_process", "text", "config", "infilling", "worker_client", "context", "actions", "session"),
+        *("handlers", "play", "doctor", "cli", "__main__"),
+    ],
+    "model_runtime": [
+        *("protocol", "terminal", "diffusion", "prompting", "retrieval", "network", "local", "loading"),
+        *(
+            "inference",
+            "daemon",
+            "remote",
+            "backends",
+            "models",
+            "training",
+            "baselines",
+            "bench",
+            "__main__",
+        ),
+    ],
 }
 
 

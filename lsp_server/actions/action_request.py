@@ -1,4 +1,4 @@
-"""A worker, asked on behalf of one action. Knows no documents."""
+"""The requests that one action makes of the worker. Knows no documents."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ import msgspec
 from lsp_server.infilling.pipeline import Filler, OnDraft
 from model_runtime.protocol import Done, Infill, Refused
 
-OnStep = Callable[[str, int | None], None]  # what is being done; percentage, where it is known
+OnStep = Callable[[str, int | None], None]  # what is being done, for a person; percentage, if known
 
 _numbers = itertools.count(1)
 
 
 @dataclass
-class Asked:
-    """A worker, asked on behalf of one action: apart from what is typed meanwhile, and saying its steps."""
+class ActionRequest:
+    """A worker whose requests all carry one action's fields; drafts are reported as steps.
+
+    The requests get a document name of their own, so that typing meanwhile does not supersede them.
+    """
 
     worker: Filler
     on_step: OnStep
     note: str = ""  # a line of text that the model reads above the hole's line
     instruction: str = ""
-    original: str = ""
+    original: str = ""  # the text that the hole replaces
     task: str = ""  # what the hole is for, in words
     thinking: bool = False
-    image: bytes = b""
+    image: bytes = b""  # a file's content
 
     def __post_init__(self) -> None:
         self._number = next(_numbers)

@@ -1,7 +1,7 @@
-"""What an editor can have done on request: which actions fit a place, and the carrying out of one.
+"""The actions on request: which ones fit a place, and carrying one out.
 
-An action is offered from the text alone, at once; the worker is asked when the user has chosen it. Knows
-no LSP types; the kinds and their names are LSP's.
+Actions are offered from the text alone; the worker is asked only once the user has chosen one. Knows no LSP
+types, but the kinds are code action kinds as LSP names them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lsp_server.actions.action_request import Asked, OnStep
-from lsp_server.actions.proofread import Doubt
+from lsp_server.actions.action_request import ActionRequest, OnStep
+from lsp_server.actions.proofread import DoubtfulWord
 from lsp_server.actions.rewrite import rewrite
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
@@ -31,7 +31,7 @@ PROOFREAD = "refactor.rewrite.infill.proofread"
 KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
 
 _WORDS = {"selection": "the selection", "body": "this body"}
-DEADLINE_MS = 60_000  # for who has asked, sees the progress and can cancel
+DEADLINE_MS = 60_000  # long: the user has asked, sees the progress and can cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +44,24 @@ class Diagnostic:
 class Action:
     kind: str
     title: str
-    span: Span  # of the snapshot it was offered for
+    span: Span  # in the snapshot it was offered for
     message: str = ""  # the diagnostic's, or the user's instruction
     thinking: bool = False  # for an instruction: the model may think first
-    image: bytes = b""  # for an instruction: a file that shows what it is about
-    diagnostic: int = -1  # which of those given it would fix
+    image: bytes = b""  # for an instruction: the content of an image file that goes with it
+    diagnostic: int = -1  # for a fix: index of its diagnostic among those given
 
 
 def offered(
     snapshot: Snapshot, span: Span, diagnostics: Sequence[Diagnostic], settings: Settings, parses: Parses
 ) -> Iterator[Action]:
-    """The actions that have something to work on; whether the model is of use there is not known yet."""
+    """The actions that have something to work on here; the model has not been asked yet."""
     if settings.refusal(snapshot) or span.end > len(snapshot.text):
         return
     syntax = parses.around(snapshot, span.start)
     found = targets.to_fill(snapshot, syntax, span, settings)
     if isinstance(found, Hole):
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
-    writes = settings.backend == "openai"  # may follow instructions, and cannot weigh what is written
+    writes = settings.backend == "openai"  # may follow instructions, but cannot score given text
     if snapshot.text[span.start : span.end].strip():
         if writes or settings.model != "embedded":
             yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
@@ -87,28 +87,28 @@ def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
 async def carry_out(
     action: Action, snapshot: Snapshot, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
 ) -> tuple[Edit, ...] | Refusal:
-    """The edits that do it, in order and apart from each other, or why there are none."""
+    """The edits that carry the action out, in order and not overlapping, or why there are none."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
-    asked = Asked(worker, on_step, thinking=action.thinking, image=action.image)
+    request = ActionRequest(worker, on_step, thinking=action.thinking, image=action.image)
     if action.kind == FIX:
-        asked.note = targets.as_comment(snapshot, action.span, action.message)
-        asked.task = f"The code in its place has a problem, which is to be fixed: {action.message.strip()}"
+        request.note = targets.as_comment(snapshot, action.span, action.message)
+        request.task = f"The code in its place has a problem, which is to be fixed: {action.message.strip()}"
     elif action.kind == DOCSTRING:
-        asked.task = "What is missing is a docstring of one line: say what this function does."
+        request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
-        return await rewrite(snapshot, action.span, action.message, asked, settings, parses, on_step)
+        return await rewrite(snapshot, action.span, action.message, request, settings, parses, on_step)
     syntax = parses.around(snapshot, action.span.start)
     if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
         return holes
     if action.kind == FIX:
-        asked.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
+        request.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
 
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
 
-    outcomes = await pipeline.fill(snapshot, holes, asked, settings, parses, progress)
+    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress)
     edits = [each for each in outcomes if isinstance(each, Edit)]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:
@@ -122,8 +122,8 @@ async def carry_out(
 
 async def proofread(
     snapshot: Snapshot, span: Span, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
-) -> list[Doubt] | Refusal:
-    """The words of a span that the model doubts."""
+) -> list[DoubtfulWord] | Refusal:
+    """The words of a span that the model finds doubtful, in order."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -131,8 +131,8 @@ async def proofread(
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} words", round(100 * done / of))
 
-    asked = Asked(worker, lambda message, percentage: None)
-    return await proofreading.proofread(snapshot, span, asked, settings, parses, progress)
+    request = ActionRequest(worker, lambda message, percentage: None)
+    return await proofreading.proofread(snapshot, span, request, settings, parses, progress)
 
 
 def _holes(

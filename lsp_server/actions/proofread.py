@@ -1,7 +1,8 @@
-"""Proofreading: every word of a selection is taken out once, and the model says what it would put there,
-seeing both sides. Where that is much likelier than what is written, the word is in doubt.
+"""Proofreading: find the words of a selection that the model finds unlikely.
 
-Words are names, numbers, keywords and operators; brackets, quotes and the like are left to the parser.
+Each word in turn becomes a hole, and the model fills it, seeing the text on both sides. Where its word is
+much likelier than the written one, the written one is doubtful. Words are names, numbers, keywords and
+operators; brackets, quotes and the like are left to the parser.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lsp_server.actions.action_request import Asked
+from lsp_server.actions.action_request import ActionRequest
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
@@ -19,30 +20,35 @@ from lsp_server.text.syntax import Parses
 
 MOST_WORDS = 400
 MOST_DOUBTS = 50
-TOKENS = 8  # that a word may become, at least
-BAR = 0.9  # confidence from which on a word is in doubt (benchmarks/proofread.py)
+TOKENS = 8  # a hole is at least so long, whatever the word's length
+BAR = 0.9  # confidence from which a word is doubtful; benchmarks/proofread.py measures it
 
 _WORD = re.compile(r"\w+|[-+*/%<>=!&|^~@]+")
 
-OnWord = Callable[[int, int], None]  # words done, of how many
+OnWord = Callable[[int, int], None]  # words done, words in all
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class DoubtfulWord:
     span: Span
-    text: str  # what may stand there instead; empty where nothing fits
-    confidence: float
+    text: str  # what may stand there instead; empty if the model has no single word
+    confidence: float  # in [0, 1], that the written word is wrong
 
 
 async def proofread(
-    snapshot: Snapshot, span: Span, worker: Asked, settings: Settings, parses: Parses, on_word: OnWord
-) -> list[Doubt] | Refusal:
-    """The words in doubt, in order."""
+    snapshot: Snapshot,
+    span: Span,
+    request: ActionRequest,
+    settings: Settings,
+    parses: Parses,
+    on_word: OnWord,
+) -> list[DoubtfulWord] | Refusal:
+    """The doubtful words, in order; at most MOST_DOUBTS."""
     if isinstance(words := words_of(snapshot, span), Refusal):
         return words
-    doubts: list[Doubt] = []
+    doubts: list[DoubtfulWord] = []
     for number, word in enumerate(words, start=1):
-        found = await _judged(snapshot, word, worker, settings, parses)
+        found = await _judged(snapshot, word, request, settings, parses)
         if isinstance(found, Refusal):
             return found
         doubts += [found] if found else []
@@ -53,6 +59,7 @@ async def proofread(
 
 
 def words_of(snapshot: Snapshot, span: Span) -> list[Span] | Refusal:
+    """The words that would be proofread; a refusal if there are none, or too many."""
     words = [Span(*found.span()) for found in _WORD.finditer(snapshot.text, span.start, span.end)]
     if not words:
         return Refusal("no-hole", "select the text to be proofread")
@@ -62,18 +69,18 @@ def words_of(snapshot: Snapshot, span: Span) -> list[Span] | Refusal:
 
 
 async def _judged(
-    snapshot: Snapshot, word: Span, worker: Asked, settings: Settings, parses: Parses
-) -> Doubt | Refusal | None:
+    snapshot: Snapshot, word: Span, request: ActionRequest, settings: Settings, parses: Parses
+) -> DoubtfulWord | Refusal | None:
     written = snapshot.text[word.start : word.end]
     tokens = min(settings.max_hole_tokens, max(TOKENS, word.end - word.start))
     hole = Hole(word, "middle-of-line", tokens)
-    worker.original = written
-    answer = await pipeline.ask(snapshot, [hole], worker, settings)
+    request.original = written
+    answer = await pipeline.ask(snapshot, [hole], request, settings)
     if isinstance(answer, Refusal):
         return answer
     if answer.texts[0].strip() == written or answer.confidence < BAR:
         return None
     other = validation.validate(snapshot, parses.around(snapshot, word.start), hole, answer.texts[0], answer)
     if isinstance(other, Edit) and _WORD.fullmatch(other.text.strip()):
-        return Doubt(word, other.text.strip(), answer.confidence)
-    return Doubt(word, "", answer.confidence)
+        return DoubtfulWord(word, other.text.strip(), answer.confidence)
+    return DoubtfulWord(word, "", answer.confidence)

@@ -1,8 +1,8 @@
-"""The next edit: a name was changed where it is bound, so it changes where it is used.
+"""The next edit: a name was changed where it is bound, so it should change where it is used.
 
-Records, of each document, what its lines were before they were edited, and reads a rename off the
-difference. No model: either the old name is left over in the scope of the new one, or there is nothing to
-say. Knows text only; which uses belong to a binding is `syntax`'s business.
+Keeps what the edited line was before, and reads a rename off the difference. No model is asked: either the
+old name is still used in the scope of the new one, or there is no next edit. Knows text only; `scopes` says
+which uses belong to a binding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"\w+|\W")
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    line: int  # in the document
+    line: int  # in the document, counted from 0
     column: int  # of the new name, in code points
     old: str
     new: str
@@ -31,16 +31,17 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The line that is being edited, as it was before, and the renames found in earlier ones."""
+    """The line that is being edited, as it was before, and the renames found on lines edited earlier."""
 
-    line: int = -1
+    line: int = -1  # -1: none yet
     before: str = ""
     earlier: tuple[Rename, ...] = ()  # oldest first
 
     def change(
         self, start: tuple[int, int], end: tuple[int, int], new: str, text: Callable[[int], str]
     ) -> History:
-        """Before a change of the document, whose lines `text` reads as they still are."""
+        """The history after a change from `start` to `end` (line, column), which is not made yet: `text`
+        gives the lines as they are before it."""
         (first, column), (last, _) = start, end
         added = new.count("\n")
         if first == last == self.line and not added:
@@ -57,7 +58,7 @@ class History:
         return History(earlier=tuple(kept))
 
     def renames(self, text: Callable[[int], str]) -> tuple[Rename, ...]:
-        """All that are known, the newest last."""
+        """All renames known, the newest last. `text` gives the document's lines."""
         if self.line < 0 or not (change := changed_name(self.before, text(self.line))):
             return self.earlier
         return (*self.earlier, Rename(self.line, *change))
@@ -78,7 +79,8 @@ def changed_name(before: str, now: str) -> tuple[int, str, str] | None:
 def find(
     snapshot: Snapshot, cursor: int, renames: tuple[Rename, ...], parses: Parses
 ) -> tuple[Edit, ...] | Refusal:
-    """One edit for each use of an old name that is left, those near the cursor first."""
+    """An edit for each remaining use of the old name, those nearest to the cursor first. Only the newest
+    rename that has such uses counts."""
     for rename in reversed(renames):
         line = line_span(snapshot.text, rename.line - snapshot.first_line)
         if line is None:

@@ -1,7 +1,7 @@
-"""Rewriting many lines with an instruction: block after block, each as large as one answer should be.
+"""Rewriting many lines as an instruction says: block after block, each small enough for one answer.
 
-Only a model that follows instructions can do it; the worker knows whether its model does, and refuses. Such
-a model answers in as many canvases as it takes.
+Only a model that follows instructions can do it; with any other the worker refuses. Such a model may use
+several canvases for one answer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lsp_server.actions.action_request import Asked, OnStep
+from lsp_server.actions.action_request import ActionRequest, OnStep
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
@@ -17,37 +17,37 @@ from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.lines import indentation, line_at
 from lsp_server.text.syntax import Parses
 
-BLOCK_TOKENS = 256  # of a short block's answer; a long one has a token for every two characters
-BLOCK_CHARS = 4_000  # of a block before it is rewritten
-BLOCK_LINES = 400
-FULL_LINES = 120  # before it is rewritten
+BLOCK_TOKENS = 256  # at least, of a block's answer; a long block has a token for every two characters
+BLOCK_LINES = 400  # at most, of a block's answer
+BLOCK_CHARS = 4_000  # at most, of a block before it is rewritten
+FULL_LINES = 120  # likewise
 
 
 async def rewrite(
     snapshot: Snapshot,
     span: Span,
     instruction: str,
-    worker: Asked,
+    request: ActionRequest,
     settings: Settings,
     parses: Parses,
     on_step: OnStep,
 ) -> tuple[Edit, ...] | Refusal:
-    """The lines of a span, rewritten; later blocks see what has become of the earlier ones."""
+    """The lines of a span, rewritten; later blocks see the earlier ones as rewritten."""
     if not instruction.strip():
         return Refusal("instruction", "a rewrite needs an instruction: say what is to be changed")
     lines = Span(line_at(snapshot.text, span.start).start, line_at(snapshot.text, span.end).end)
     if not snapshot.text[lines.start : lines.end].strip():
         return Refusal("no-hole", "there is nothing to rewrite")
-    worker.instruction = instruction.strip()
-    now, grown, last = snapshot, 0, None
+    request.instruction = instruction.strip()
+    now, grown, last = snapshot, 0, None  # grown: characters that the text has gained so far
     pieces = list(blocks(snapshot.text, lines))
     for number, piece in enumerate(pieces, start=1):
         at = Span(piece.start + grown, piece.end + grown)
         indent = indentation(now.text[at.start : at.end])
         tokens = max(BLOCK_TOKENS, (at.end - at.start) // 2)
         hole = Hole(Span(at.start + len(indent), at.end), "selection", tokens, BLOCK_LINES, indent)
-        worker.original = now.text[hole.span.start : hole.span.end]
-        (outcome,) = await pipeline.fill(now, [hole], worker, settings, parses)
+        request.original = now.text[hole.span.start : hole.span.end]
+        (outcome,) = await pipeline.fill(now, [hole], request, settings, parses)
         if isinstance(outcome, Refusal):
             if outcome.reason != "same":
                 return outcome
@@ -63,7 +63,7 @@ async def rewrite(
 
 
 def blocks(text: str, span: Span) -> Iterator[Span]:
-    """Whole lines of a span in pieces, cut where the indentation is least; blank lines stay out."""
+    """A span's lines in pieces, cut where the indentation is least, without the blank lines between them."""
     start, end = span.start, span.end
     while start < end:
         line = line_at(text, start)
@@ -76,7 +76,7 @@ def blocks(text: str, span: Span) -> Iterator[Span]:
 
 
 def _cut(text: str, start: int, end: int) -> int:
-    """The end of the lines from `start` that make one block."""
+    """The offset at which the block that begins at `start` ends."""
     best, least, at, count = None, None, start, 0
     while at < end:
         line = line_at(text, at)
@@ -94,7 +94,7 @@ def _cut(text: str, start: int, end: int) -> int:
 
 
 def _next(text: str, line_end: int) -> int:
-    """The start of the line below one that ends there."""
+    """The start of the line after the one that ends at `line_end`."""
     if text.startswith("\r\n", line_end):
         return line_end + 2
     return line_end + 1

@@ -1,4 +1,7 @@
-"""Which hole an action on request has: selection, placeholder, statement of a diagnostic, docstring."""
+"""Which hole an action has: a selection, a placeholder, the statement of a diagnostic, or a docstring.
+
+Knows no worker and no model.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,22 @@ from lsp_server.text.lines import indentation, line_at, line_end
 from lsp_server.text.scopes import docstring, statement
 from lsp_server.text.syntax import Syntax, parse
 
-PARSED_CHARS = 1_000_000  # in a longer file only the `<fill>` markers are found
-CHARS_PER_TOKEN = 4  # about; what is longer than a hole cannot be replaced by what fits one
+PARSED_CHARS = 1_000_000  # a longer file is not parsed, so that only its `<fill>` markers are found
+CHARS_PER_TOKEN = 4  # about; text longer than its hole's tokens could not be written anew
 DOCSTRING_TOKENS = 32
 
 
 def placeholders(whole: Snapshot, settings: Settings) -> tuple[Hole, ...]:
+    """All holes of a document that have a placeholder, in order."""
     language = by_id(whole.language)
     syntax = parse(whole.text, language) if language and len(whole.text) <= PARSED_CHARS else None
     return hole.placeholders(whole, syntax, settings.max_hole_tokens)
 
 
 def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Settings) -> Hole | Refusal:
+    """The hole at a cursor (an empty span) or of a selection."""
     found = hole.of_selection(snapshot, syntax, span, settings.max_hole_tokens)
-    # A cursor may be a selection: of a character where it is a block, as in Helix, of its line in Vim.
+    # Some editors send a cursor as a selection: Helix of one character, Vim of the whole line.
     text = snapshot.text[span.start : span.end]
     start = span.start + len(text) - len(text.lstrip())
     stripped = Span(start, start + len(text.strip()))
@@ -37,6 +42,7 @@ def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Set
 
 
 def to_fix(snapshot: Snapshot, syntax: Syntax, span: Span, settings: Settings) -> Hole | Refusal:
+    """The one statement that a diagnostic's span lies in."""
     if (around := statement(syntax, span)) is None:
         return Refusal("no-statement", "the diagnostic is not about one statement")
     found = hole.of_selection(snapshot, syntax, around, settings.max_hole_tokens)
@@ -50,7 +56,8 @@ def _bounded(found: Hole) -> Hole | Refusal:
 
 
 def of_docstring(snapshot: Snapshot, syntax: Syntax, offset: int, settings: Settings) -> Hole | None:
-    """A new docstring of one line, or the first line of the one that is there."""
+    """A hole for a new docstring of one line, or for the first line of the existing one. None outside
+    functions, and where there is no place for one."""
     if not syntax.language.docstrings or (place := docstring(syntax, offset)) is None:
         return None
     span, there = place
@@ -73,7 +80,8 @@ def of_docstring(snapshot: Snapshot, syntax: Syntax, offset: int, settings: Sett
 
 
 def as_comment(snapshot: Snapshot, span: Span, message: str) -> str:
-    """A diagnostic's message as a comment line above its statement, which any model can read."""
+    """A diagnostic's message as a comment line above its statement, which any model can read; empty where the
+    language has no comments."""
     language = by_id(snapshot.language)
     if not language or not language.comment:
         return ""

@@ -1,6 +1,6 @@
-"""Words that proofreading found doubtful, kept where they stand while the document changes around them.
+"""Where the doubtful words that proofreading found are, while the document changes around them.
 
-Positions are the client's. A mark goes when its own text is touched.
+Positions are the client's, in its encoding. A range is dropped when its own text is edited.
 """
 
 from __future__ import annotations
@@ -14,61 +14,64 @@ Place = tuple[int, int]  # line, character
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TrackedRange:
     start: Place
     end: Place
-    written: str
-    text: str  # what may stand there instead, if anything does
+    written: str  # its text
+    text: str  # what may stand there instead; may be empty
 
 
 @dataclass
-class Marks:
-    """Of all documents. `on_change` is told the URI whose marks are others than before."""
+class TrackedRanges:
+    """The ranges of all documents. `on_change` is called with the URI of a document whose ranges have
+    changed."""
 
     on_change: Callable[[str], None] = lambda uri: None
-    _of: dict[str, tuple[Mark, ...]] = field(default_factory=dict)
+    _of: dict[str, tuple[TrackedRange, ...]] = field(default_factory=dict)
 
-    def of(self, uri: str) -> tuple[Mark, ...]:
+    def of(self, uri: str) -> tuple[TrackedRange, ...]:
         return self._of.get(uri, ())
 
-    def put(self, uri: str, marks: Sequence[Mark], start: Place, end: Place) -> None:
-        """In place of those between `start` and `end`."""
+    def put(self, uri: str, ranges: Sequence[TrackedRange], start: Place, end: Place) -> None:
+        """Keep these, and drop those that were between `start` and `end`."""
         kept = [each for each in self.of(uri) if each.end <= start or end <= each.start]
-        self._set(uri, (*kept, *marks))
+        self._set(uri, (*kept, *ranges))
 
     def edited(self, uri: str, replaced: tuple[Place, Place] | None, new: str, encoding: Encoding) -> None:
-        """The document changed: between two places, or all of it."""
-        if not (marks := self.of(uri)):
+        """The text between two places has become `new`, or all of it has if `replaced` is None."""
+        if not (ranges := self.of(uri)):
             return
         if replaced is None:
             self._set(uri, ())
             return
         start, end = sorted(replaced)
         after = _shifted(start, to_position(new, len(new), encoding))
-        moved = (_moved(each, start, end, after) for each in marks)
+        moved = (_moved(each, start, end, after) for each in ranges)
         self._set(uri, tuple(each for each in moved if each))
 
     def forget(self, uri: str) -> None:
         self._set(uri, ())
 
-    def _set(self, uri: str, marks: tuple[Mark, ...]) -> None:
-        if marks != self.of(uri):
-            self._of[uri] = marks
+    def _set(self, uri: str, ranges: tuple[TrackedRange, ...]) -> None:
+        if ranges != self.of(uri):
+            self._of[uri] = ranges
             self.on_change(uri)
-        if not marks:
+        if not ranges:
             self._of.pop(uri, None)
 
 
-def _moved(mark: Mark, start: Place, end: Place, after: Place) -> Mark | None:
-    """Where a mark is once the text from `start` to `end` has become one that ends at `after`."""
-    if mark.end < start:
-        return mark
-    if end < mark.start:
-        return replace(mark, start=_past(mark.start, end, after), end=_past(mark.end, end, after))
-    return None  # touched, or continued by what was typed right beside it
+def _moved(tracked: TrackedRange, start: Place, end: Place, after: Place) -> TrackedRange | None:
+    """The range once the text from `start` to `end` has become one that ends at `after`."""
+    if tracked.end < start:
+        return tracked
+    if end < tracked.start:
+        moved = [_past(place, end, after) for place in (tracked.start, tracked.end)]
+        return replace(tracked, start=moved[0], end=moved[1])
+    return None  # edited, or text was typed right beside it, which may continue the word
 
 
 def _past(place: Place, end: Place, after: Place) -> Place:
+    """Where a place is whose text before it ended at `end` and now ends at `after`."""
     line, character = place
     if line == end[0]:
         return after[0], character - end[1] + after[1]
@@ -76,4 +79,5 @@ def _past(place: Place, end: Place, after: Place) -> Place:
 
 
 def _shifted(start: Place, by: Place) -> Place:
+    """The end of a text that begins at `start` and is `by` lines and characters long."""
     return (start[0], start[1] + by[1]) if by[0] == 0 else (start[0] + by[0], by[1])

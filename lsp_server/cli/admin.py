@@ -1,4 +1,7 @@
-"""Commands about the machinery, not about a file: the resident worker, how fast it is, and how good."""
+"""The commands that take no file to edit: worker, models, doctor, bench and eval.
+
+Those that load torch or talk to the hub run in a process of their own: this one must stay light.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,24 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from lsp_server import child_process
 from lsp_server.cli.options import Chosen, chosen, json_option, resolved, with_worker
 
 if TYPE_CHECKING:
     from lsp_server.worker_client.client import Worker
     from model_runtime.protocol import Refused, Status
 
-START_TIMEOUT_S = 300.0
-# Holds the package. A subprocess runs here, so that files of the user's folder do not shadow ours.
-ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 300.0  # after which `worker start` reports a model as still loading
+# The parameters of `bench` and `eval` that are passed on: values; files and folders, with their options.
+_VALUES = ("model", "device", "backend", "backend_url", "repeat", "random_weights")
+_VALUES += ("limit", "seed", "threshold")
+_FILES = {"json_file": "json", "chart": "chart", "fim": "fim"}
 
 
 @click.group()
@@ -67,14 +73,14 @@ def models() -> None:
 @json_option
 def list_models(as_json: bool) -> None:
     """Known checkpoints with size, memory and licence, and which are on this machine."""
-    _models("list", *(["--json"] if as_json else []))
+    _run("model_runtime.models", "list", *(["--json"] if as_json else []))
 
 
 @models.command()
 @click.argument("id")
 def download(id: str) -> None:
     """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
-    _models("download", id)
+    _run("model_runtime.models", "download", id)
 
 
 @models.command()
@@ -84,31 +90,13 @@ def download(id: str) -> None:
 @click.option("--adapter", default="", help="Folder of a LoRA adapter, to be merged.")
 def export(folder: str, form: str, model: str, adapter: str) -> None:
     """Write a checkpoint into a new FOLDER as vLLM, or transformers (hf), loads it."""
-    _models(
-        "export",
-        str(Path(folder).absolute()),
-        "--for",
-        form,
-        "--model",
-        _path(model),
-        "--adapter",
-        _path(adapter),
-    )
+    chosen = ["--for", form, "--model", _path(model), "--adapter", _path(adapter)]
+    _run("model_runtime.models", "export", str(Path(folder).absolute()), *chosen)
 
 
 def _path(name: str) -> str:
-    """As somebody in a shell means it; the process that gets it runs elsewhere."""
+    """As somebody in a shell means it: the process that gets it runs in another folder."""
     return str(Path(name).absolute()) if name and Path(name).is_dir() else name
-
-
-def _models(*arguments: str) -> None:
-    """In a process of its own: this one never loads what talks to the hub."""
-    process = subprocess.Popen([sys.executable, "-m", "model_runtime.models", *arguments], cwd=ROOT)
-    while True:
-        try:
-            sys.exit(process.wait())
-        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
-            continue
 
 
 @click.command()
@@ -143,15 +131,11 @@ def doctor(choice: Chosen, as_json: bool) -> None:
 @click.option("--random-weights", metavar="26b|tiny", help="Time denoise steps of that geometry instead.")
 def bench(quick: bool, **options: str | None) -> None:
     """Time this engine beside transformers' generate, on the same weights and holes."""
-    command = [sys.executable, "-m", "model_runtime.bench", *(["--quick"] if quick else [])]
-    for name in ("model", "device", "repeat", "random_weights"):
-        if (value := options[name]) is not None:
-            is_path = name == "model" and value.startswith((".", "~"))
-            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
-    for name, option in (("json_file", "json"), ("chart", "chart")):
-        if (value := options[name]) is not None:
-            command.append(f"--{option}={_absolute(value)}")
-    sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+    command = child_process.command(
+        "model_runtime.bench", *(["--quick"] if quick else []), *_passed_on(options)
+    )
+    run = subprocess.run(command, cwd=child_process.ROOT, env=child_process.environment())
+    sys.exit(run.returncode)
 
 
 @click.command("eval")
@@ -169,20 +153,32 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
 def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
     """Measure how good the suggestions are on DATA: files of holes whose text is known."""
-    command = [sys.executable, "-m", "evaluation", *(f"--only={name}" for name in only)]
-    for name in ("model", "device", "backend", "backend_url", "limit", "seed", "threshold"):
-        if (value := options[name]) is not None:
-            is_path = name == "model" and value.startswith((".", "~"))
-            command.append(f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}")
-    for name, option in (("json_file", "json"), ("chart", "chart"), ("fim", "fim")):
-        if (value := options[name]) is not None:
-            command.append(f"--{option}={_absolute(value)}")
-    process = subprocess.Popen([*command, "--", *(str(_absolute(file)) for file in data)], cwd=ROOT)
+    contenders = [f"--only={name}" for name in only]
+    files = [str(_absolute(file)) for file in data]
+    _run("evaluation", *contenders, *_passed_on(options), "--", *files)
+
+
+def _run(module: str, *arguments: str) -> NoReturn:
+    """Run a module to its end, and exit as it does. Ctrl-C reaches it too, and it may have something to say
+    before it ends."""
+    command = child_process.command(module, *arguments)
+    process = subprocess.Popen(command, cwd=child_process.ROOT, env=child_process.environment())
     while True:
         try:
             sys.exit(process.wait())
-        except KeyboardInterrupt:  # it got that too, and has something to say before it ends
+        except KeyboardInterrupt:
             continue
+
+
+def _passed_on(options: Mapping[str, str | None]) -> Iterator[str]:
+    """The options that were given, for a process in another folder: paths are absolute."""
+    for name in _VALUES:
+        if (value := options.get(name)) is not None:
+            is_path = name == "model" and value.startswith((".", "~"))
+            yield f"--{name.replace('_', '-')}={_absolute(value) if is_path else value}"
+    for name, option in _FILES.items():
+        if (value := options.get(name)) is not None:
+            yield f"--{option}={_absolute(value)}"
 
 
 def _absolute(path: str) -> Path:
@@ -190,7 +186,7 @@ def _absolute(path: str) -> Path:
 
 
 async def _start(client: Worker) -> Status | Refused:
-    """Poll until the model is loaded or cannot be: loading has no notification of its own."""
+    """Ask until the model is loaded or cannot be: the worker sends no notice of it."""
     from model_runtime.protocol import Refused
 
     await client.prepare()
@@ -203,7 +199,7 @@ async def _start(client: Worker) -> Status | Refused:
 
 
 def _report(answer: Status | Refused, as_json: bool) -> None:
-    """Exit status 0 only if there is a worker that can serve or is about to."""
+    """Print the status. Exits with 1 unless there is a worker that serves or is about to."""
     import msgspec
 
     from model_runtime.protocol import Refused
@@ -223,7 +219,7 @@ def _report(answer: Status | Refused, as_json: bool) -> None:
 
 
 def _lines(status: Status) -> Iterator[str]:
-    """The worker's state for a reader."""
+    """The status as lines for a person to read."""
     gpu = f", {status.device_bytes / 2**20:.0f} MiB on the GPU" if status.device_bytes else ""
     up, memory = _duration(status.uptime_s), status.memory_bytes / 2**20
     yield (

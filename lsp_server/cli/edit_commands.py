@@ -1,6 +1,6 @@
-"""The commands that change a file: `infill-ls fill` and `infill-ls rewrite`, on the editor's actions.
+"""The commands that change a file: `infill-ls fill` and `infill-ls rewrite`. They use the editor's actions.
 
-They print a diff; a file is only written with `--apply`.
+They print a diff; the file is written only with `--apply`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def rewrite(
     snapshot, data = read(file)
     span = _lines(snapshot.text, lines, file)
     action = Action(
-        INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_picture(image) if image else b""
+        INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_image(image) if image else b""
     )
     outcome = asyncio.run(_carry_out(action, snapshot, choice))
     _report(file, snapshot, data, outcome, write, as_json)
@@ -128,7 +128,7 @@ def _report(
         told = {"edits": _as_json(snapshot, outcome), "diff": diff, "applied": write}
         click.echo(json.dumps(told, ensure_ascii=False))
     elif not write:
-        sys.stdout.buffer.write(diff.encode("utf-8", "replace"))  # as bytes, for the sake of line ends
+        sys.stdout.buffer.write(diff.encode("utf-8", "replace"))  # as bytes: text output may change line ends
         sys.stdout.buffer.flush()
     click.echo(f"{len(outcome)} {'change' if len(outcome) == 1 else 'changes'}", err=True)
 
@@ -140,12 +140,12 @@ def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(path: Path) -> bytes:
-    from lsp_server.actions.images import PictureError, read_file
+def _image(path: Path) -> bytes:
+    from lsp_server.actions.images import ImageError, read_file
 
     try:
         return read_file(path)
-    except PictureError as error:
+    except ImageError as error:
         raise WrongUse(f"--image {path}: {error}") from None
 
 

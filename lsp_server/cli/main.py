@@ -1,7 +1,7 @@
-"""The command `infill-ls`: arguments in, exit status out (0 done, 1 nothing to offer, 2 wrong use).
+"""The command `infill-ls`. Exit status: 0 done, 1 nothing to offer, 2 wrong use.
 
-What a program may read goes to stdout, everything else to stderr. Imports wait for the command that
-needs them, because editors start `serve` and count the milliseconds.
+What a program may read goes to standard output, everything else to standard error. Each command imports what
+it needs when it runs, so that `serve`, which editors start, starts fast.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_js
 
     snapshot = read(file)[0]
     offset = _offset(snapshot.text, at, file)
-    # Who asks wants to see the answer, however unsure.
+    # The user has asked, so the answer is printed however unsure it is.
     settings = resolved(choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
     outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
@@ -143,7 +143,7 @@ def _as_json(snapshot: Snapshot, edit: Edit) -> dict[str, Any]:
 
 
 def _in_context(snapshot: Snapshot, edit: Edit, around: int = 2) -> str:
-    """The lines about the edit, numbered, with the edit made and its lines marked."""
+    """The edited lines, marked, with `around` lines before and after; all numbered."""
     from lsp_server.text.positions import to_position
 
     text = snapshot.text[: edit.span.start] + edit.text + snapshot.text[edit.span.end :]

@@ -1,4 +1,4 @@
-"""What the commands of `infill-ls` share: options, wrong use, settings, a file, a worker to talk to."""
+"""What the commands of `infill-ls` share: options, wrong use, settings, reading a file, and a worker."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from lsp_server.config.settings import Settings
     from lsp_server.text.document import Snapshot, Span
 
-NOTE_AFTER_S = 1.0
+NOTE_AFTER_S = 1.0  # after which a user who waits is told for what
 
 
 class WrongUse(click.ClickException):
-    """One line that names the remedy; exit status 2."""
+    """Ends the command with exit status 2. The message is one line that names the remedy."""
 
     exit_code = 2
 
 
-Chosen = Mapping[str, str | None]  # settings' names -> what the user gave
+Chosen = Mapping[str, str | None]  # setting's name -> the option's value, None if it was not given
 
-# What the worker runs: the settings' names, and the options that choose them.
+# The settings that say what the worker runs, by name, with their options.
 _CHOICE = {
     "model": click.option("--model", help="Name, id or folder; embedded if not given."),
     "device": click.option("--device", help="auto (the default), cpu, cuda, cuda:N, xpu or mps."),
@@ -40,7 +40,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 
 
 def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say what the worker runs; the command gets them together, as `choice`."""
+    """A decorator that adds the options of `_CHOICE`. The command gets them together, as `choice`."""
 
     @functools.wraps(command)
     def gathered(*args: Any, **options: Any) -> Any:
@@ -53,12 +53,13 @@ def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def resolved(choice: Chosen, **values: Any) -> Settings:
-    """The defaults with the options given; what was chosen goes through the settings' checks."""
+    """The default settings, changed by the options, and then by `values`, which are not checked. Raises
+    WrongUse for an option's value that is not valid."""
     from dataclasses import replace
 
     from lsp_server.config.settings import resolve
 
-    absolute = {  # as somebody in a shell means it
+    absolute = {  # in a shell, the name of a folder means that folder
         name: str(Path(value).absolute())
         for name in ("model", "adapter")
         if (value := choice.get(name)) and Path(value).is_dir()
@@ -77,6 +78,7 @@ def _as_argument(setting: str) -> str:
 
 
 async def with_worker(settings: Settings, use: Any) -> Any:
+    """The result of `await use(worker)`, with a client of the worker that these settings ask for."""
     from lsp_server.session.session import connect
 
     client = connect(settings)
@@ -87,7 +89,7 @@ async def with_worker(settings: Settings, use: Any) -> Any:
 
 
 async def patiently(settings: Settings, use: Any) -> Any:
-    """`with_worker`, telling what has no effect, and what is being waited for if it takes a while."""
+    """As `with_worker`. Tells the user of settings without effect, and of a worker that takes a while."""
     from lsp_server.config.settings import without_effect
 
     for line in without_effect(settings):
@@ -104,7 +106,7 @@ async def patiently(settings: Settings, use: Any) -> Any:
 
 
 def read(file: Path) -> tuple[Snapshot, bytes]:
-    """A file as a snapshot, and its bytes."""
+    """A file as a snapshot, and its bytes. Raises WrongUse."""
     from lsp_server.text.document import Snapshot
     from lsp_server.text.languages import id_of_path
 
@@ -129,7 +131,7 @@ def line_count(text: str) -> int:
 
 
 def range_of(snapshot: Snapshot, span: Span) -> dict[str, dict[str, int]]:
-    """A span for JSON: lines and columns in characters, from 1."""
+    """A span for JSON: lines and columns, counted in characters from 1."""
     from lsp_server.text.positions import to_position
 
     places = (to_position(snapshot.text, at, "utf-32") for at in (span.start, span.end))

@@ -1,4 +1,4 @@
-"""Edits of a file on disk: as a unified diff to be read, or written, if the user says so. Knows no model."""
+"""Edits of a file on disk: shown as a unified diff, or written. Knows no model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 class FileChanged(Exception):
-    """The file is no longer what was read."""
+    """The file has changed since it was read."""
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:
-    """The text with edits made that are apart from each other."""
+    """The text with the edits made. They must not overlap."""
     for edit in sorted(edits, key=lambda each: each.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     return text
 
 
 def unified(name: str, old: str, new: str) -> str:
-    """The difference as `patch -p1` and `git apply` take it; empty if there is none."""
+    """The difference as `patch -p1` and `git apply` read it; empty if there is none."""
     lines = difflib.unified_diff(_LINE.findall(old), _LINE.findall(new), f"a/{name}", f"b/{name}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
@@ -36,9 +36,9 @@ def unified(name: str, old: str, new: str) -> str:
 
 
 def write(file: Path, old: bytes, new: str) -> None:
-    """Replace the file's text in one step, keeping its mode and byte order mark; a link stays a link.
+    """Replace the file's text in one step, keeping its mode and byte order mark. A link stays a link.
 
-    `old` is what was read: raises FileChanged if the file holds something else by now, and OSError.
+    `old`: the bytes that were read. Raises FileChanged if the file holds others by now, and OSError.
     """
     target = file.resolve()
     if target.read_bytes() != old:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from lsp_server.cli.options import Chosen, WrongUse, chosen
+from lsp_server.cli.options import Chosen, WrongUse, chosen, resolved
 
 
 @click.command()
@@ -19,11 +19,10 @@ from lsp_server.cli.options import Chosen, WrongUse, chosen
 @chosen
 def play(port: int, no_browser: bool, log_file: Path | None, choice: Chosen) -> None:
     """Open a page to try the server in a browser, on this machine only."""
-    from lsp_server.cli.options import resolved
     from lsp_server.config.workspace_trust import is_path
     from lsp_server.play.service import run
 
-    resolved(choice)  # says what is wrong with it
+    resolved(choice)  # only for its checks: the page passes the settings on to the server
     given = {name: value for name, value in choice.items() if value is not None}
     if is_path(model := given.get("model", "")):  # the server runs in another folder
         given["model"] = str(Path(model).expanduser().absolute())
@@ -36,7 +35,7 @@ def play(port: int, no_browser: bool, log_file: Path | None, choice: Chosen) -> 
 
     log = str(log_file.absolute()) if log_file else None
     try:
-        with contextlib.suppress(KeyboardInterrupt):  # where signals cannot be handled
+        with contextlib.suppress(KeyboardInterrupt):  # on Windows, where `run` handles no signals
             asyncio.run(run(port, given, log, started))
     except OSError as error:
         raise WrongUse(f"--port {port}: {error.strerror}; leave it out for a free one") from None

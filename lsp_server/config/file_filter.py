@@ -1,7 +1,7 @@
-"""Which files are left alone: rules by name, `.gitignore`, and what is no text of a usable size.
+"""Which files are left alone: by name, by `.gitignore`, and because they are too large or no text.
 
-Every source of context asks here before it is read, and the document itself for the rules by name. By
-name means by path alone, so that nothing has to be opened to decide. Knows no settings and no LSP.
+Every file is checked here before it is read for context. A document that is completed is checked by name
+only, that is by its path, without opening anything. Knows no settings and no LSP.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 MAX_BYTES = 200_000  # larger files are tables or generated
-_BINARY_BYTES = 8_192  # are searched for a zero byte, as git does
+_BINARY_BYTES = 8_192  # at a file's start; a zero byte among them means no text, as in git
 
-# Hold keys or passwords whatever is in them; matched against the name in lower case.
+# Files that hold keys or passwords. Matched against the name in lower case.
 KEY_FILES = (
     *(".env", ".env.*", "*.env", ".envrc"),
     *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore", "*.kdbx", "*.gpg", "*.asc"),
@@ -31,7 +31,7 @@ KEY_FILES = (
     *("credentials", "credentials.[!p]*", "*credentials*.json", "secrets.[ejtyi]*", "*secret*.y*ml"),
 )
 KEY_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store"})
-# Not the user's own code, where no .gitignore says so.
+# Not the user's own code, even if no .gitignore says so.
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 
 _KEY_FILE = re.compile("|".join(f"(?:{translate(glob)})" for glob in KEY_FILES))
@@ -40,7 +40,7 @@ _DRIVE = re.compile(r"^/[A-Za-z]:")
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What a user has said about files, as far as reading them goes."""
+    """Which files a user lets be read."""
 
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     languages: tuple[str, ...] = ()  # LSP language ids
@@ -48,13 +48,13 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 def path_of(uri: str) -> str:
-    """The path that a URI names; of other schemes than `file` one that may not exist anywhere."""
+    """The path in a URI. Of schemes other than `file` too, where no such file may exist."""
     path = unquote(_SCHEME.sub("", uri))
     return path[1:] if _DRIVE.match(path) else path
 
 
 def by_name(path: str, exclude: tuple[str, ...]) -> str | None:
-    """Why a file with this path is neither completed nor read, if so: one line for a person."""
+    """Why a file with this path is neither completed nor read, as one line for a person; None if it may."""
     if glob := next((glob for glob in exclude if fnmatchcase(path, glob)), None):
         return f"infill.exclude rules this file out: {glob}"
     parts = PurePath(path.lower()).parts
@@ -75,9 +75,9 @@ def readable(path: Path) -> str | None:
 
 
 class Ignored:
-    """What git would ignore, with the `.gitignore` of every folder from the repository's top down.
+    """What git would ignore, by the `.gitignore` files of every folder from the repository's top down.
 
-    One for each scan: the files are read once.
+    Make a new one for each scan: every `.gitignore` is read only once.
     """
 
     def __init__(self) -> None:
@@ -92,28 +92,28 @@ class Ignored:
         return self._folder(path)
 
     def _ignores_folder(self, path: Path) -> bool:
-        """A folder in one that is ignored cannot be taken back by a pattern."""
+        """Also True inside an ignored folder, which no pattern can take back."""
         if path == self._top(path) or path == path.parent:
             return False
         return self._folder(path.parent) or path.name == ".git" or self._by_pattern(path, "/")
 
     def _by_pattern(self, path: Path, mark: str) -> bool:
-        """What the deepest pattern that matches says."""
+        """The last match in the deepest folder decides. `mark` is "/" for a folder."""
         top = self._top(path.parent)
         for folder in path.parents:
-            said = None
+            ignored = None
             if spec := self._spec(folder):
-                said = spec.check_file(path.relative_to(folder).as_posix() + mark).include
-            if said is not None:
-                return said
+                ignored = spec.check_file(path.relative_to(folder).as_posix() + mark).include
+            if ignored is not None:
+                return ignored
             if folder == top:
                 break
         return False
 
 
 def _top(folder: Path) -> Path:
-    """The repository's top folder; the file system's where there is none, as its owner may still use
-    `.gitignore` for other tools."""
+    """The repository's top folder. Outside repositories the file system's root, as other tools read
+    `.gitignore` there too."""
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), Path(folder.anchor))
 
 
@@ -121,7 +121,7 @@ def _spec(folder: Path) -> GitIgnoreSpec | None:
     from pathspec import GitIgnoreSpec
 
     lines: list[str] = []
-    for name in (".git/info/exclude", ".gitignore"):  # the later ones win
+    for name in (".git/info/exclude", ".gitignore"):  # the later one wins
         try:
             lines += (folder / name).read_text("utf-8", "replace").splitlines()
         except OSError:

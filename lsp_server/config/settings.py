@@ -17,7 +17,7 @@ from lsp_server.text.languages import canonical
 from model_runtime.protocol import Choice
 
 _ADDRESS = r" *https?://[^\s/@?#,]+(/[^\s@?#,]*)? *"
-_ADDRESSES = re.compile(rf"({_ADDRESS}(,{_ADDRESS})*)?")  # without what would be shown, or sent elsewhere
+_ADDRESSES = re.compile(rf"({_ADDRESS}(,{_ADDRESS})*)?")  # no user, password or query: they would be shown
 SERVED_ADAPTER = (  # what to do instead of setting infill.adapter
     "unset it, have the server load it (vLLM: --enable-lora --lora-modules NAME=FOLDER) and set infill.model "
     "to NAME"
@@ -27,7 +27,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Resolved settings; the client's name of `idle_unload_minutes` is `infill.idleUnloadMinutes`."""
+    """Resolved settings. A client's names are in camel case: `infill.idleUnloadMinutes`."""
 
     model: str = "embedded"  # or a Hugging Face id, or a folder
     device: str = "auto"
@@ -37,8 +37,8 @@ class Settings:
     backend: str = "local"  # or a server's kind: vllm, openai
     backend_url: str = ""  # addresses, comma separated
     max_hole_tokens: int = 64
-    deadline_ms: int | None = 1500  # from the worker's receipt of a request; None: no limit
-    confidence_threshold: float = 0.25  # not offered below it; from the embedded model's calibration
+    deadline_ms: int | None = 1500  # counted from when the worker receives a request; None: no limit
+    confidence_threshold: float = 0.25  # nothing is offered below it; from the embedded model's calibration
     languages: tuple[str, ...] = ("python",)  # LSP language ids; the embedded model knows no other
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     idle_unload_minutes: float = 10
@@ -46,7 +46,7 @@ class Settings:
 
     @property
     def choice(self) -> Choice:
-        """The part that the worker is told when it starts."""
+        """The settings that the worker starts with."""
         return Choice(
             model=self.model,
             device=self.device,
@@ -58,7 +58,7 @@ class Settings:
         )
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
-        """Why this document is not to be completed, if it is not."""
+        """Why this document is not to be completed; None if it is."""
         if canonical([snapshot.language]).isdisjoint(canonical(self.languages)):
             language = snapshot.language or "plain text"
             return Refusal("language", f"infill.languages does not enable {language}")
@@ -68,7 +68,8 @@ class Settings:
 
 
 def resolve(raw: Any) -> tuple[Settings, list[str]]:
-    """Settings of the `infill` section; a missing name or a null means the default."""
+    """The settings of an `infill` section, and a line for each problem. A missing name or a null means the
+    default."""
     if raw is None:
         return Settings(), []
     if not isinstance(raw, dict):
@@ -91,7 +92,7 @@ def resolve(raw: Any) -> tuple[Settings, list[str]]:
 
 
 def without_effect(settings: Settings) -> list[str]:
-    """What works by itself, but not with the other settings: a line for each."""
+    """A line for each setting that is valid but has no effect beside the others."""
     if settings.adapter and settings.backend != "local":
         return [f"infill.adapter: {_show(settings.adapter)} has no effect on a server; {SERVED_ADAPTER}"]
     return []
@@ -99,7 +100,7 @@ def without_effect(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Which values a setting takes: as a test, in words, and as the JSON schema of a manifest."""
+    """Which values a setting takes: as a test, in words for the user, and as JSON schema for manifests."""
 
     accepts: Callable[[Any], bool]
     wanted: str
@@ -109,8 +110,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Setting:
     check: Check
-    description: str  # one line of Markdown; docs/settings.md and the manifests of clients are made of it
-    personal: bool = False  # a client must never take it from a workspace: see `consent`
+    description: str  # one line of Markdown, for docs/settings.md and the manifests of clients
+    personal: bool = False  # a client must never take it from a workspace: see `workspace_trust`
 
 
 def _number(low: float, high: float, unit: str = "", whole: bool = True) -> Check:
@@ -216,6 +217,6 @@ _FIELDS = {re.sub(r"_(\w)", lambda m: m[1].upper(), field.name): field.name for 
 
 
 def default_of(name: str) -> Any:
-    """A setting's default, as JSON has it."""
+    """The default of a setting, given its client's name, as a JSON value."""
     value = getattr(_DEFAULTS, _FIELDS[name])
     return list(value) if isinstance(value, tuple) else value

@@ -1,9 +1,9 @@
-"""Which settings may count, given that a workspace's own files may have made them.
+"""Which settings count, given that files of the workspace may have set them.
 
-A client sends settings without saying where they come from, and most clients mix in what the opened
-folder holds. A repository must not be able to have its own model loaded or text sent to a URL. So these
-two kinds of value count only if the client says `"trusted": true` in its initializationOptions, which
-it must never take from a file of the workspace.
+A client does not say where its settings come from, and most clients read some from the opened folder. But a
+repository must not be able to have a model of its own loaded, or text sent to a URL. So paths inside the
+workspace and URLs count only if the client sends `"trusted": true` in its initializationOptions, which it
+must never take from a file of the workspace.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _REMEDY = 'if you chose it yourself, have your editor send {"trusted": true} in initializationOptions'
 
 
-def consented(settings: Settings, folders: Sequence[Path], trusted: bool) -> tuple[Settings, list[str]]:
-    """The settings with what nobody vouches for set back to its default, and a line for each of those.
+def without_untrusted(
+    settings: Settings, folders: Sequence[Path], trusted: bool
+) -> tuple[Settings, list[str]]:
+    """The settings, with untrusted values set back to their defaults, and a line for each of those.
 
-    `folders` are the workspace's; without any, the folder that the server runs in counts as one.
+    `folders` are the workspace's. If there are none, the folder that the server runs in counts as one.
     """
     if trusted:
         return settings, []
@@ -45,7 +47,7 @@ def consented(settings: Settings, folders: Sequence[Path], trusted: bool) -> tup
 
 
 def is_path(model: str) -> bool:
-    """A folder, rather than a name or an id."""
+    """Whether a model is given as a folder, not as a name or an id."""
     return model.startswith((".", "~")) or Path(model).is_absolute()
 
 

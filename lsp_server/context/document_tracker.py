@@ -1,7 +1,8 @@
-"""Follows documents and files, and has the reader process look at what is new: what is known of them.
+"""Tracks which documents and files are new or changed, has the reader process read them, and keeps what it
+finds.
 
-Reading happens beside the requests; nothing here waits for it but `cleaned`. Nothing becomes known but
-through that process, which applies the exclusion rules and takes secrets out. Knows no LSP.
+Reading happens beside the requests; only `cleaned` waits for it. All text comes through the reader process,
+which applies the exclusion rules and takes secrets out. Knows no LSP.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from collections.abc import Callable, Sequence
 from typing import NewType, Protocol
 
 from lsp_server.config.file_filter import MAX_BYTES, Rules, by_name, path_of
-from lsp_server.context.index_client import Reading
+from lsp_server.context.index_client import IndexClient
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
-from lsp_server.context.recent_edits import Recent, Touched
-from lsp_server.context.symbol_index import Workspace
+from lsp_server.context.recent_edits import EditedLines, RecentEdits
+from lsp_server.context.symbol_index import SymbolIndex
 from lsp_server.infilling import canvas
 from lsp_server.text.languages import canonical
 
-RESCAN_S = 30.0  # between two scans of files that may have changed
-SOON_S = 1.0  # between two scans when some have
-CLEANED_S = 1.0  # how long a request waits for text of its own to be looked through
-_FOLDERS = 8  # of open documents, the last used, whose files' text is kept
+RESCAN_S = 30.0  # between two scans, where files may have changed unnoticed
+SOON_S = 1.0  # between two scans, where files are known to have changed
+CLEANED_S = 1.0  # how long `cleaned` waits
+_FOLDERS = 8  # most folders whose files' text is kept: those of the documents used last
 
-Cleaned = NewType("Cleaned", str)  # text that may be shown
+Cleaned = NewType("Cleaned", str)  # text without secrets
 
 
 class Text(Protocol):
@@ -42,97 +43,100 @@ class Text(Protocol):
     def line_count(self) -> int: ...
 
 
-class Following:
+class DocumentTracker:
     """All methods belong to one event loop; only `use`, `refresh` and `cleaned` need it to be running."""
 
     def __init__(self, documents: Callable[[str], Text | None]) -> None:
         self.rules = Rules()
-        self.watched = False  # the client says when files change
+        self.watched = False  # the client reports file changes, by `files_changed`
         self._documents = documents
-        self.workspace = Workspace()
-        self.recent = Recent()
-        self._reading = Reading(self._received, self._lost)
-        self._open: dict[str, str] = {}  # key -> uri, the last used last
-        self._dirty: dict[str, Touched] = {}  # documents to be looked at, by key
-        self._looking: dict[str, deque[list[int]]] = {}  # for each look under way, the lines edited before
-        self._patience = SOON_S  # how long after the last scan the next one is due
-        self._scanned = -math.inf  # when that was, on the loop's clock
-        self._covered: tuple[str, ...] = ()  # the folders whose text that scan was to bring
-        self._cleaning: dict[str, asyncio.Future[str]] = {}
+        self.index = SymbolIndex()
+        self.recent = RecentEdits()
+        self._reader = IndexClient(self._received, self._lost)
+        self._open: dict[str, str] = {}  # key -> URI, the last used last
+        self._dirty: dict[str, EditedLines] = {}  # documents that have to be read, by key
+        self._looking: dict[str, deque[list[int]]] = {}  # key -> the edited lines of each read under way
+        self._scan_wait = SOON_S  # seconds from the last scan to the next
+        self._scanned = -math.inf  # when the last scan was, on the loop's clock
+        self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
+        self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
         self._numbers = itertools.count()
 
     def configure(self, rules: Rules) -> None:
-        """Other rules: nothing that is known counts any more."""
+        """Forget everything if the rules have changed: it was read by the old ones."""
         if rules == self.rules:
             return
         self.rules = rules
-        self._patience, self._scanned = SOON_S, -math.inf
-        self.workspace, self.recent = Workspace(), Recent()
-        self._reading.stop()
-        self._reading = Reading(self._received, self._lost)
+        self._scan_wait, self._scanned = SOON_S, -math.inf
+        self.index, self.recent = SymbolIndex(), RecentEdits()
+        self._reader.stop()
+        self._reader = IndexClient(self._received, self._lost)
         for key in self._open:
-            self.workspace.opened(key)
-            self._dirty[key] = Touched(new=True)
+            self.index.opened(key)
+            self._dirty[key] = EditedLines(new=True)
         self._looking.clear()
 
     def opened(self, uri: str) -> None:
         key = key_of(uri)
         self._open[key] = uri
-        self.workspace.opened(key)
-        self._dirty[key] = Touched(new=True)
+        self.index.opened(key)
+        self._dirty[key] = EditedLines(new=True)
         if os.path.dirname(key) not in self._covered:
             self.files_changed()
         if not self.watched:
-            self._patience = min(self._patience, RESCAN_S)
+            self._scan_wait = min(self._scan_wait, RESCAN_S)
 
     def edited(self, uri: str, line: int | None) -> None:
-        """At a line, or who knows where."""
-        touched = self._dirty.setdefault(key_of(uri), Touched(new=False))
+        """The document was edited at a line (counted from 0), or anywhere if it is None."""
+        edited = self._dirty.setdefault(key_of(uri), EditedLines(new=False))
         if line is not None:
-            touched.edit(line)
+            edited.edit(line)
 
     def closed(self, uri: str) -> None:
         key = key_of(uri)
         for known in (self._open, self._dirty, self._looking):
             known.pop(key, None)
-        self.workspace.closed(key)
-        self.files_changed()  # it may be one again
+        self.index.closed(key)
+        self.files_changed()  # from now on the file on disk counts
 
     def files_changed(self) -> None:
-        self._patience = SOON_S
+        """Files on disk have changed, or may have."""
+        self._scan_wait = SOON_S
 
     def use(self, uri: str, line: int) -> str:
-        """A request is made in a document, at a line; its key."""
+        """A request is made in a document, at a line. Starts reading what is due; returns the document's
+        key."""
         if (key := key_of(uri)) in self._open:
             self._open[key] = self._open.pop(key)
-            self.workspace.used(key)
+            self.index.used(key)
         self.refresh(key, line)
         return key
 
     def refresh(self, active: str = "", line: int = 0) -> None:
-        """Have read what is not known yet, but for a document that is being edited, around `line`."""
-        for key, touched in list(self._dirty.items()):
-            if key != active or touched.beyond(line):
+        """Start reading what has changed. The document `active` waits while it is only being edited around
+        `line`: its text would be out of date at the next keystroke."""
+        for key, edited in list(self._dirty.items()):
+            if key != active or edited.beyond(line):
                 del self._dirty[key]
-                self._look(key, touched.lines)
+                self._look(key, edited.lines)
         now = asyncio.get_running_loop().time()
-        if self.rules.roots and now - self._scanned >= self._patience:
-            self._patience, self._scanned, self._covered = math.inf, now, self._folders()
-            self.workspace.keep_texts(self._covered)
-            known, texts = self.workspace.known(), self.workspace.with_text(self._covered)
-            self._reading.ask(Scan(self.rules, known, self._covered, texts))
+        if self.rules.roots and now - self._scanned >= self._scan_wait:
+            self._scan_wait, self._scanned, self._covered = math.inf, now, self._folders()
+            self.index.keep_texts(self._covered)
+            known, texts = self.index.known(), self.index.with_text(self._covered)
+            self._reader.ask(Scan(self.rules, known, self._covered, texts))
 
     async def close(self) -> None:
-        await self._reading.close()
+        await self._reader.close()
 
     async def cleaned(self, texts: Sequence[str]) -> tuple[Cleaned, ...]:
-        """Texts from elsewhere, a diagnostic's say, less the lines that hold secrets; fewer if there is no
-        answer soon."""
+        """Texts from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty ones are
+        left out, and so are those for which there is no answer within CLEANED_S."""
         keys = [f"text:{next(self._numbers)}" for _ in texts]
         loop = asyncio.get_running_loop()
         waiting = [self._cleaning.setdefault(key, loop.create_future()) for key in keys]
         for key, text in zip(keys, texts, strict=True):
-            self._reading.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
+            self._reader.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
         done, _ = await asyncio.wait(waiting, timeout=CLEANED_S) if waiting else ((), ())
         for key in keys:
             self._cleaning.pop(key, None)
@@ -140,7 +144,7 @@ class Following:
 
     def _look(self, key: str, lines: list[int]) -> None:
         document = self._documents(uri := self._open.get(key, ""))
-        path = path_of(uri).partition("#")[0]  # which in a notebook's URI names a cell
+        path = path_of(uri).partition("#")[0]  # the fragment of a notebook's URI names a cell
         if (
             document is None
             or document.line_count > MAX_BYTES // 8
@@ -151,7 +155,7 @@ class Following:
         if len(text := canvas.normalize(document.text)) <= MAX_BYTES:
             self._looking.setdefault(key, deque()).append(lines)
             path = path if os.path.isabs(path) else ""
-            self._reading.ask(Look(self.rules, key, path, document.language, text))
+            self._reader.ask(Look(self.rules, key, path, document.language, text))
 
     def _received(self, answer: Answer) -> None:
         match answer:
@@ -159,10 +163,10 @@ class Following:
                 if waiting := self._cleaning.pop(answer.key, None):
                     if not waiting.done():
                         waiting.set_result(answer.text or "")
-                elif self.workspace.take(answer) and (lines := self._looking.get(answer.key)):
+                elif self.index.take(answer) and (lines := self._looking.get(answer.key)):
                     self.recent.add(answer.key, answer.text or "", lines.popleft())
             case Gone():
-                self.workspace.forget(answer.keys)
+                self.index.forget(answer.keys)
                 for key in answer.keys:
                     self.recent.forget(key)
                     self._looking.pop(key, None)
@@ -172,17 +176,17 @@ class Following:
                 pass
 
     def _lost(self) -> None:
-        """What was asked of a process that died is asked again."""
-        self._dirty |= {key: Touched(new=True) for key in self._open}
+        """The process has died: ask again for what it was asked."""
+        self._dirty |= {key: EditedLines(new=True) for key in self._open}
         self._looking.clear()
         self.files_changed()
 
     def _folders(self) -> tuple[str, ...]:
-        """Of the documents used last."""
+        """The folders of the documents used last."""
         folders = dict.fromkeys(os.path.dirname(key) for key in reversed(self._open))
         return tuple(itertools.islice(folders, _FOLDERS))
 
 
 def key_of(uri: str) -> str:
-    """What a document or file is called here: its path, or the URI of what is no file."""
+    """A document's or file's key: its path, or the URI where it is no file."""
     return os.path.normpath(path_of(uri)) if uri.lower().startswith("file:") else uri

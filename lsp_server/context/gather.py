@@ -1,6 +1,6 @@
-"""What other text the model may see: chosen from what is known of other documents and files.
+"""The context of a request: which text of other documents and files the model sees.
 
-Choosing takes less than a millisecond: it looks only at what is in memory by then (`following`). What does
+Choosing takes less than a millisecond, as it looks only at what `document_tracker` has in memory. What does
 not depend on the characters typed stays the same while a line is typed. Knows no LSP.
 """
 
@@ -10,45 +10,47 @@ import os.path
 import re
 from collections.abc import Iterable, Sequence
 
-from lsp_server.context.document_tracker import Cleaned, Following
+from lsp_server.context.document_tracker import Cleaned, DocumentTracker
 from lsp_server.infilling import canvas
+from lsp_server.text import symbols
 from lsp_server.text.document import Snapshot
 from lsp_server.text.languages import by_id
 from lsp_server.text.syntax import Syntax
 
 from . import snippet_retrieval
 
-# Most characters of each source, in the order in which a request has them: most relevant last.
+# At most so many characters of each source. A request has the sources in this order, the most relevant last.
 BUDGETS = {
     "recent": 2_000,  # regions of other documents that were edited last
-    "imports": 1_500,  # the document's own, where a long file's prefix begins below them
+    "imports": 1_500,  # the document's own, if it is so long that its prefix begins below them
     "signatures": 1_500,  # of what the code around the hole calls
     "diagnostics": 500,  # what is wrong at the hole, if the request is about that
-    "similar": 5_000,  # places in other files that go on after the same text
+    "similar": 5_000,  # pieces of other files where the text before the cursor occurs too
 }
 SCOPE = 4_000  # bytes of the code around the hole whose calls count
-TEXTS = 400_000  # characters that are searched for similar places at each request: half a millisecond
+TEXTS = 400_000  # characters that each request searches for similar pieces; takes half a millisecond
 _CALLED = re.compile(r"(\w+)\s*\(")
 
 
 class Context:
-    def __init__(self, following: Following) -> None:
-        self._following = following
-        self._last: tuple[object, list[str]] = ((), [])
+    def __init__(self, tracker: DocumentTracker) -> None:
+        self._tracker = tracker
+        self._last: tuple[object, list[str]] = ((), [])  # a place and the pieces that stay for it
 
     def gather(
         self, snapshot: Snapshot, offset: int, syntax: Syntax | None, diagnostics: Sequence[Cleaned] = ()
     ) -> tuple[str, ...]:
-        """Other text for a hole at `offset`, most relevant last, each with a line that says whence."""
+        """Pieces of other text for a hole at `offset`, the most relevant last. Each begins with a comment
+        line that names its file."""
         line = snapshot.first_line + snapshot.text.count("\n", 0, offset)
-        key = self._following.use(snapshot.uri, line)
-        workspace = self._following.workspace
+        key = self._tracker.use(snapshot.uri, line)
+        index = self._tracker.index
         known = by_id(snapshot.language)
         language, mark = (known.id, known.comment) if known else (snapshot.language, "#")
 
-        def said(pieces: Iterable[tuple[str, str]], source: str) -> list[str]:
+        def within_budget(pieces: Iterable[tuple[str, str]], source: str) -> list[str]:
             room, kept = BUDGETS[source], []
-            for whence, text in reversed(list(pieces)):  # where room is short, the best count
+            for whence, text in reversed(list(pieces)):  # the best first: they are last
                 piece = f"{mark} {self._name(whence)}\n{text}\n"
                 if (room := room - len(piece)) >= 0:
                     kept.append(piece)
@@ -56,42 +58,43 @@ class Context:
 
         head = canvas.normalize(snapshot.text[max(0, offset - snippet_retrieval.REACH) : offset])
         called = tuple(_CALLED.findall(head.rpartition("\n")[2]))
-        place = (key, line, called, workspace.generation, language)
-        if self._last[0] != place:  # while a line is typed, this stays
-            recent = self._following.recent.pieces(without=key)
+        place = (key, line, called, index.generation, language)
+        if self._last[0] != place:  # these pieces stay the same while a line is typed
+            recent = self._tracker.recent.pieces(without=key)
             cut = snapshot.first_line or offset > canvas.Budget().prefix_chars
-            imports = [(key, workspace.imports(key))] if cut else []
-            names = [*called, *(syntax.calls(offset, SCOPE) if syntax else ())]
+            imports = [(key, index.imports(key))] if cut else []
+            names = [*called, *(symbols.calls(syntax, offset, SCOPE) if syntax else ())]
             signatures = self._signatures(snapshot, names, language, key)
             self._last = (
                 place,
                 [
-                    *said(recent, "recent"),
-                    *said((each for each in imports if each[1]), "imports"),
-                    *said(signatures, "signatures"),
+                    *within_budget(recent, "recent"),
+                    *within_budget((each for each in imports if each[1]), "imports"),
+                    *within_budget(signatures, "signatures"),
                 ],
             )
         texts, room = [], TEXTS
-        for whence, text in workspace.texts(language, key):
+        for whence, text in index.texts(language, key):
             if (room := room - len(text)) >= 0:
                 texts.append((whence, text))
         found = snippet_retrieval.pieces(head, [text for _, text in texts])
         alike = ((texts[which][0], piece) for which, piece in found)
         wrong = ((key, each) for each in diagnostics)
-        return (*self._last[1], *said(wrong, "diagnostics"), *said(alike, "similar"))
+        return (*self._last[1], *within_budget(wrong, "diagnostics"), *within_budget(alike, "similar"))
 
     def _signatures(
         self, snapshot: Snapshot, names: Sequence[str], language: str, key: str
     ) -> list[tuple[str, str]]:
-        """Signatures of these names, the first name's last; what is in sight anyway left out."""
+        """(key, text) of the signatures with these names, those of the first name last. Those that the
+        snapshot shows anyway are left out."""
         return [
             (whence, text)
             for name in reversed(dict.fromkeys(names))
-            for whence, text in self._following.workspace.signatures(name, language, key)[-2:]
+            for whence, text in self._tracker.index.signatures(name, language, key)[-2:]
             if whence != key or text[:40] not in snapshot.text
         ]
 
     def _name(self, key: str) -> str:
-        """A path as people of the project name it."""
-        root = next((root for root in self._following.rules.roots if key.startswith(root + os.sep)), "")
+        """A path relative to its workspace folder."""
+        root = next((root for root in self._tracker.rules.roots if key.startswith(root + os.sep)), "")
         return key[len(root) :].lstrip(os.sep) if root else os.path.basename(key)

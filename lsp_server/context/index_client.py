@@ -1,32 +1,31 @@
-"""The client of the reader process: starts it when there is something to read, ends it when idle.
+"""The client of the reader process: starts it when there is something to read, and ends it when it is idle.
 
-Answers come to a callback on the event loop. Expected faults (it cannot start, it dies) are logged; there
-is then no context, and everything else goes on.
+Answers go to a callback on the event loop. If the process cannot start or dies, that is logged and there is
+no context; everything else goes on. Knows no documents.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
+from lsp_server import child_process
 from lsp_server.context.index_process import Answer, Request
 
 log = logging.getLogger(__name__)
 
-START_S = 0.3  # after the first thing asked: an editor that starts has better things to do
-IDLE_S = 60.0  # after which it has to give its memory back
-TRIES = 3  # starts that end badly, after which there are no more
-_LINE = 2**24  # bytes of one message
-_ROOT = Path(__file__).resolve().parents[2]  # to run in, so that a workspace's files do not shadow ours
+START_S = 0.3  # from the first request to starting the process: an editor that starts up is busy
+IDLE_S = 60.0  # without a message, after which the process ends and frees its memory
+TRIES = 3  # after so many processes that failed no more are started
+_LINE = 2**24  # most bytes of one message
 
 
-class Reading:
-    """All methods belong to one event loop."""
+class IndexClient:
+    """All methods belong to one event loop. `received` is called with each answer; `lost` when a process has
+    failed, so that the requests it had are not answered."""
 
     def __init__(self, received: Callable[[Answer], None], lost: Callable[[], None]) -> None:
         self._received, self._lost = received, lost
@@ -37,7 +36,7 @@ class Reading:
         self._failures = 0
 
     def ask(self, request: Request) -> None:
-        """Have it read; costs the caller nothing but the message."""
+        """Send a request; does not wait. Dropped after TRIES failures."""
         if self._failures >= TRIES:
             return
         self._unsent.append(msgspec.json.encode(request) + b"\n")
@@ -47,11 +46,12 @@ class Reading:
             self._serving = asyncio.ensure_future(self._serve())
 
     def stop(self) -> None:
-        """There will be no more answers."""
+        """End the process; there will be no more answers."""
         if self._serving:
             self._serving.cancel()
 
     async def close(self) -> None:
+        """As `stop`, and wait until the process is gone."""
         self.stop()
         if self._serving:
             await asyncio.wait([self._serving])
@@ -61,8 +61,9 @@ class Reading:
         await asyncio.sleep(START_S)
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "lsp_server.context.index_process"),
-                cwd=_ROOT,
+                *child_process.command("lsp_server.context.index_process"),
+                cwd=child_process.ROOT,
+                env=child_process.environment(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LINE,
@@ -110,7 +111,8 @@ class Reading:
         self._postpone()
 
     def _postpone(self) -> None:
-        """It reads its input to the end before it leaves, so that nothing asked is lost."""
+        """Put off the end of an idle process. At its end it still answers what it has been sent: only its
+        input is closed."""
         if self._idle:
             self._idle.cancel()
         if self._process and self._process.stdin:

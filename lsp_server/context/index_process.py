@@ -1,8 +1,9 @@
-"""The reader process: `python -m lsp_server.context.index_process`, a server's child that reads files and looks at text.
+"""The reader process, a child of the server: reads files, parses text and removes secrets.
 
-Parsing and looking for secrets hold Python's lock for milliseconds a file, which a server that answers
-keystrokes does not have. One line of JSON is one message, each way. The rules come with every request and
-are applied here, so that nothing leaves this process that they forbid. It ends when its input does.
+Runs as `python -m lsp_server.context.index_process`. Parsing and looking for secrets hold Python's lock for
+milliseconds a file, too long for a server that answers keystrokes. Each message is one line of JSON, both
+ways. The exclusion rules come with every request and are applied here, so that nothing they forbid leaves
+this process. The process ends when its input does.
 """
 
 from __future__ import annotations
@@ -24,24 +25,25 @@ from lsp_server.text.languages import by_id, canonical, id_of_path
 
 from . import outline
 
+# Limits of one scan.
 MAX_FILES = 5_000
 MAX_SCAN_BYTES = 60_000_000
 MAX_SCAN_S = 120.0  # of processor time
-MAX_TEXT = 400_000  # characters of whole files, of each folder
+MAX_TEXT = 400_000  # bytes of whole files, for each folder
 
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
-    """Outline the workspace's files; `known` are those that have been, and need not be if unchanged.
-    Of files in `folders` the whole text is wanted, unless it is among `texts`, and they come first."""
+    """Outline the workspace's files, except those in `known` whose stamp is unchanged. Files in `folders`
+    come first, and with their text, unless `texts` says that the client has it."""
 
     rules: Rules
-    known: Mapping[str, tuple[int, int]] = {}
+    known: Mapping[str, tuple[int, int]] = {}  # path -> stamp, as in Outline
     folders: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
-    """Outline an open document, or text from elsewhere, whose path is empty."""
+    """Outline an open document, or other text, whose path is empty."""
 
     rules: Rules
     key: str
@@ -51,16 +53,16 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
 
 
 class Gone(msgspec.Struct, frozen=True, tag="gone"):
-    """Nothing may be known of these (any more)."""
+    """Of these the client must know nothing (any more)."""
 
     keys: tuple[str, ...]
 
 
 class Scanned(msgspec.Struct, frozen=True, tag="scanned"):
-    """The end of a scan."""
+    """A scan has ended."""
 
     files: int
-    whole: bool  # False: a limit was reached
+    whole: bool  # False: a limit was reached before all files were seen
 
 
 Request = Scan | Look
@@ -68,6 +70,7 @@ Answer = Outline | Gone | Scanned
 
 
 def answers(request: Request) -> Iterator[Answer]:
+    """One answer to a Look; to a Scan one for each file that has changed or gone, then Scanned."""
     return iter((_look(request),)) if isinstance(request, Look) else _scan(request)
 
 
@@ -108,7 +111,7 @@ def _scan(request: Scan) -> Iterator[Answer]:
 
 
 def _files(rules: Rules, folders: tuple[str, ...]) -> Iterator[tuple[Path, bool]]:
-    """Files that may be read, and whether their whole text is wanted; some come twice."""
+    """Files that may be read, and whether their text is wanted. Some files come twice."""
     ignored, languages = Ignored(), canonical(rules.languages)
     roots = [Path(root) for root in rules.roots]
 
@@ -134,7 +137,7 @@ def _files(rules: Rules, folders: tuple[str, ...]) -> Iterator[tuple[Path, bool]
 
 
 def _skipped(folder: Path, roots: list[Path], ignored: Ignored) -> bool:
-    """Whether a walk from the roots would not come here."""
+    """Whether a walk from the roots would leave this folder out."""
     root = next((root for root in roots if folder.is_relative_to(root)), None)
     if root is None or not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
         return True
@@ -154,28 +157,28 @@ def _skips(folder: Path, ignored: Ignored) -> bool:
 
 def main() -> None:
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(10)  # an editor's own work goes first
-    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+        os.nice(10)  # the editor's own work goes first
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     decode, scan = msgspec.json.Decoder(Request).decode, iter(())
     while True:
-        answer = None if not asked.empty() else next(scan, None)
-        if answer is None:  # nothing to go on with, or a request that does not wait for the scan's end
-            if not (line := asked.get()):
+        answer = None if not requests.empty() else next(scan, None)
+        if answer is None:  # no scan goes on, or a request has come, which does not wait for the scan's end
+            if not (line := requests.get()):
                 return
             request = decode(line)
             if isinstance(request, Scan):
-                scan = _scan(request)  # a newer one knows what the last one found
+                scan = _scan(request)  # replaces an unfinished one: its `known` has what that one found
                 continue
             answer = _look(request)
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _listen(asked: queue.SimpleQueue[bytes]) -> None:
+def _listen(requests: queue.SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
-        asked.put(line)
-    asked.put(b"")
+        requests.put(line)
+    requests.put(b"")  # the end
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""The regions edited last, in all documents: small pieces of text, the newest last. Pure text."""
+"""The regions edited last, in all documents, as small pieces of text. Knows keys, lines and text only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOST = 16  # pieces
-AROUND = 4  # lines on either side of an edited one
-NEAR = 2 * AROUND  # edited lines as far apart share a piece
+MOST = 16  # pieces that are kept
+AROUND = 4  # lines of a piece on either side of the edited one
+NEAR = 2 * AROUND  # edited lines at most so far apart share a piece
 
 
-class Touched:
-    """Which lines of a document have been edited since it was last looked at; all of a `new` one."""
+class EditedLines:
+    """The lines of a document that were edited since it was last read. All of a `new` one counts."""
 
     def __init__(self, new: bool) -> None:
         self.new = new
@@ -20,16 +20,16 @@ class Touched:
         self.lines = [*(other for other in self.lines if abs(other - line) > NEAR), line][-MOST:]
 
     def beyond(self, line: int) -> bool:
-        """Whether more has been edited than what is around a line."""
+        """Whether anything has been edited that is not near a line."""
         return self.new or any(abs(other - line) > NEAR for other in self.lines)
 
 
-class Recent:
+class RecentEdits:
     def __init__(self) -> None:
-        self._pieces: list[tuple[str, str]] = []  # key, text
+        self._pieces: list[tuple[str, str]] = []  # key and text, the newest last
 
     def add(self, key: str, text: str, lines: Sequence[int]) -> None:
-        """The text around these lines, instead of what it was before the edit."""
+        """Add the text around each line; it replaces the piece that has the same region before the edit."""
         all_lines = text.split("\n")
         for line in lines:
             piece = "\n".join(all_lines[max(0, line - AROUND) : line + AROUND + 1]).strip("\n")
@@ -41,10 +41,11 @@ class Recent:
         self._pieces = [each for each in self._pieces if each[0] != key]
 
     def pieces(self, without: str) -> list[tuple[str, str]]:
-        """(key, text), the newest last."""
+        """(key, text) of each piece of other documents, the newest last."""
         return [each for each in self._pieces if each[0] != without]
 
 
 def _alike(one: str, other: str) -> bool:
+    """Whether two pieces are versions of one region: at least half of the shorter one's lines are in both."""
     lines = [{line.strip() for line in text.split("\n") if line.strip()} for text in (one, other)]
     return 2 * len(lines[0] & lines[1]) >= min(map(len, lines))

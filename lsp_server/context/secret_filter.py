@@ -1,6 +1,6 @@
 """Takes lines that hold secrets out of a text, with detect-secrets' patterns.
 
-Only the patterns: the library can also ask a service whether a key it has found works, and that is never
+Only its patterns are used: the library could also ask a service whether a key works, and that is never
 called. Loading it takes 0.1 s and 20 MB, so only the reader process does.
 """
 
@@ -12,16 +12,16 @@ from functools import cache
 from typing import Any
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----.*?(-----END[^\n]*|\Z)", re.S)
-# What stands unquoted: an assignment as in a shell, and what follows a comment's mark.
+# Text without quotes that may hold a secret: a shell assignment, or what follows a comment's mark.
 _LOOSE = re.compile(
     r"^\s*(?:export\s+)?(?=[A-Z][A-Z0-9_]*=\S)(?P<shell>.*)|(?:^|\s)(?:#|//|/?\*|--|;|<!--)\s(?P<comment>.*)"
 )
-# In prose, a line of its own, maybe with a string's or comment's marks; a digit tells a password from a name.
+# In prose: a line such as `password: ...`, perhaps in a string or comment. A digit: else it may be a name.
 _PROSE = re.compile(
     r"""^\W*[\w.-]*(?:passw|pwd|secret|api_?key|token|credential)[\w.-]*\s*[:=]\s*(?=\S*\d)[^\s()\[\]{}"',]{6,}["'\s]*$""",
     re.I,
 )
-# Long random words.
+# Words that are long enough to be a random key.
 _WORD = re.compile(r"(?=[A-Za-z_/+=-]*\d)(?=\S*[a-z])[A-Za-z0-9_/+=-]{20,}")
 _NOT_SECRET = frozenset({"Public IP (ipv4)"})
 
@@ -36,6 +36,7 @@ def clean(text: str) -> str:
 
 @cache
 def _detectors() -> tuple[Callable[[str], bool], ...]:
+    """Each says whether a line holds a secret of its kind."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
     from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP
 
@@ -52,8 +53,8 @@ def _detectors() -> tuple[Callable[[str], bool], ...]:
         return lambda line: any(_is_random(plugin, found) for found in plugin.analyze_string(line))
 
     def loose(line: str) -> bool:
-        said = next((part for found in _LOOSE.finditer(line) for part in found.groups() if part), "")
-        return any(True for _ in keyword.analyze_string(said, CONFIG_DENYLIST_REGEX_TO_GROUP))
+        unquoted = next((part for found in _LOOSE.finditer(line) for part in found.groups() if part), "")
+        return any(True for _ in keyword.analyze_string(unquoted, CONFIG_DENYLIST_REGEX_TO_GROUP))
 
     def prose(line: str) -> bool:
         return bool(_PROSE.match(line))

@@ -1,23 +1,27 @@
-"""Where other texts say what stands before the cursor: pieces from which the worker may copy on.
+"""Retrieval of snippets: pieces of other texts in which the text before the cursor occurs too.
 
-Looked for by the end of what is typed, the longest end first, with plain string search: half a
-millisecond for the texts of a folder. Pure text.
+How they go on may be what comes next here; the worker drafts from it. The longest end of the text before the
+cursor is searched first, by plain string search: half a millisecond for the texts of a folder. Knows text
+only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LENGTHS = (120, 48, 24, 14, 8)  # characters that agree; fewer say nothing in another file
+LENGTHS = (120, 48, 24, 14, 8)  # characters searched for; fewer would be found anywhere
 REACH = max(LENGTHS)
 MOST = 8  # pieces
-BEFORE, AFTER, LINES = 240, 400, 6  # a piece's characters before and after the place, and its lines after
+BEFORE, AFTER = 240, 400  # most characters of a piece before and after the place
+LINES = 6  # most lines of a piece after the place
 
 
 def pieces(before: str, texts: Sequence[str]) -> list[tuple[int, str]]:
-    """(which text, a piece of it) where it goes on after the same text as the end of `before`; the best
-    last. What would be copied differs from piece to piece."""
-    found: dict[str, tuple[int, int, int]] = {}  # what goes on -> how far it agrees, which text, place
+    """(index of a text, piece of it) for places where a text has the end of `before`; the best last, which is
+    the one where most characters before the place agree. Of places that go on with the same line there is
+    one."""
+    # Rest of the line at a place -> characters that agree before it, minus the text's index, the place.
+    found: dict[str, tuple[int, int, int]] = {}
     for length in LENGTHS:
         end = before[-length:]
         if len(end) < length or not end.strip():

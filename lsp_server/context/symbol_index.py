@@ -1,7 +1,7 @@
-"""What is known of other files and documents: outlines that the reader process has made. Only data.
+"""The outlines of other files and documents, by key and by name, as the reader process has made them.
 
-A key is a path, or the URI of a document that is no file; languages are their canonical ids. Whatever is
-here has passed the exclusion rules and holds no secrets.
+A key is a path, or the URI of a document that is no file; languages are canonical ids. Everything here has
+passed the exclusion rules and holds no secrets. Knows neither the process nor the disk.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from msgspec import structs
 
 from lsp_server.context.outline import Outline
 
-MAX_SIGNATURES = 100_000  # 25 MB
-COMMON = 6  # a name that has more definitions tells nothing
+MAX_SIGNATURES = 100_000  # take 25 MB
+COMMON = 6  # definitions; a name with more of them is too common to be of use
 
 
-class Workspace:
+class SymbolIndex:
     def __init__(self) -> None:
         self.generation = 0  # changes with anything here
         self._outlines: dict[str, Outline] = {}
@@ -30,7 +30,7 @@ class Workspace:
         self._count = 0
 
     def opened(self, key: str) -> None:
-        """From now on only the document's own outlines count for this key."""
+        """A document is open: from now on its own outlines count for this key, the file's do not."""
         self.forget([key])
         self._documents[key] = None
 
@@ -43,7 +43,8 @@ class Workspace:
             self._documents[key] = self._documents.pop(key)
 
     def take(self, outline: Outline) -> bool:
-        """Whether it was news: what is on disk says nothing of a document that is open."""
+        """Keep an outline, and return whether it counts: a file's does not while its document is open, nor a
+        document's once it is closed."""
         key, of_document = outline.key, outline.stamp == (0, 0)
         if of_document != (key in self._documents):
             return False
@@ -71,18 +72,18 @@ class Workspace:
                         del self._signatures[name]
 
     def keep_texts(self, folders: Collection[str]) -> None:
-        """Of other folders' files nothing but the outlines is needed any more."""
+        """Drop the text of files in other folders; their signatures and imports stay."""
         for folder in self._files.keys() - set(folders):
             for key in [key for key, has_text in self._files[folder].items() if has_text]:
                 self._files[folder][key] = False
                 self._outlines[key] = structs.replace(self._outlines[key], text=None)
 
     def known(self) -> dict[str, tuple[int, int]]:
-        """Files that need not be read again while they have the same stamp."""
+        """The stamps of the files that are here."""
         return dict(self._stamps)
 
     def with_text(self, folders: Collection[str]) -> tuple[str, ...]:
-        """Those of their files whose text is here too."""
+        """The files in these folders whose text is here too."""
         files = (each for folder in folders for each in self._files.get(folder, {}).items())
         return tuple(key for key, has_text in files if has_text)
 
@@ -90,7 +91,8 @@ class Workspace:
         return outline.imports if (outline := self._outlines.get(key)) else ""
 
     def signatures(self, name: str, language: str, near: str) -> list[tuple[str, str]]:
-        """(key, text) of what is called so, the nearest last; none where the name is a common one."""
+        """(key, text) of the definitions of a name, those in the folders nearest to the path `near` last.
+        Empty for a common name."""
         found = self._signatures.get(name, {})
         if not 0 < len(found) <= COMMON:
             return []
@@ -98,7 +100,8 @@ class Workspace:
         return sorted(alike, key=lambda each: _closeness(each[0], near))
 
     def texts(self, language: str, near: str) -> list[tuple[str, str]]:
-        """(key, text) of the other open documents, the last used first, and of the files in the folder."""
+        """(key, text) of the other open documents, the last used first, then of the files in the folder of
+        `near`."""
         keys = (*reversed(self._documents), *self._files.get(_folder(near), ()))
         found = ((key, self._outlines.get(key)) for key in keys)
         return [
@@ -113,7 +116,7 @@ def _folder(key: str) -> str:
 
 
 def _closeness(key: str, near: str) -> int:
-    """Folders that two paths share."""
+    """How many folders two paths share, from the root on."""
     shared = 0
     for one, other in zip(PurePath(key).parts, PurePath(near).parts, strict=False):
         if one != other:

@@ -1,4 +1,4 @@
-"""All checks in their order: gathers what they look at, and says what they found."""
+"""All checks in their order: gathers the facts and has the other modules judge them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lsp_server import child_process
 from lsp_server.config.settings import Settings
 from lsp_server.config.workspace_trust import is_path
 from lsp_server.doctor import editors, machine, servers, weights
@@ -19,25 +19,25 @@ from lsp_server.text import languages
 from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
 
-ROOT = Path(protocol.__file__).resolve().parent.parent
-REPORT_S = 90.0  # torch may have to come from a cold disk
+REPORT_S = 90.0  # for a child process to report; loading torch from a cold disk takes long
 
 
 async def examine(settings: Settings, worker: Worker) -> list[Finding]:
-    findings = list(_still(settings, worker))
+    """The findings of every check, in the order to print them. Starts no worker."""
+    findings = list(_without_worker(settings, worker))
     findings.append(status(await worker.status()))
     findings += editors.check(Path.home())
     return findings
 
 
-def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
-    """Everything that does not need a worker."""
+def _without_worker(settings: Settings, worker: Worker) -> Iterator[Finding]:
+    """The checks that need no running worker."""
     import psutil  # only here: it takes time to load
 
     if settings.backend == "local":
         yield from _model_here(settings, psutil.virtual_memory().available)
     else:
-        yield from servers.check(settings, served(settings), os.environ)
+        yield from servers.check(settings, server_report(settings), os.environ)
     yield machine.grammars(languages.LANGUAGES)
     yield _socket(settings)
     yield machine.log(worker.log_path, _free(worker.log_path.parent))
@@ -45,18 +45,19 @@ def _still(settings: Settings, worker: Worker) -> Iterator[Finding]:
 
 
 def _model_here(settings: Settings, available: int) -> Iterator[Finding]:
-    found_here = devices(_absolute(settings.model))
-    told = found_here.get("model", {})
-    yield weights.check(settings.model, told)
-    needs = {} if settings.model == "embedded" else told.get("needs", {})
-    need = needs.get(settings.quantization, weights.memory_need(told.get("parameters", 0), settings.device))
+    report = devices(_absolute(settings.model))
+    model = report.get("model", {})
+    yield weights.check(settings.model, model)
+    needs = {} if settings.model == "embedded" else model.get("needs", {})
+    need = needs.get(settings.quantization, weights.memory_need(model.get("parameters", 0), settings.device))
     yield machine.memory(available, need)
-    yield machine.device(settings.device, found_here, need)
+    yield machine.device(settings.device, report, need)
     if needs:
-        yield machine.fits(found_here.get("devices", {}), available, needs)
+        yield machine.fits(report.get("devices", {}), available, needs)
 
 
 def status(answer: protocol.Status | protocol.Refused) -> Finding:
+    """The worker, judged by its answer to a status request."""
     if isinstance(answer, protocol.Refused):
         if answer.message == "no worker is running":
             return ok("worker", "none is running; the first request starts one")
@@ -75,27 +76,35 @@ def status(answer: protocol.Status | protocol.Refused) -> Finding:
 
 
 def devices(model: str = "") -> dict[str, Any]:
-    """What torch finds, and what the model is and needs."""
-    return _told("model_runtime.loading.devices", *([model] if model else []))
+    """The devices that torch finds, and what the model is and needs: see `model_runtime.loading.devices`."""
+    return _report("model_runtime.loading.devices", *([model] if model else []))
 
 
 def _absolute(model: str) -> str:
-    """As seen from any folder."""
+    """The model's path as it holds for a process in another folder; a name stays as it is."""
     return str(Path(model).expanduser().absolute()) if is_path(model) or Path(model).is_dir() else model
 
 
-def served(settings: Settings) -> dict[str, Any]:
-    """What the servers say of themselves. The key goes there through the environment."""
+def server_report(settings: Settings) -> dict[str, Any]:
+    """The report on the backend's servers: see `model_runtime.remote.check`. The API key goes there in the
+    environment."""
     choice = settings.choice
     options = {"model": _absolute(choice.model), "backend": choice.backend, "url": choice.url}
-    return _told("model_runtime.remote.check", *(f"--{name}={value}" for name, value in options.items()))
+    return _report("model_runtime.remote.check", *(f"--{name}={value}" for name, value in options.items()))
 
 
-def _told(module: str, *arguments: str) -> dict[str, Any]:
-    """What a module of the worker prints, run in a process of its own: this one never loads torch."""
-    command = [sys.executable, "-m", module, *arguments]
+def _report(module: str, *arguments: str) -> dict[str, Any]:
+    """The JSON that a module of the worker prints, or {"error": one line}. It runs in a process of its own:
+    this one never loads torch."""
     try:
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=REPORT_S)
+        run = subprocess.run(
+            child_process.command(module, *arguments),
+            cwd=child_process.ROOT,
+            env=child_process.environment(),
+            capture_output=True,
+            text=True,
+            timeout=REPORT_S,
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"it takes more than {REPORT_S:.0f} s"}
     except OSError as error:

@@ -1,4 +1,5 @@
-"""Which editors are here, and whether they seem to know of infill-ls. Reads their configuration only."""
+"""Which editors are installed, and whether their configuration mentions infill-ls. Runs them only for
+their version."""
 
 from __future__ import annotations
 
@@ -11,17 +12,17 @@ from pathlib import Path
 
 from lsp_server.doctor.finding import Finding, ok, warning
 
-VERSION_S = 5.0
-MAX_FILES = 200  # of a configuration that are looked at
-MAX_BYTES = 200_000  # of each
+VERSION_S = 5.0  # for an editor to print its version
+MAX_FILES = 200  # of an editor's configuration that are read
+MAX_BYTES = 200_000  # of each that are read
 
 
 @dataclass(frozen=True, slots=True)
 class Editor:
     name: str
     command: str
-    oldest: tuple[int, ...]  # version that docs/editors.md holds for; () where it is unknown
-    configured: tuple[str, ...]  # files that would name infill-ls, as globs below the home folder
+    oldest: tuple[int, ...]  # version that works as docs/editors.md says; () if unknown
+    configured: tuple[str, ...]  # globs, below the home folder, of the files that may name infill-ls
 
 
 EDITORS = (
@@ -52,6 +53,7 @@ EDITORS = (
 
 
 def check(home: Path, which: Callable[[str], str | None] = shutil.which) -> list[Finding]:
+    """One finding for each editor on the PATH. `which` looks a command up there."""
     findings = []
     for editor in EDITORS:
         if path := which(editor.command):
@@ -72,6 +74,7 @@ def check(home: Path, which: Callable[[str], str | None] = shutil.which) -> list
 
 
 def finding(editor: Editor, version: tuple[int, ...], configured: Path | None) -> Finding:
+    """`configured`: the file that mentions infill-ls, if any does."""
     said = f"{editor.name} {'.'.join(map(str, version)) or 'of unknown version'}"
     if version and version < editor.oldest:
         oldest = ".".join(map(str, editor.oldest))
@@ -84,7 +87,7 @@ def finding(editor: Editor, version: tuple[int, ...], configured: Path | None) -
 
 
 def version(path: str) -> tuple[int, ...]:
-    """The first number with dots in what `--version` says; empty where it says none in time."""
+    """The first dotted number that `--version` prints; empty if it prints none in time."""
     try:
         run = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=VERSION_S, stdin=subprocess.DEVNULL
@@ -96,7 +99,7 @@ def version(path: str) -> tuple[int, ...]:
 
 
 def mentions(home: Path, globs: tuple[str, ...], word: bytes = b"infill") -> Path | None:
-    """The first file that has the word in its beginning."""
+    """The first file with the word in its first MAX_BYTES. Gives up after MAX_FILES."""
     looked = 0
     for pattern in globs:
         for path in home.glob(pattern):

@@ -1,4 +1,4 @@
-"""One thing that was looked at, and how it is."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Level = Literal["ok", "warning", "problem"]
 class Finding:
     name: str  # what was looked at
     level: Level
-    message: str  # how it is, one line
-    remedy: str = ""  # what to do; not empty unless it is ok
+    message: str  # what was found, one line
+    remedy: str = ""  # what to do about it; empty only if it is ok
 
 
 def ok(name: str, message: str) -> Finding:
@@ -29,6 +29,7 @@ def problem(name: str, message: str, remedy: str) -> Finding:
 
 
 def of_line(name: str, line: str, remedy: str) -> Finding:
-    """A problem that the worker's side tells: what is wrong, and at the end the remedy, or else this one."""
-    what, _, own = line.rpartition("; ")
-    return problem(name, what, own) if what else problem(name, line, remedy)
+    """A problem from a line of the worker's side: what is wrong, "; " and the remedy. `remedy` is for a line
+    that has none."""
+    what, _, its_remedy = line.rpartition("; ")
+    return problem(name, what, its_remedy) if what else problem(name, line, remedy)

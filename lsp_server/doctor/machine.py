@@ -1,4 +1,4 @@
-"""The machine: its memory and devices, the folders and the disk, the grammars, the way to a download."""
+"""Checks of the machine: memory, devices, grammars, folders, disk, and what a download would meet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lsp_server.text.languages import Language
 from lsp_server.text.syntax import parse
 
 RUNTIME_BYTES = 400 * 2**20  # torch and all else that is not weights
-LOG_BYTES = 20 * 2**20  # free space below which the log soon ends
+LOG_BYTES = 20 * 2**20  # free space below which there is soon no room for the log
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def memory(available: int, need: int) -> Finding:
-    """`need`: of the weights alone."""
+    """Whether the model fits. Both in bytes; `need` is that of the weights alone."""
     wanted = need + RUNTIME_BYTES
     said = f"{available / 2**30:.1f} GiB free, the model takes about {wanted / 2**30:.1f} GiB"
     if available < wanted:
@@ -31,8 +31,8 @@ def memory(available: int, need: int) -> Finding:
 
 
 def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
-    """`report` is what `python -m model_runtime.loading.devices` prints: `error`, or `devices`, name -> free bytes
-    (None where unknown)."""
+    """The device that would be used. `need`: bytes of the weights. `report` is printed by `python -m
+    model_runtime.loading.devices`: `error`, or `devices`, name -> free bytes (None where unknown)."""
     if error := report.get("error"):
         remedy = "install infill-ls again in a fresh virtual environment"
         return problem("device", f"torch cannot be loaded: {error}", remedy)
@@ -50,7 +50,8 @@ def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
 
 
 def fits(devices: Mapping[str, int | None], available: int, needs: Mapping[str, int]) -> Finding:
-    """What of a model's quantisations fits where. `needs`: in bf16, from the most exact to the smallest."""
+    """Which quantisations of the model fit on which device. `devices`: name -> free bytes. `needs`:
+    quantisation -> bytes, with bf16 for what is not quantised; from the most exact to the smallest."""
     said, some = [], False
     for name, free in devices.items():
         room = available if free is None else free
@@ -69,6 +70,7 @@ def fits(devices: Mapping[str, int | None], available: int, needs: Mapping[str, 
 
 
 def grammars(languages: Iterable[Language]) -> Finding:
+    """Whether each grammar can be loaded and parses."""
     broken = []
     for language in languages:
         try:
@@ -84,7 +86,8 @@ def grammars(languages: Iterable[Language]) -> Finding:
 
 
 def runtime_folder(path: Path, socket: Path, *, longest: int) -> Finding:
-    """Where the worker's socket is; only this user may go in."""
+    """The folder of the worker's socket, which only this user may enter. `longest`: most bytes of the
+    socket's path."""
     remedy = "set INFILL_LS_RUNTIME_DIR to a folder of your own"
     try:
         found = path.lstat()
@@ -102,7 +105,7 @@ def runtime_folder(path: Path, socket: Path, *, longest: int) -> Finding:
 
 
 def log(path: Path, free: int) -> Finding:
-    """`path`: the worker's log, there or not."""
+    """Whether the worker can write its log, which need not exist yet. `free`: bytes on its disk."""
     folder = path.parent
     if any(each.exists() and not os.access(each, os.W_OK) for each in (folder, path)):
         return warning("log", f"{path} cannot be written to", f"chmod -R u+w {folder}")
@@ -113,7 +116,7 @@ def log(path: Path, free: int) -> Finding:
 
 
 def network(environment: Mapping[str, str]) -> list[Finding]:
-    """How a download would go; only `infill-ls models download` makes one."""
+    """The settings that a download would use; only `infill-ls models download` makes one."""
     findings = []
     for name in PROXIES:
         if value := environment.get(name):

@@ -1,4 +1,5 @@
-"""Whether the model can be loaded as it is, as the worker's own check of its files tells (`checkpoint`)."""
+"""Whether the model can be loaded. The worker's side checks its files (`model_runtime.loading.checkpoint`);
+here its report is judged."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from lsp_server.doctor.finding import Finding, of_line, ok, problem
 
 
 def check(name: str, report: Mapping[str, Any]) -> Finding:
-    """`report` is what `python -m model_runtime.loading.devices` prints of the model that the user calls `name`: its
-    `problem`, or `folder`, `parameters`, `disk` (bytes) and more. Empty where nothing could be told."""
+    """`name`: what the user calls the model. `report`: what `python -m model_runtime.loading.devices` prints
+    of it, its `problem`, or `folder`, `parameters`, `disk` (bytes) and more; empty where that failed."""
     if not report:
         return problem("model", f"{name} could not be looked at", "see what is said of the device")
     if line := report.get("problem"):

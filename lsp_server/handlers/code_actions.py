@@ -1,56 +1,70 @@
-"""The light bulb: what `actions` offers at a range, as code actions."""
+"""The code actions at a range: what `actions` offers there, and replacements for words in doubt.
+
+Finds them without the model; `commands` carries out the one that the user chooses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lsprotocol import types
 
 from lsp_server.actions import actions
 from lsp_server.actions.actions import Action, Diagnostic
-from lsp_server.handlers.support import Client, range_of, span_of, workspace_edit
+from lsp_server.handlers.support import Server, range_of, span_of, workspace_edit
+from lsp_server.session.session import Session
 from lsp_server.text.document import Snapshot, Span
 
 from . import diagnostics
 
-SHORT_LINES = 2_000  # of a document that is searched for holes when no source action was asked for
-MOST_DIAGNOSTICS = 4  # that one request for actions is answered for
+SHORT_LINES = 2_000  # a longer document is searched for holes only when a source action is asked for
+MOST_DIAGNOSTICS = 4  # of one request that fixes are looked for
 
 # Actions that are commands: the client asks for the instruction, or sees marks instead of an edit.
 _COMMANDS = {actions.INSTRUCTION: "infill.rewrite", actions.PROOFREAD: "infill.proofread"}
 
 
-def code_actions(ls: Client, params: types.CodeActionParams) -> list[types.CodeAction]:
-    uri, session, context = params.text_document.uri, ls.session, params.context
-    place = session.place(uri, params.range.start.line, params.range.start.character)
+def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
+    uri, start, session = params.text_document.uri, params.range.start, ls.session
+    only = [_text(kind) for kind in params.context.only or ()]
+    place = session.place(uri, start.line, start.character)
     if place is None or (span := span_of(place[0], params.range, session)) is None:
         return []
     if session.refusal(snapshot := place[0]):
         return []
-    marked = [each for each in context.diagnostics if diagnostics.ours(each)]
-    shown = [each for each in context.diagnostics if not diagnostics.ours(each)][:MOST_DIAGNOSTICS]
-    spans = (span_of(snapshot, each.range, session) for each in shown)
-    faults = [
-        Diagnostic(at or Span(0, 0), each.message if at else "")
-        for at, each in zip(spans, shown, strict=True)
-    ]
-    found = list(actions.offered(snapshot, span, faults, session.settings, session.parses))
-    asked_for = any(kind.split(".")[0] == "source" for kind in map(_text, context.only or ()))
-    invoked = context.trigger_kind is not types.CodeActionTriggerKind.Automatic and not context.only
-    short = session.line_count(uri) <= SHORT_LINES
-    if (asked_for or (invoked and short)) and (whole := session.whole(uri)):
+    doubted = [each for each in params.context.diagnostics if diagnostics.is_ours(each)]
+    others = [each for each in params.context.diagnostics if not diagnostics.is_ours(each)]
+    others = others[:MOST_DIAGNOSTICS]
+    problems = [_problem(each, snapshot, session) for each in others]
+    found = list(actions.offered(snapshot, span, problems, session.settings, session.parses))
+    if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):
         found += filter(None, [actions.fills_all(whole, session.settings)])
     made = [
-        *(_replacement(ls, snapshot, each, text) for each in marked if (text := diagnostics.better(each))),
-        *(_code_action(ls, action, snapshot, shown) for action in found),
+        *_replacements(ls, snapshot, doubted),
+        *(_code_action(ls, action, snapshot, others) for action in found),
     ]
-    only = [_text(kind) for kind in context.only or ()]
     return [each for each in made if not only or any(_within(_text(each.kind or ""), kind) for kind in only)]
 
 
+def _searches_document(context: types.CodeActionContext, only: Sequence[str], lines: int) -> bool:
+    """Whether all of the document is searched for holes: on each move of the cursor that would be slow."""
+    if any(kind.split(".")[0] == "source" for kind in only):
+        return True
+    automatic = context.trigger_kind is types.CodeActionTriggerKind.Automatic
+    return not automatic and not only and lines <= SHORT_LINES
+
+
+def _problem(diagnostic: types.Diagnostic, snapshot: Snapshot, session: Session) -> Diagnostic:
+    """Without a message, for which there is no fix, where the snapshot does not hold its range."""
+    span = span_of(snapshot, diagnostic.range, session)
+    return Diagnostic(span, diagnostic.message) if span else Diagnostic(Span(0, 0), "")
+
+
 def _code_action(
-    ls: Client, action: Action, snapshot: Snapshot, diagnostics: Sequence[types.Diagnostic]
+    ls: Server, action: Action, snapshot: Snapshot, diagnostics: Sequence[types.Diagnostic]
 ) -> types.CodeAction:
+    """An action that the client resolves, or else a command that makes its edit. `diagnostics` are those that
+    the actions were offered for."""
     where = range_of(snapshot, action.span, ls.session)
     at = [[where.start.line, where.start.character], [where.end.line, where.end.character]]
     data = {"uri": snapshot.uri, "version": snapshot.version, "kind": action.kind, "range": at}
@@ -61,17 +75,22 @@ def _code_action(
     if command := _COMMANDS.get(action.kind):
         argument = {"uri": snapshot.uri, "range": where}
         made.command = types.Command(action.title, command, arguments=[argument])
-    elif ls.resolves_edits:
+    elif ls.client.resolves_edits:
         made.data = data
     else:
         made.command = types.Command(action.title, "infill.fill", arguments=[data])
     return made
 
 
-def _replacement(ls: Client, snapshot: Snapshot, doubted: types.Diagnostic, text: str) -> types.CodeAction:
-    """What proofreading would put in a word's place."""
-    edit = workspace_edit(ls, snapshot, [types.TextEdit(doubted.range, text)])
-    return types.CodeAction(f"Replace by `{text}`", kind=actions.FIX, diagnostics=[doubted], edit=edit)
+def _replacements(
+    ls: Server, snapshot: Snapshot, doubted: Iterable[types.Diagnostic]
+) -> Iterable[types.CodeAction]:
+    """What proofreading would put in the place of words in doubt, where it has something."""
+    for each in doubted:
+        if text := diagnostics.replacement(each):
+            edit = workspace_edit(ls, snapshot, [types.TextEdit(each.range, text)])
+            title = f"Replace by `{text}`"
+            yield types.CodeAction(title, kind=actions.FIX, diagnostics=[each], edit=edit)
 
 
 def _text(kind: types.CodeActionKind | str) -> str:
@@ -79,4 +98,5 @@ def _text(kind: types.CodeActionKind | str) -> str:
 
 
 def _within(kind: str, only: str) -> bool:
+    """Whether a kind is `only` or below it: kinds are hierarchical, with dots. Everything is below ""."""
     return not only or kind == only or kind.startswith(only + ".")

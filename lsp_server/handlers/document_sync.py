@@ -1,7 +1,8 @@
-"""Documents and notebooks as the client opens, changes and closes them, into the session; and commands.
+"""Passes the documents and notebooks that a client opens, changes and closes to the session; runs commands.
 
-pygls's workspace is left out: its text documents split lines where `str.splitlines` does and so lose step
-with the client at the first form feed or U+2028.
+pygls handles these methods itself unless its protocol class is replaced. Its own workspace is not used: its
+documents split lines where `str.splitlines` does, so that after a form feed or U+2028 line numbers are not
+the client's.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
 
 
 class SyncProtocol(CheckedProtocol):
-    """pygls's protocol with documents going to the session."""
+    """pygls's protocol, with documents kept by the session."""
 
     @property
     def _session(self) -> Session:
@@ -77,7 +78,7 @@ class SyncProtocol(CheckedProtocol):
     async def lsp_workspace__execute_command(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, params: types.ExecuteCommandParams
     ) -> Any:
-        """pygls's own neither passes the progress token on nor can be cancelled."""
+        """Replaces pygls's, which neither passes the progress token on nor can be cancelled."""
         if (command := self.fm.commands.get(params.command)) is None:
             raise JsonRpcInvalidParams(f"there is no command {params.command!r}")
         try:

@@ -1,6 +1,7 @@
-"""A client that watches fills: what it is told of each step, and how it asks for more of them.
+"""Our additions to the protocol, for a client that shows how a fill proceeds: drafts, refusals, and a request
+with the number of steps.
 
-What it sees is only shown; nothing here has a say in what is offered.
+Drafts and refusals are only shown: nothing here decides what is offered.
 """
 
 from __future__ import annotations
@@ -22,26 +23,29 @@ COMPLETION = "infill/inlineCompletion"
 def draft_params(
     draft: Draft, snapshot: Snapshot, position: types.Position, *, canvas: bool
 ) -> dict[str, Any]:
-    told = {**_place(snapshot.uri, position), "version": snapshot.version}
-    told |= {"step": draft.step, "texts": list(draft.texts)}
-    return told | ({"tokens": msgspec.to_builtins(draft.tokens)} if canvas else {})
+    """The parameters of `infill/draft`: the texts so far, and with `canvas` each token of it."""
+    params = {**_place(snapshot.uri, position), "version": snapshot.version}
+    params |= {"step": draft.step, "texts": list(draft.texts)}
+    return params | ({"tokens": msgspec.to_builtins(draft.tokens)} if canvas else {})
 
 
 def refused_params(refusal: Refusal, uri: str, position: types.Position) -> dict[str, Any]:
+    """The parameters of `infill/refused`: why a request is answered with nothing."""
     return {**_place(uri, position), "reason": refusal.reason, "message": refusal.message}
 
 
-def asked(params: Any) -> tuple[types.InlineCompletionParams, int | None]:
-    """The parameters of `infill/inlineCompletion`: those of the standard's request, and how many steps."""
+def parse_completion(params: Any) -> tuple[types.InlineCompletionParams, int | None]:
+    """The parameters of `infill/inlineCompletion`: those of the standard's request, and the number of steps.
+    Raises JsonRpcInvalidParams."""
     try:
         at, kind = params.position, params.context.triggerKind
         standard = types.InlineCompletionParams(
             types.InlineCompletionContext(types.InlineCompletionTriggerKind(kind)),
-            types.TextDocumentIdentifier(_is(str, params.textDocument.uri)),
-            types.Position(_is(int, at.line), _is(int, at.character)),
+            types.TextDocumentIdentifier(_checked(str, params.textDocument.uri)),
+            types.Position(_checked(int, at.line), _checked(int, at.character)),
         )
         steps = getattr(params, "steps", None)
-        if steps is not None and not 1 <= _is(int, steps) <= MOST_STEPS:
+        if steps is not None and not 1 <= _checked(int, steps) <= MOST_STEPS:
             raise ValueError(steps)
     except (AttributeError, TypeError, ValueError):
         message = f"{COMPLETION} takes {{textDocument, position, context, steps}}; steps: 1 to {MOST_STEPS}"
@@ -53,7 +57,8 @@ def _place(uri: str, position: types.Position) -> dict[str, Any]:
     return {"uri": uri, "position": {"line": position.line, "character": position.character}}
 
 
-def _is(kind: type, value: Any) -> Any:
+def _checked(kind: type, value: Any) -> Any:
+    """The value, if it is of that kind; JSON's true is no number. Raises TypeError."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(value)
     return value

@@ -1,7 +1,7 @@
-"""Messages that no client should send: each is answered, in time. Knows no documents.
+"""Messages that no client should send: each request among them is answered, and quickly. Knows no documents.
 
-pygls leaves a request whose parameters it cannot understand without an answer, and takes many seconds to
-complain about deep nesting or about a long text in place of a list.
+pygls does not answer a request whose parameters it cannot understand, and takes many seconds to complain
+about deep nesting or about a long text in place of a list.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ MAX_DEPTH = 64  # of a message's nesting
 
 
 class CheckedProtocol(LanguageServerProtocol):
-    """pygls's protocol for clients that may send anything."""
+    """pygls's protocol, hardened against clients that may send anything."""
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Is called for every object inside a message, innermost first; only the message itself is one."""
+        """Called for every object inside a message, innermost first. Does nothing: `handle_message` does the
+        work, once for each message."""
         return data
 
     def handle_message(self, message: Any) -> None:
@@ -31,7 +32,7 @@ class CheckedProtocol(LanguageServerProtocol):
                 raise JsonRpcInvalidRequest
             structured: Any = super().structure_message(message)
             if "id" in message and not hasattr(structured, "id"):
-                raise JsonRpcInvalidRequest  # the method is a notification's
+                raise JsonRpcInvalidRequest  # a notification's method, sent as a request
         except JsonRpcException:
             if "method" in message and isinstance(message.get("id"), int | str):
                 self._send_response(message["id"], None, JsonRpcInvalidParams().to_response_error())
@@ -40,7 +41,7 @@ class CheckedProtocol(LanguageServerProtocol):
 
 
 def converter() -> Any:
-    """pygls's, without its list of all that is wrong with a message."""
+    """pygls's converter, which stops at the first fault of a message instead of listing all of them."""
     plain = default_converter()
     plain.detailed_validation = False
     return plain

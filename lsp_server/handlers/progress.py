@@ -1,6 +1,7 @@
-"""Work-done progress of one action: begun when the client has a token for it, cancelled by its button.
+"""Work-done progress of one action, which the client's cancel button ends.
 
-Nothing here is awaited: pygls cannot have a request to the client awaited in a handler that may be cancelled.
+Nothing here is awaited: with pygls, a handler that may be cancelled cannot await a request to the client. So
+the work starts at once, and its progress is shown from when the client has accepted the token.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from pygls.progress import Progress as Tokens
 
 
 class Progress:
-    """`token` is the client's own; without one the client is asked to take ours, if it shows any."""
+    """`token` is the client's. Without one the client is asked to accept ours, if it shows progress."""
 
     def __init__(
         self,
         tokens: Tokens,
         title: str,
         token: types.ProgressToken | None,
-        ask: Callable[[str, Any], Future[Any]] | None,
+        request: Callable[[str, Any], Future[Any]] | None,
     ) -> None:
-        """`ask` sends a request to the client; None if it shows no progress of ours."""
+        """`request` sends a request to the client; None if the client shows no progress that we begin."""
         self._tokens, self._title = tokens, title
         self._token = token if token is not None else str(uuid.uuid4())
         self._begun = self._ended = False
@@ -33,11 +34,12 @@ class Progress:
         self._latest: tuple[str, int | None] | None = None
         if token is not None:
             self._begin()
-        elif ask:
+        elif request:
             params = types.WorkDoneProgressCreateParams(self._token)
-            ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params).add_done_callback(self._created)
+            request(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params).add_done_callback(self._created)
 
     def report(self, message: str, percentage: int | None) -> None:
+        """Show this, or keep it until the progress has begun."""
         self._latest = message, percentage
         if self._begun and not self._ended:
             self._tokens.report(
@@ -46,7 +48,7 @@ class Progress:
             )
 
     def cancels(self, task: asyncio.Task[Any]) -> None:
-        """Have the client's cancel button cancel a task."""
+        """Have the client's cancel button cancel the task."""
         self._task = task
         self._listen()
 

@@ -1,6 +1,5 @@
-"""What the handlers of requests share: what they need of the server, how they decline, and places in a
-document as LSP has them.
-"""
+"""What the handlers of requests share: what they need of the server, how they decline, and spans as LSP
+ranges."""
 
 from __future__ import annotations
 
@@ -11,9 +10,11 @@ from typing import Any, Protocol
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from lsp_server.handlers.client_capabilities import ClientCapabilities
 from lsp_server.session.session import Session
+from lsp_server.session.worker_status import WorkerStatus
 from lsp_server.text import positions
-from lsp_server.text.document import Edit, Snapshot, Span
+from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 
 
 class Progress(Protocol):
@@ -24,20 +25,24 @@ class Progress(Protocol):
     def end(self) -> None: ...
 
 
-class Client(Protocol):
-    """What is needed of the server: its state, and how to speak to its client."""
+class Server(Protocol):
+    """What handlers need of the server: its state, and how to speak to its client. See `InfillServer`."""
 
     session: Session
-    wants_drafts: bool
-    wants_canvas: bool  # in its drafts
-    resolves_edits: bool  # the client asks for an action's edit when it is chosen
-    versioned_edits: bool  # it takes edits of a version of a document
+    client: ClientCapabilities
+    wants_next_edits: bool
 
     def send(self, method: str, params: Any) -> None: ...
 
+    def send_status(self, status: WorkerStatus) -> None: ...
+
+    def notify_refused(self, refusal: Refusal) -> None: ...
+
+    def notify_worked(self) -> None: ...
+
     def apply(self, label: str, edit: types.WorkspaceEdit) -> None: ...
 
-    def steps(self, title: str, token: types.ProgressToken | None) -> Progress: ...
+    def start_progress(self, title: str, token: types.ProgressToken | None) -> Progress: ...
 
 
 class Declined(JsonRpcException):
@@ -47,6 +52,7 @@ class Declined(JsonRpcException):
 
 
 def range_of(snapshot: Snapshot, span: Span, session: Session) -> types.Range:
+    """A span of the snapshot's text as a range of the document. Outside it for other cells' text."""
     places = (positions.to_position(snapshot.text, at, session.encoding) for at in (span.start, span.end))
     start, end = (types.Position(snapshot.first_line + line, character) for line, character in places)
     return types.Range(start, end)
@@ -64,19 +70,26 @@ def span_of(snapshot: Snapshot, at: types.Range, session: Session) -> Span | Non
 
 
 def inside(session: Session, snapshot: Snapshot, edit: Edit) -> bool:
-    """Whether an edit stays in its document: a notebook's cell is shown between the others."""
+    """Whether an edit stays in its document: a notebook's cell is shown between the other cells."""
     at = range_of(snapshot, edit.span, session)
     return at.start.line >= 0 and at.end.line < session.line_count(snapshot.uri)
 
 
-def workspace_edit(ls: Client, snapshot: Snapshot, made: Sequence[types.TextEdit]) -> types.WorkspaceEdit:
-    if not ls.versioned_edits:
-        return types.WorkspaceEdit(changes={snapshot.uri: list(made)})
+def workspace_edit(ls: Server, snapshot: Snapshot, edits: Sequence[types.TextEdit]) -> types.WorkspaceEdit:
+    """Edits of the snapshot's document; with its version if the client takes that."""
+    if not ls.client.versioned_edits:
+        return types.WorkspaceEdit(changes={snapshot.uri: list(edits)})
     document = types.OptionalVersionedTextDocumentIdentifier(snapshot.uri, snapshot.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(made))])
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(edits))])
 
 
 def accepted(edit: Edit) -> types.Command:
-    told = {"uri": edit.uri, "version": edit.version, "length": len(edit.text)}
-    why = {"confidence": edit.confidence, "sources": list(edit.sources)}
-    return types.Command(title="infill: accepted", command="infill.accepted", arguments=[told | why])
+    """The command that a client runs when it has inserted the edit."""
+    argument = {
+        "uri": edit.uri,
+        "version": edit.version,
+        "length": len(edit.text),
+        "confidence": edit.confidence,
+        "sources": list(edit.sources),
+    }
+    return types.Command(title="infill: accepted", command="infill.accepted", arguments=[argument])

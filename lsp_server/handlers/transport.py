@@ -1,8 +1,8 @@
-"""Standard input as the server reads it: whole LSP messages, and nothing else, whatever the client sends.
+"""Standard input as the server reads it: whole LSP messages and nothing else, whatever the client sends.
 
-pygls's own loop ends the process on a length that is no number or too large, keeps any amount of a line
-that never ends, and is out of step for ever after one wrong length. Here what is no message is left out,
-up to the next header.
+pygls's own loop ends the process on a length that is no number or too large, keeps any amount of a line that
+never ends, and never recovers from a wrong length. Here everything that is no message is skipped, up to the
+next header. Knows no methods and no parameters.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 64 * 1024 * 1024  # bytes; a longer message is left out
-MAX_LINE = 8192  # bytes of a header line; more is read in pieces
-# Anywhere in a line: after a body that was longer than said, the next header follows its last character.
+MAX_BODY = 64 * 1024 * 1024  # bytes; a longer message is skipped
+MAX_LINE = 8192  # bytes; a longer header line is read in pieces
+# May stand anywhere in a line: after a body that is longer than announced, the next header follows at once.
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,18})[ \t]*\r?\n$", re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ def deeper(value: object, limit: int) -> bool:
 
 
 class Frames:
-    """Looks like a file to pygls: two header lines, then the body. One reader."""
+    """A file for pygls to read messages from: two header lines, then the body. For one reader."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -1,9 +1,8 @@
-"""What the model is shown of a document: stable whole lines before, and the canvas around the hole.
+"""What the model is shown of a document: a prefix of whole lines, and the canvas around the holes.
 
-The prefix goes through the causal encoder and its cache, so it must not change while a line is being
-typed: it ends before the cursor's line, and where a long file is cut, the cut stays on a block
-boundary, counted in the document's lines, and moves once in a block's worth of new lines. Text here has
-\\n line ends and no lone surrogates, whatever the document has.
+The prefix is encoded and cached by the worker, so it must not change while a line is typed. It ends before
+the cursor's line. In a long file it begins on a block boundary, counted in lines of the document, so that its
+beginning moves only once in a block of new lines. The text has \\n line ends and no lone surrogates.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much text is sent; the worker, which can count tokens, trims further."""
+    """How much text is sent. The worker, which can count tokens, cuts further."""
 
     prefix_chars: int = 8_000  # about 2,400 tokens
     prefix_block: int = 32  # lines
     head_chars: int = 1_000  # of the cursor's line, before the cursor
-    suffix_lines: int = 40  # with the rest of the cursor's line
+    suffix_lines: int = 40  # the rest of the cursor's line is one of them
     suffix_chars: int = 2_000
 
 
@@ -40,7 +39,7 @@ class Canvas:
 
 
 def build(snapshot: Snapshot, holes: Sequence[Hole], budget: Budget | None = None) -> Canvas:
-    """For one or more holes, in order. Whether a model's canvas has room for all is not known here."""
+    """For one or more holes, in order. Whether the model's canvas has room for all is not checked."""
     budget = budget or Budget()
     text, first = snapshot.text, holes[0].span.start
     line = line_at(text, first)
@@ -58,17 +57,18 @@ def build(snapshot: Snapshot, holes: Sequence[Hole], budget: Budget | None = Non
 
 
 def normalize(text: str) -> str:
-    """\\n line ends only, and nothing that UTF-8 cannot carry."""
+    """The text with \\n line ends, and U+FFFD for what UTF-8 cannot carry."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _prefix(snapshot: Snapshot, end: int, budget: Budget) -> str:
-    """The lines before `end` from a block boundary on; from any line where no boundary is near enough."""
+    """The lines before `end` that fit the budget, from the first block boundary among them on; all of them
+    where there is none."""
     text = snapshot.text
-    # Twice the room holds all that can fit, as a \r\n shrinks to one character; its first line, which
-    # may be cut, is always one too many.
+    # Twice the room holds all that can fit, as a \r\n becomes one character. The first line may be cut, but
+    # it never fits.
     lines = normalize(text[max(0, end - 2 * budget.prefix_chars - 2) : end]).split("\n")[:-1]
     first, room = len(lines), budget.prefix_chars
     while first and (room := room - len(lines[first - 1]) - 1) >= 0:
@@ -82,11 +82,11 @@ def _prefix(snapshot: Snapshot, end: int, budget: Budget) -> str:
 
 
 def _suffix(text: str, start: int, budget: Budget) -> str:
-    """What follows the hole, whole lines where it has to be cut; the line end at least, which a file that
-    ends here is about to get."""
+    """What follows the hole, cut at a line if possible. At least a line end: a file that ends at the hole is
+    about to get one."""
     rest_end = line_at(text, start).end
     if not text[start:rest_end].strip():
-        start = rest_end  # blanks after the cursor say nothing, and no model expects them
+        start = rest_end  # models do not expect trailing blanks
     full = normalize(text[start : start + 2 * budget.suffix_chars + 1])
     kept = full[: budget.suffix_chars]
     if len(kept) < len(full):

@@ -1,7 +1,7 @@
 """Where the new text goes: the hole at a cursor, in a selection, at a placeholder.
 
-A hole at a cursor is empty: text after the cursor is never part of it, so it can only be repeated by
-mistake (see `edit`), not lost. What the user selected, and what only holds a place, is replaced.
+A hole at a cursor is empty. Text after the cursor is never part of it, so it cannot be lost, only repeated
+(`validation` removes that). A selection or a placeholder is replaced.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a kind of hole may hold. Tokens are a model's, three to four characters each."""
+    """What a kind of hole may hold at most. A token is three to four characters."""
 
     tokens: int
     lines: int
-    place: str  # in words, for the reader of docs/holes.md
+    place: str  # which places are of the kind, in the words of docs/holes.md
 
 
-_NEAR_CHARS = 1_000  # where the lines above and below are looked for
+_NEAR_CHARS = 1_000  # before and after a line, where the next line with text is looked for
 
 RULES: dict[Kind, Rule] = {
     "rest-of-line": Rule(24, 1, "nothing but closing brackets, quotes and punctuation follows on the line"),
@@ -62,22 +62,22 @@ RULES: dict[Kind, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """`span` is replaced by `lead` + the new text + `trail`."""
+    """A place for new text: `span` is replaced by `lead` + the new text + `trail`."""
 
     span: Span
     kind: Kind
     max_tokens: int
     lines: int = 1  # most lines the new text may have; 1 means no newline
     indent: str = ""  # of the block that the text belongs to; lines indented less are not part of it
-    lead: str = ""  # put before the text, such as the line end and indentation in `{}`
+    lead: str = ""  # such as the line end and indentation that a text in `{}` needs
     trail: str = ""
 
 
 def find(
     snapshot: Snapshot, syntax: Syntax | None, offset: int | None, max_tokens: int, *, invoked: bool = False
 ) -> Hole | Refusal:
-    """The hole at a cursor; `offset` is None where the position named no place in the text. `invoked`: the
-    user asked, so places are taken where an unasked suggestion would be a nuisance."""
+    """The hole at a cursor; `offset` is None for a position that the text does not have. `invoked`: the user
+    asked for it, so places count where an unasked suggestion would be a nuisance."""
     if offset is None or not 0 <= offset <= len(snapshot.text):
         return Refusal("position", "the cursor is outside the document")
     line = line_at(snapshot.text, offset)
@@ -113,7 +113,8 @@ def of_selection(snapshot: Snapshot, syntax: Syntax | None, span: Span, max_toke
 
 
 def placeholders(snapshot: Snapshot, syntax: Syntax | None, max_tokens: int) -> tuple[Hole, ...]:
-    """Every marker, and every function body that does nothing yet in the text that `syntax` has parsed."""
+    """A hole for every marker and every function body that does nothing yet. `syntax` is the parse of all of
+    the snapshot's text; without one, markers only."""
     return tuple(_at_placeholder(each, max_tokens) for each in placeholder.find(snapshot.text, syntax))
 
 
@@ -144,7 +145,7 @@ def _kind(syntax: Syntax | None, offset: int, head: str, rest: str) -> Kind:
 
 
 def _block_is_empty(text: str, syntax: Syntax | None, line: Span) -> bool:
-    """Whether the blank line is all there is of the block that the line above opens."""
+    """Whether the line above opens a block that has only this blank line."""
     above = text[max(0, line.start - _NEAR_CHARS) : line.start].rstrip().rpartition("\n")[2]
     if syntax is None or not re.search(syntax.language.opener, above):
         return False

@@ -1,6 +1,6 @@
-"""Text that only holds a place: `<fill>` markers, and function bodies that do nothing yet.
+"""Placeholders: `<fill>` markers, and function bodies that do nothing yet.
 
-Knows where they stand, not what may be written there; `hole` makes holes of them.
+Finds them; `hole` makes holes of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsp_server.text import scopes
 from lsp_server.text.document import Span
 from lsp_server.text.lines import indent_unit, indentation, line_at, line_end
 
@@ -24,28 +25,28 @@ _DOCSTRING = re.compile(r"""\s*[rRuU]?(?:("{3}|'{3})(?s:.*?)\1|"[^"\n]*"|'[^'\n]
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """`span` gives way to `lead` + new text + `trail`; `body` if the text may take several lines."""
+    """`span` is to be replaced by `lead` + new text + `trail`."""
 
     span: Span
-    around: Span  # what it is part of: its line, its function
-    body: bool
-    indent: str
+    around: Span  # what it is part of: the line of a marker, the function of a body
+    body: bool  # the new text may take several lines
+    indent: str  # of the new text's lines
     lead: str = ""
     trail: str = ""
 
 
 def find(text: str, syntax: Syntax | None) -> list[Placeholder]:
-    """All of a text, in order. Function bodies only where the text, whose offsets count, is parsed."""
+    """All placeholders of a text, in order. `syntax` is the parse of all of it; without one, markers only."""
     language = syntax.language if syntax else None
     found = [_marker(text, match.start(), language) for match in re.finditer(MARKER, text)]
     if syntax and language and language.placeholder is not None:
-        bodies = (_body(text, whole, inside, language) for whole, inside in syntax.bodies())
+        bodies = (_body(text, whole, inside, language) for whole, inside in scopes.function_bodies(syntax))
         found += [body for body in bodies if body and not any(_within(each, body) for each in found)]
     return sorted(found, key=lambda each: each.span.start)
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:
-    """The text with a name as long as it is for each marker, which is no text of any language."""
+    """The text with each span that holds a marker replaced by a name of the same length, which can parse."""
     for span in spans:
         if MARKER in text[span.start : span.end]:
             text = text[: span.start] + "x" * (span.end - span.start) + text[span.end :]
@@ -53,7 +54,7 @@ def masked(text: str, spans: Iterable[Span]) -> str:
 
 
 def _marker(text: str, start: int, language: Language | None) -> Placeholder:
-    """With the line comment that holds nothing else."""
+    """The marker at an offset, with the line comment around it if that holds nothing else."""
     line = line_at(text, start)
     end = start + len(MARKER)
     head = text[line.start : start]
@@ -65,7 +66,7 @@ def _marker(text: str, start: int, language: Language | None) -> Placeholder:
 
 
 def _body(text: str, whole: Span, inside: Span, language: Language) -> Placeholder | None:
-    """The part of a function's body that holds the place, if nothing else is done there."""
+    """The part to replace of a function's body; None if the body does something, or says why not."""
     start = inside.start
     if language.docstrings and (docstring := _DOCSTRING.match(text, inside.start, inside.end)):
         start = docstring.end()
@@ -82,7 +83,7 @@ def _body(text: str, whole: Span, inside: Span, language: Language) -> Placehold
         return Placeholder(Span(first, first + len(statement)), whole, True, indent)
     if notes:
         if any(_TODO.search(text[note.start : note.end]) is None for note in notes):
-            return None  # says why there is nothing
+            return None  # a comment that is no to-do says why the body is empty
         indent = indentation(text[line_at(text, after).start :])
         return Placeholder(Span(after, after), whole, True, indent, lead=line_end(text) + indent)
     header = text[line_at(text, inside.start).start : inside.start]
@@ -92,7 +93,7 @@ def _body(text: str, whole: Span, inside: Span, language: Language) -> Placehold
 
 
 def _on_the_line(text: str, whole: Span, inside: Span, start: int) -> Placeholder:
-    """A body that begins on its function's line gets lines of its own."""
+    """A placeholder for a body that begins on its function's line: the new text gets lines of its own."""
     newline = line_end(text)
     outer = indentation(text[line_at(text, start).start :])
     indent = outer + indent_unit(text)
@@ -107,7 +108,7 @@ def _blanks_before(text: str, start: int) -> int:
 
 
 def _comments(text: str, inside: Span, language: Language) -> Iterator[Span]:
-    """The line comments that stand first, each on a line of its own."""
+    """The line comments that the span begins with, each on a line of its own."""
     at = inside.start
     comment = re.compile(rf"\s*({re.escape(language.comment)}[^\r\n]*)") if language.comment else None
     while comment and (match := comment.match(text, at, inside.end)):

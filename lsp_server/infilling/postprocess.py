@@ -1,6 +1,6 @@
-"""What of a model's text is kept: without leaked tokens, loops, and what the document has already.
+"""What is kept of a model's text: no leaked tokens, no loops, nothing that the document has already.
 
-Pure text with \\n line ends; text is only ever shortened or indented anew. Knows no grammar.
+Works on text with \\n line ends, which it only shortens or reindents. Knows no grammar.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import re
 
 from lsp_server.text.lines import indentation, is_word, open_brackets
 
-# Not what is also a tag of HTML or SVG, such as `<s>` or `<mask>`.
+# Special tokens of models, except those that are tags of HTML or SVG too, such as `<s>` or `<mask>`.
 _SENTINEL = re.compile(
     r"<\|[^<>|\n]{1,40}\|>|<\|?(?:bos|eos|pad|unk|fill|gap|turn|channel|fim_\w+|(?:start|end)_of_\w+"
     r"|endoftext|file_sep|repo_name)\|?>|<(?:unused\d+|PRE|SUF|MID|EOT)>|<(?:turn|channel)\||\[MASK\]"
     r"|[\u2581\u0120\u010a]"
 )
-_BEGINS = re.compile(r"bos|mid|start|turn|channel", re.IGNORECASE)
+_BEGINS = re.compile(r"bos|mid|start|turn|channel", re.IGNORECASE)  # tokens that stand before an answer
 _LOOP = re.compile(r"(.{1,80}?)\1{3,}\Z", re.DOTALL)
 _STEPS = (2, 3, 4, 8)  # columns by which lines are indented further
 _LOOP_CHARS = 16  # shorter repetitions occur in real code, as in `0, 0, 0, 0`
 
 
 def without_sentinels(text: str, document: str) -> str:
-    """Up to the first special token, unless the document itself holds its like. One that says that the
-    answer begins is left out."""
+    """Up to the first special token that the document does not hold itself. Tokens that begin an answer are
+    skipped at its beginning."""
     start = 0
     for match in _SENTINEL.finditer(text):
         if match[0] in document:
@@ -35,7 +35,7 @@ def without_sentinels(text: str, document: str) -> str:
 
 
 def without_loop(text: str) -> str:
-    """A text that ends by saying the same thing over and over says it once."""
+    """If the text ends in a piece repeated four times or more, the text with that piece once."""
     found = _LOOP.search(text[-2_000:])
     if not found or len(found[0]) < _LOOP_CHARS or not any(map(is_word, found[1])):
         return text
@@ -43,10 +43,10 @@ def without_loop(text: str) -> str:
 
 
 def without_overlap(text: str, after: str) -> str:
-    """The text without its longest tail that stands after the cursor already.
+    """The text without its longest tail that `after`, the text behind the cursor, begins with.
 
-    A tail does not count as a repetition if it starts inside a word, or if it closes a bracket or quote
-    that the text itself opened: with `)` after the cursor, `f(x)` is whole and `f(x))` is not.
+    A tail that starts inside a word is kept, and so is one that closes a bracket or quote that the text
+    itself opened: with `)` after the cursor, `f(x)` is kept and `f(x))` becomes `f(x)`.
     """
     for start in range(max(0, len(text) - len(after)), len(text)):
         kept, tail = text[:start], text[start:]
@@ -60,7 +60,7 @@ def without_overlap(text: str, after: str) -> str:
 
 
 def without_following(text: str, following: str) -> str:
-    """A text of several lines up to where it goes on as the document does: with the lines that follow."""
+    """A text of several lines up to where it repeats the document's following lines."""
     below = [line.rstrip() for line in following.split("\n") if line.strip()]
     lines = text.split("\n")
     for at in range(1, len(lines)):
@@ -73,7 +73,7 @@ def without_following(text: str, following: str) -> str:
 
 
 def repeats(completed: str, following: str) -> bool:
-    """Whether the completed lines stand right below already, blank lines aside."""
+    """Whether `following` begins with the completed lines, blank lines aside."""
     lines = [line.rstrip() for line in completed.split("\n") if line.strip()]
     below = [line.rstrip() for line in following.split("\n") if line.strip()]
     return lines == below[: len(lines)] and any(map(is_word, completed))
@@ -90,9 +90,9 @@ def within_block(text: str, indent: str) -> str:
 
 
 def reindented(text: str, indent: str, unit: str) -> str:
-    """The lines after the first in the document's style: its blanks or tabs, as wide as there.
+    """The lines after the first, indented in the document's style, where one level is `unit`.
 
-    They are taken to be indented from `indent` on, in steps of their own that become the document's."""
+    The smallest step by which the lines get deeper than `indent` is taken as one level of theirs."""
     lines = text.split("\n")
     if len(lines) == 1:
         return text

@@ -1,5 +1,6 @@
-"""A fill that does not parse, put to the worker once more: only what the parser stumbles over is denoised
-anew, the rest of the fill is known text.
+"""The repair of a fill that does not parse: only its faulty part is denoised again, the rest is kept.
+
+Plans the second request; `single_hole` makes it.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from lsp_server.text.syntax import Syntax
 from model_runtime.protocol import Fixed, Slot
 
 CHARS_PER_TOKEN = 3
-SPARE_TOKENS = 4  # for what takes the place of the faulty text, beyond its own
+SPARE_TOKENS = 4  # room beyond that of the faulty text
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
-    """What is kept of a fill, and the room for what is to stand between."""
+class Repair:
+    """What is kept of a fill, and the room for new text in between."""
 
     before: str
     after: str
     tokens: int
 
     def canvas(self, pieces: Sequence[Fixed | Slot]) -> tuple[Fixed | Slot, ...]:
-        """A request's canvas for one hole, with only the faulty part of it left to denoise."""
+        """The canvas of a request for the hole, with only the faulty part left to denoise. Holds no empty
+        Fixed, and no two in a row."""
         found: list[Fixed | Slot] = []
         for piece in self._spread(pieces):
             if isinstance(piece, Fixed) and found and isinstance(last := found[-1], Fixed):
@@ -44,9 +46,9 @@ class Mend:
                 yield piece
 
 
-def of(text: str, known: str, hole: Hole, syntax: Syntax) -> Mend | None:
-    """How to mend a fill of the hole in the text `known`; None where the parser has nothing against the fill
-    itself, or nothing for any of it."""
+def plan(text: str, known: str, hole: Hole, syntax: Syntax) -> Repair | None:
+    """How to repair `text`, a fill of the hole in the document's text `known`. None where no part of the fill
+    itself is faulty, or nothing would be kept."""
     text = "\n".join(normalize(text).split("\n")[: hole.lines])
     written = text.replace("\n", line_end(known))
     start = hole.span.start + len(hole.lead)
@@ -59,4 +61,4 @@ def of(text: str, known: str, hole: Hole, syntax: Syntax) -> Mend | None:
     if not (before + rest).strip():
         return None
     tokens = min(hole.max_tokens, SPARE_TOKENS + (last - first) // CHARS_PER_TOKEN)
-    return Mend(before, rest, tokens)
+    return Repair(before, rest, tokens)

@@ -1,7 +1,7 @@
 """From what the model wrote to what may be offered: Snapshot + Hole + text -> Edit | Refusal.
 
-Text is shortened (see `trim`) until it neither repeats what follows the hole nor parses worse than the
-document does without it.
+The text is shortened (see `postprocess`) until it neither repeats what follows the hole nor makes the
+document parse worse.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from difflib import SequenceMatcher
+from itertools import accumulate
+
+from rapidfuzz.distance import Levenshtein
 
 from lsp_server.infilling.canvas import normalize
 from lsp_server.infilling.hole import Hole
@@ -21,10 +23,10 @@ from model_runtime.protocol import Done
 from . import postprocess
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
-_FOLLOWING_CHARS = 4_000  # how far a repetition of what follows is looked for
-_NEAR_CHARS = 4_000  # before and after the hole, where brackets are matched and indentation is learnt
+_FOLLOWING_CHARS = 4_000  # after the hole, that an answer is compared with
+_NEAR_CHARS = 4_000  # before and after the hole, where brackets are matched and indentation is measured
 _LONGEST = 20_000  # characters of an answer that are looked at
-_TRIES = 24  # parses for one answer
+_TRIES = 24  # parts of one answer that are parsed
 _TRAILING = CLOSERS + "([{"
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
@@ -33,8 +35,9 @@ _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 def validate(
     snapshot: Snapshot, syntax: Syntax | None, hole: Hole, text: str, done: Done, ms: float = 0.0
 ) -> Edit | Refusal:
-    """What of `text` may be offered for the hole. `syntax` is the parse around it, None where the language
-    has no grammar; `done` is the answer that the text is from, or an alternative of; `ms` is passed on."""
+    """What of `text` may be offered for the hole. `syntax` is the parse around the hole, None where the
+    language has no grammar. `done` is the answer that holds the text; its figures and `ms` go into the
+    edit."""
     known = snapshot.text
     above = known[line_at(known, hole.span.start).start : hole.span.start] + hole.lead
     head = normalize(above).rpartition("\n")[2]
@@ -67,8 +70,8 @@ def validate(
 
 
 def minimal(snapshot: Snapshot, edit: Edit) -> tuple[Edit, ...]:
-    """The same change as edits of only what differs, in order and apart from each other, so that marks,
-    folds and cursors in the rest survive."""
+    """The same change as edits of only the tokens that differ, so that marks, folds and cursors in the rest
+    survive. In order, with text between them."""
     old = snapshot.text[edit.span.start : edit.span.end]
     parts = list(_differing(old, edit.text, re.compile(r".*?(?:\r\n|\n|\r|\Z)", re.DOTALL)))
     finer = [
@@ -81,18 +84,20 @@ def minimal(snapshot: Snapshot, edit: Edit) -> tuple[Edit, ...]:
 
 
 def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:
+    """(start, end, new text) where the texts differ, compared piece by piece."""
     before, after = piece.findall(old), piece.findall(new)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    starts = [0]
-    for each in before:
-        starts.append(starts[-1] + len(each))
-    for tag, first, last, new_first, new_last in matcher.get_opcodes():
-        if tag != "equal":
-            yield starts[first], starts[last], "".join(after[new_first:new_last])
+    starts = [0, *accumulate(map(len, before))]
+    numbers: dict[str, int] = {}  # equal pieces have equal numbers
+    codes = [[numbers.setdefault(each, len(numbers)) for each in pieces] for pieces in (before, after)]
+    at = new_at = 0
+    for same in Levenshtein.opcodes(*codes).as_matching_blocks():  # the last one is empty, at both ends
+        if (at, new_at) != (same.a, same.b):
+            yield starts[at], starts[same.a], "".join(after[new_at : same.b])
+        at, new_at = same.a + same.size, same.b + same.size
 
 
 def _spaced(text: str, head: str, rest: str) -> str:
-    """No trailing blanks at the end of a line, no second blank after one that is there."""
+    """The text without trailing blanks, and without blanks at its start if the head ends in one."""
     if head.strip() and head[-1].isspace():
         text = text.lstrip(" \t")
     lines = text.split("\n")
@@ -101,11 +106,11 @@ def _spaced(text: str, head: str, rest: str) -> str:
 
 
 def _fitting(known: str, syntax: Syntax | None, hole: Hole, text: str) -> Iterator[str]:
-    """The leading parts of the text, longest first, with which the document parses no worse and has no more
-    brackets without a partner.
+    """The leading parts of the text, longest first, that leave the document with no more syntax errors and
+    no more unmatched brackets.
 
-    An unfinished line does not parse anyhow, so that any text would do no harm: what the line would be
-    with a plain name in the hole counts too.
+    An unfinished line has errors already, so almost any text would pass. So the errors with a plain name
+    in the hole are counted too, and the smaller number is the limit.
     """
     balanced = _balance(known, hole)
     fewest = None
@@ -122,23 +127,24 @@ def _fitting(known: str, syntax: Syntax | None, hole: Hole, text: str) -> Iterat
 
 
 def _balance(known: str, hole: Hole) -> Callable[[str], bool]:
-    """Whether a text for the hole closes only what is open there, and leaves open only what is closed
-    below. Brackets in the document's strings count as well, before as after; those in the text's need not,
-    as far as it can be seen without a parse what is a string in it."""
+    """A test of texts for the hole: whether one leaves no more brackets unmatched than there are now.
+
+    Brackets in strings of the document count, before as after. Those in quotes in the text may be left
+    out of the count."""
     start, end = hole.span.start, hole.span.end
     _, opened = unmatched(known[max(0, start - _NEAR_CHARS) : start] + hole.lead)
     closed, still_open = unmatched(hole.trail + known[end : end + _NEAR_CHARS])
 
-    def wrong(text: str) -> int:
-        lonely, left_open = unmatched(opened + text + closed)
-        return len(lonely) + len(left_open) + len(still_open)
+    def unpaired(text: str) -> int:
+        closers, openers = unmatched(opened + text + closed)
+        return len(closers) + len(openers) + len(still_open)
 
-    before = wrong(known[start:end])
-    return lambda text: wrong(text) <= before or wrong(_QUOTED.sub("", text)) <= before
+    before = unpaired(known[start:end])
+    return lambda text: unpaired(text) <= before or unpaired(_QUOTED.sub("", text)) <= before
 
 
 def _leading(text: str) -> Iterator[str]:
-    """The text, less one line after another at its end, less brackets and quotes at the end of each."""
+    """The text with fewer and fewer lines at its end, and each time with fewer brackets and quotes there."""
     tries = 0
     lines = text
     while lines and tries < _TRIES:

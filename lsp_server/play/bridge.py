@@ -1,51 +1,51 @@
-"""One websocket and one language server of its own: what one says, the other hears, message by message.
+"""Joins a websocket to a language server of its own: each message of one goes to the other, unread.
 
-The server is the one that editors start, as a child process. Looks into no message.
+The server is the one that editors start, as a child process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from lsp_server import child_process
+
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]  # holds the package
-LONGEST = 16 * 1024 * 1024  # bytes of a message
-LEAVE_S = 5.0  # for a server to end when its client has left
-ENDED = 1011  # a websocket's code for a fault of the server's
+LONGEST = 16 * 1024 * 1024  # bytes of a message that is passed on
+LEAVE_S = 5.0  # for a server to end after its input has; then it is killed
+ENDED = 1011  # the close code of the websocket when the language server has ended: an internal error
 
-COMMAND = (sys.executable, "-m", "lsp_server", "serve")
+COMMAND = tuple(child_process.command("lsp_server", "serve"))
 
 
 async def bridge(socket: ServerConnection, command: Sequence[str] = COMMAND) -> None:
-    """Until either side ends; then the other does, too. Cancelling ends both."""
+    """Returns when either side has ended, after ending the other. Cancelling ends both."""
     server = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # its log: --log keeps it
-        cwd=ROOT,
-        start_new_session=True,  # Ctrl-C is for this process, which ends its children in turn
+        stderr=asyncio.subprocess.DEVNULL,  # its log, which --log keeps
+        cwd=child_process.ROOT,
+        env=child_process.environment(),
+        start_new_session=True,  # so that Ctrl-C reaches this process only, which then ends its servers
     )
     assert server.stdin
     assert server.stdout
-    hears = asyncio.create_task(_relay_in(socket, server.stdin))
-    says = asyncio.create_task(_relay_out(server.stdout, socket))
+    to_server = asyncio.create_task(_relay_in(socket, server.stdin))
+    to_page = asyncio.create_task(_relay_out(server.stdout, socket))
     try:
-        await asyncio.wait({hears, says}, return_when=asyncio.FIRST_COMPLETED)
-        if says.done():
+        await asyncio.wait({to_server, to_page}, return_when=asyncio.FIRST_COMPLETED)
+        if to_page.done():
             await socket.close(ENDED, "The language server has ended.")
     finally:
-        hears.cancel()
-        says.cancel()
-        await asyncio.gather(hears, says, return_exceptions=True)
+        to_server.cancel()
+        to_page.cancel()
+        await asyncio.gather(to_server, to_page, return_exceptions=True)
         await asyncio.shield(_end(server))
 
 
@@ -67,11 +67,13 @@ async def _relay_out(out: asyncio.StreamReader, socket: ServerConnection) -> Non
 
 
 def framed(body: bytes) -> bytes:
+    """A message as LSP sends it over a stream: a header, then the body."""
     return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
 async def messages(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The bodies of a server's messages, until it ends, or says what is no message."""
+    """The bodies of a server's messages, until the stream ends or a header has no length in it, or one over
+    LONGEST."""
     while True:
         length = None
         while line := (await stream.readline()).strip():
@@ -87,7 +89,7 @@ async def messages(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def _end(server: asyncio.subprocess.Process) -> None:
-    """A server ends at the end of its input; one that does not is made to."""
+    """Close the server's input, at the end of which it ends; kill it if it does not."""
     assert server.stdin
     server.stdin.close()
     try:

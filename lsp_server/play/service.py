@@ -1,4 +1,5 @@
-"""The process behind the page: listens on this machine, serves the page, bridges each websocket."""
+"""The process behind the page: listens on this machine, serves the page's files, and gives each websocket a
+language server. Who may ask for what is decided in `site`."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ HOST = "127.0.0.1"
 
 
 def config(given: dict[str, Any]) -> dict[str, Any]:
-    """What the page is told. `given`: settings from the command line."""
+    """The page's `config.json`: version, languages and the table of settings. `given`: settings from the
+    command line."""
     table = {
         name: {"description": it.description, "default": default_of(name), "schema": it.check.schema}
         for name, it in SETTINGS.items()
@@ -32,10 +34,11 @@ def config(given: dict[str, Any]) -> dict[str, Any]:
 
 
 async def listen(port: int, given: dict[str, Any], command: tuple[str, ...] = COMMAND) -> tuple[Server, Site]:
-    """Raises OSError where the port is taken. Port 0: any that is free."""
+    """Start listening on 127.0.0.1; port 0 takes any that is free. `command` starts a language server. Raises
+    OSError where the port is taken."""
     site: Site | None = None
 
-    async def hear(socket: ServerConnection) -> None:
+    async def serve_socket(socket: ServerConnection) -> None:
         await bridge(socket, command)
 
     def answer(socket: ServerConnection, request: Request) -> Response | None:
@@ -46,7 +49,9 @@ async def listen(port: int, given: dict[str, Any], command: tuple[str, ...] = CO
         reason = HTTPStatus(page.status).phrase
         return Response(page.status, reason, Headers(site.headers(page)), page.body)
 
-    server = await serve(hear, HOST, port, process_request=answer, max_size=LONGEST, server_header=None)
+    server = await serve(
+        serve_socket, HOST, port, process_request=answer, max_size=LONGEST, server_header=None
+    )
     site = Site(server.sockets[0].getsockname()[1], config(given))
     return server, site
 

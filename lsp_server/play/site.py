@@ -1,8 +1,8 @@
 """What the page's address serves, and to whom: the page's own files, to whoever has the token.
 
-Any web page that is open in a browser can send requests to this machine. So each one must name the secret
-that is part of the address, ask for this very host, and, where the browser says where it comes from, come
-from here. Knows nothing of language servers, and no sockets.
+Any web page that is open in a browser can send requests to this machine. So each request must hold the token
+that is part of the address, name this host, and come from this page where the browser says where it comes
+from. Knows no language servers and no sockets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAMES = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer to a request."""
+    """An HTTP response."""
 
     status: HTTPStatus
     kind: str = "text/plain; charset=utf-8"
@@ -38,8 +38,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Site:
+    """All that is served at one port. The token is new for each run."""
+
     port: int
-    config: dict[str, Any]  # what the page is told
+    config: dict[str, Any]  # served to the page as config.json
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     @property
@@ -47,8 +49,8 @@ class Site:
         return f"http://127.0.0.1:{self.port}/{self.token}/"
 
     def answer(self, path: str, headers: Mapping[str, str]) -> Page | None:
-        """None: it may have the websocket. `headers` has lower-case names."""
-        if fault := self._stranger(headers):
+        """The response to a request, or None if it may have the websocket. `headers` has lower-case names."""
+        if fault := self._foreign(headers):
             return Page(HTTPStatus.FORBIDDEN, body=fault.encode())
         token, _, name = path.partition("?")[0].removeprefix("/").partition("/")
         if not secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
@@ -65,6 +67,7 @@ class Site:
         return Page(HTTPStatus.OK, kind, (STATIC / name).read_bytes())
 
     def headers(self, page: Page) -> dict[str, str]:
+        """The response's headers. They let the page load from here and connect to here, and nowhere else."""
         sockets = " ".join(f"ws://{name}:{self.port}" for name in _NAMES)
         policy = (
             f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; "
@@ -83,10 +86,10 @@ class Site:
             "X-Content-Type-Options": "nosniff",
         }
 
-    def _stranger(self, headers: Mapping[str, str]) -> str:
-        """What says that a request comes from somewhere else; empty if nothing does."""
+    def _foreign(self, headers: Mapping[str, str]) -> str:
+        """Why a request is refused as another host's or another page's; empty if it is neither."""
         hosts = {f"{name}:{self.port}" for name in _NAMES}
-        if headers.get("host") not in hosts:  # a name that resolves to this machine makes no friend
+        if headers.get("host") not in hosts:  # another name may resolve to this machine (DNS rebinding)
             return "This address is not for other hosts.\n"
         origin, fetched = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin is not None and origin not in {f"http://{host}" for host in hosts}:

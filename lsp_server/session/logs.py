@@ -1,8 +1,8 @@
-"""The server's log: where it goes, how much there is, and that the user's code is not in it.
+"""The server's log: where it goes, how large it gets, and that the user's code is not in it.
 
-An exception's message may quote what it failed on, and other packages log whole messages. Below the level
-`trace` neither is written: of an exception its kind and where it happened, of another package's record
-the words without the values.
+An exception's message may quote what it failed on, and other packages log whole messages. So, except at the
+level `trace`, an exception is logged as its type and its traceback, and another package's record without its
+values.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ OURS = "lsp_server"
 _levels = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
-class Discreet(logging.Formatter):
+class RedactingFormatter(logging.Formatter):
+    """Leaves out whatever may quote the user's code, unless `verbatim` is set."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self.tells_all = False
+        self.verbatim = False
 
     def format(self, record: logging.LogRecord) -> str:
-        if self.tells_all:
+        if self.verbatim:
             return super().format(record)
         plain = logging.makeLogRecord(record.__dict__)
         plain.exc_text = plain.stack_info = None
@@ -38,14 +40,14 @@ class Discreet(logging.Formatter):
         return super().format(plain)
 
     def formatException(self, ei) -> str:
-        if self.tells_all:
+        if self.verbatim:
             return super().formatException(ei)
         kind, _, trace = ei
         return "".join(traceback.format_tb(trace)) + (kind.__name__ if kind else "")
 
 
-class _Private(logging.handlers.RotatingFileHandler):
-    """For this user's eyes, also after it has been rotated."""
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Only this user can read the file, also after it has been rotated."""
 
     def _open(self) -> io.TextIOWrapper:
         return open(
@@ -57,15 +59,15 @@ class _Private(logging.handlers.RotatingFileHandler):
         )
 
 
-_formatter = Discreet()
+_formatter = RedactingFormatter()
 
 
 def configure(file: Path | None = None) -> None:
-    """To standard error, and to a file that is kept small if asked for. Raises OSError."""
+    """Log to standard error and, if given, to a file of limited size. Raises OSError."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file:
-        handlers.append(_Private(file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8"))
-    logging.raiseExceptions = False  # a full disk is no reason to say more
+        handlers.append(_PrivateFile(file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8"))
+    logging.raiseExceptions = False  # a full disk must not fill standard error with tracebacks
     logging.addLevelName(TRACE, "TRACE")
     for handler in handlers:
         handler.setFormatter(_formatter)
@@ -75,6 +77,6 @@ def configure(file: Path | None = None) -> None:
 
 def set_level(name: str) -> None:
     """A value of `infill.logLevel`; `trace` includes all messages, and so the user's code."""
-    _formatter.tells_all = name == "trace"
+    _formatter.verbatim = name == "trace"
     logging.getLogger(OURS).setLevel(_levels.get(name, TRACE))
     logging.getLogger("pygls").setLevel(logging.DEBUG if name == "trace" else logging.ERROR)

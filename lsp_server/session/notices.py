@@ -1,4 +1,5 @@
-"""What a user has to hear of, and how often: once, and in a dialog only what they can do something about."""
+"""Which refusals a user is told of, and how: each once, and in a dialog only what they can do something
+about."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from typing import Literal
 
 from lsp_server.text.document import Refusal
 
-Notice = Literal["show", "log"]  # to the user; to the client's log
+Notice = Literal["show", "log"]  # in a dialog; in the client's log
 
-# The model's own faults name their remedy; a worker that was lost once is back before anyone could act.
+# The model's own faults name their remedy. A worker that was lost once is back before anyone could act.
 _NOTICES: dict[str, Notice] = {"failed": "show", "worker-down": "show", "worker-lost": "log"}
 
 
@@ -17,9 +18,9 @@ class Notices:
         self._told: set[tuple[str, str]] = set()
 
     def of(self, refusal: Refusal) -> Notice | None:
-        """How to tell of this refusal; None where it is none of the user's business, or told already."""
+        """How to tell of this refusal; None where it need not be told, or has been already."""
         notice = _NOTICES.get(refusal.reason)
-        # The same trouble with another number of failures in it is no news.
+        # A lost worker's messages count its failures, so they differ each time: only the reason is compared.
         news = (refusal.reason, refusal.message if refusal.reason == "failed" else "")
         if notice is None or news in self._told:
             return None

@@ -1,6 +1,7 @@
-"""The server's mutable state, all of it: settings, the worker client and what it is doing, open documents
-and notebooks and, per document, the request being worked on, what was offered last, and which names were
-changed. Everyone else gets frozen values from here. Knows no LSP types.
+"""The owner of an editor's mutable state: settings, worker, open documents and notebooks, and per document
+the current request, the last suggestion and the names that were changed.
+
+Everyone else gets frozen values from here. Knows no LSP types.
 """
 
 from __future__ import annotations
@@ -8,22 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os.path
-import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lsp_server.actions.rename_followup import History, Rename
-from lsp_server.actions.tracked_ranges import Marks
+from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.file_filter import Rules, path_of
 from lsp_server.config.settings import Settings, resolve, without_effect
-from lsp_server.config.workspace_trust import consented
-from lsp_server.context.document_tracker import Following
+from lsp_server.config.workspace_trust import without_untrusted
+from lsp_server.context.document_tracker import DocumentTracker
 from lsp_server.context.gather import Context
-from lsp_server.session.debounce import Pace
-from lsp_server.session.suggestion_cache import Offer
-from lsp_server.session.worker_status import Activity
+from lsp_server.session.latest_request import LatestRequests
+from lsp_server.session.monitored_worker import MonitoredWorker
+from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.text import positions
 from lsp_server.text.buffer import Buffer, Position
 from lsp_server.text.document import Edit, Refusal, Snapshot
@@ -31,16 +31,15 @@ from lsp_server.text.notebook import Notebook
 from lsp_server.text.positions import Encoding
 from lsp_server.text.syntax import Parses
 from lsp_server.worker_client.client import Worker
-from model_runtime.protocol import Choice, Done, Draft, Infill, Refused
+from model_runtime.protocol import Choice
 
 log = logging.getLogger(__name__)
 
-OPTIONS = "initializationOptions"  # of all sources of settings the one in which a client speaks for itself
+OPTIONS = "initializationOptions"  # the only source of settings that the client itself has written
 
-# One change of a document: the positions it starts and ends at, None for all of the document; the new text.
+# A change of a document: the positions where it starts and ends (None: the whole document), and the new text.
 Change = tuple[tuple[Position, Position] | None, str]
 
-POLL_S = 0.5  # how often a worker that loads its model is asked how far it is
 _Answer = TypeVar("_Answer")
 
 
@@ -50,10 +49,13 @@ def connect(settings: Settings) -> Worker:
 
 
 class Session:
+    """All methods belong to one event loop; only the asynchronous ones, `configure` and `warm_up` need it to
+    be running."""
+
     def __init__(self, connect: Callable[[Settings], Worker] = connect) -> None:
         self._connect = connect
         self.settings = Settings()
-        self.worker = connect(self.settings)
+        self.worker = MonitoredWorker(connect(self.settings))
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
         self.folders: tuple[Path, ...] = ()  # the workspace's
@@ -61,20 +63,17 @@ class Session:
         self._layers: dict[str, dict[str, Any]] = {}
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
-        self._newest: dict[str, asyncio.Task[Any]] = {}
-        self.following = Following(self._documents.get)
-        self.context = Context(self.following)
-        self._offers: dict[str, Offer] = {}
-        self.marks = Marks()
+        self._requests = LatestRequests()
+        self.tracker = DocumentTracker(self._documents.get)
+        self.context = Context(self.tracker)
+        self._suggestions: dict[str, CachedSuggestion] = {}
+        self.tracked_ranges = TrackedRanges()
         self._histories: dict[str, History] = {}
-        self._pace = Pace()
         self._background: set[asyncio.Task[None]] = set()
-        self._polling: asyncio.Task[None] | None = None
-        self.activity = Activity()
-        self.on_activity: Callable[[Activity], None] | None = None  # called when it has changed
 
     def configure(self, source: str, raw: Any) -> list[str]:
-        """Take `raw` as what `source` says, over what earlier sources say; the problems found."""
+        """Settings from one source; they outweigh those of sources that came earlier. Returns the problems
+        found, each one line for a person."""
         if not isinstance(raw, dict):
             return resolve(raw)[1]
         if source == OPTIONS:
@@ -83,68 +82,38 @@ class Session:
         self._layers[source] = {name: value for name, value in raw.items() if value is not None}
         merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
         old, (settings, problems) = self.settings, resolve(merged)
-        self.settings, refused = consented(settings, self.folders, self._trusted)
+        self.settings, refused = without_untrusted(settings, self.folders, self._trusted)
         problems += [*refused, *without_effect(self.settings)]
-        self._offers.clear()
-        self.following.configure(self._rules())
+        self._suggestions.clear()
+        self.tracker.configure(self._rules())
         if _worker_part(old) != _worker_part(self.settings):
-            displaced, self.worker = self.worker, self._connect(self.settings)
-            self.in_background(displaced.close())
+            self.in_background(self.worker.use(self._connect(self.settings)).close())
         return problems
 
     def use_folders(self, uris: Iterable[str]) -> None:
-        """The workspace's folders: other files of theirs may be read, and no model of theirs is loaded."""
+        """The workspace's folders: other files in them may be read, and no model in them is loaded unless the
+        client vouches for its settings."""
         self.folders = tuple(Path(os.path.normpath(path_of(uri))) for uri in uris if uri.startswith("file:"))
-        self.following.configure(self._rules())
+        self.tracker.configure(self._rules())
 
     def _rules(self) -> Rules:
         return Rules(self.settings.exclude, self.settings.languages, tuple(map(str, self.folders)))
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do work that nobody waits for; its task is kept from being collected."""
+        """Do work that nobody waits for. Its task is kept here, or it might be garbage-collected."""
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     def warm_up(self) -> None:
-        """Have the model loaded, if a document that it may complete is open."""
+        """Have the model loaded and other files read, if a document that may be completed is open."""
         if any(self.refusal(document.snapshot(0)) is None for document in self._documents.values()):
-            self.in_background(self.prepare())
-            self.following.refresh()
-
-    async def prepare(self) -> None:
-        await self.worker.prepare()
-        self._poll()
-
-    async def restart_worker(self) -> None:
-        if await self.worker.stop():
-            self._act(replace(self.activity, state="stopped", message="the worker is being restarted"))
-        await self.prepare()
-
-    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
-        """The worker's answer; what it takes is measured here."""
-        began, answer = time.perf_counter(), None
-        self._act(self.activity.began())
-        try:
-            answer = await self.worker.fill(request, on_draft)
-            return answer
-        finally:
-            ms = (time.perf_counter() - began) * 1000
-            if isinstance(answer, Done):
-                self._pace = self._pace.answered(ms)
-            self._act(self.activity.ended(answer, ms))
-            if self.activity.state == "loading":
-                self._poll()
-
-    async def pause(self) -> None:
-        """Let an automatic request wait for the next one, which would displace it."""
-        self._pace, wait_ms = self._pace.asked(time.perf_counter() * 1000)
-        if wait_ms:
-            await asyncio.sleep(wait_ms / 1000)
+            self.in_background(self.worker.prepare())
+            self.tracker.refresh()
 
     def open(self, uri: str, version: int, language: str, text: str) -> None:
         self._documents[uri] = Buffer(uri, version, language, text)
-        self.following.opened(uri)
+        self.tracker.opened(uri)
 
     def change(self, uri: str, version: int, changes: Iterable[Change]) -> None:
         """Changes to a document that is not open are dropped: there is no text to apply them to."""
@@ -160,17 +129,17 @@ class Session:
             else:
                 history = History()
                 document.replace_all(new)
-            self.following.edited(uri, replaced[0][0] if replaced else None)
-            self.marks.edited(uri, replaced, new, self.encoding)
+            self.tracker.edited(uri, replaced[0][0] if replaced else None)
+            self.tracked_ranges.edited(uri, replaced, new, self.encoding)
         self._histories[uri] = history
         document.version = version
         self.displace(uri)
 
     def close(self, uri: str) -> None:
-        for kept in (self._documents, self._offers, self._histories):
+        for kept in (self._documents, self._suggestions, self._histories):
             kept.pop(uri, None)
-        self.following.closed(uri)
-        self.marks.forget(uri)
+        self.tracker.closed(uri)
+        self.tracked_ranges.forget(uri)
         self.parses.forget(uri)
         self.displace(uri)
 
@@ -185,8 +154,8 @@ class Session:
         self._notebooks.pop(uri, None)
 
     def snapshot(self, uri: str, line: int) -> Snapshot | None:
-        """The document as it is now around a line, a notebook's cell among the others; None if it is not
-        open."""
+        """The document as it is now around a line, a notebook's cell with the other cells around it. None if
+        it is not open."""
         if (document := self._documents.get(uri)) is None:
             return None
         snapshot = document.snapshot(line)
@@ -195,13 +164,14 @@ class Session:
         return snapshot
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
-        """Why this document is not to be completed. A cell's own URI need not name the notebook's file."""
-        of = next((each.uri for each in self._notebooks.values() if snapshot.uri in each.cells), snapshot.uri)
-        return self.settings.refusal(replace(snapshot, uri=of))
+        """Why this document is not to be completed. For a cell the notebook's URI counts: its own need not
+        name the file."""
+        notebooks = (each.uri for each in self._notebooks.values() if snapshot.uri in each.cells)
+        return self.settings.refusal(replace(snapshot, uri=next(notebooks, snapshot.uri)))
 
     def place(self, uri: str, line: int, character: int) -> tuple[Snapshot, int | None] | None:
-        """The document around a position, and the position's offset in it; None instead of the offset for
-        a position that the document does not have, and instead of all if it is not open."""
+        """The document around a position, and the position's offset in that text. The offset is None where
+        the document has no such position; the result is None if the document is not open."""
         if (snapshot := self.snapshot(uri, line)) is None:
             return None
         if not 0 <= line < self._documents[uri].line_count:
@@ -210,7 +180,7 @@ class Session:
         return snapshot, at
 
     def whole(self, uri: str) -> Snapshot | None:
-        """All of a document, without its notebook: for what is done once and may take a while."""
+        """All of a document's text, without its notebook. None if it is not open."""
         if (document := self._documents.get(uri)) is None:
             return None
         return Snapshot(uri, document.version, document.language, document.text)
@@ -227,68 +197,37 @@ class Session:
         document, history = self._documents.get(uri), self._histories.get(uri)
         return history.renames(document.line) if document and history else ()
 
-    def remember(self, offer: Offer) -> None:
-        self._offers[offer.snapshot.uri] = offer
+    def remember_suggestion(self, suggestion: CachedSuggestion) -> None:
+        self._suggestions[suggestion.snapshot.uri] = suggestion
 
-    def forget_offer(self, uri: str) -> None:
-        self._offers.pop(uri, None)
+    def forget_suggestion(self, uri: str) -> None:
+        self._suggestions.pop(uri, None)
 
-    def rest_of_offer(self, snapshot: Snapshot, cursor: int | None) -> tuple[Edit, ...]:
-        """What is left at a cursor of what was offered last, while the user types just that."""
-        offer = self._offers.get(snapshot.uri)
-        return offer.rest(snapshot, cursor) if offer and cursor is not None else ()
+    def rest_of_suggestion(self, snapshot: Snapshot, cursor: int | None) -> tuple[Edit, ...]:
+        """What is left at a cursor of the last suggestion, while the user types just that."""
+        suggestion = self._suggestions.get(snapshot.uri)
+        return suggestion.rest(snapshot, cursor) if suggestion and cursor is not None else ()
 
-    async def newest(
+    async def run_latest(
         self, snapshot: Snapshot, work: Coroutine[Any, Any, _Answer | Refusal]
     ) -> _Answer | Refusal:
-        """Do the work as the document's one current request. A newer request, a change or the document's
-        end displaces it: it is answered `superseded` at once, also to clients that do not cancel."""
-        uri = snapshot.uri
-        self.displace(uri)
-        task = self._newest[uri] = asyncio.ensure_future(work)
-        try:
-            answer = await task
-        except asyncio.CancelledError:
-            if (awaiting := asyncio.current_task()) and awaiting.cancelling():
-                raise  # the client cancelled this request itself
-            return Refusal("superseded", "the document has changed or a newer request has arrived")
-        finally:
-            if self._newest.get(uri) is task:
-                del self._newest[uri]
+        """Do the work as the document's current request. It is refused as `superseded` when a newer request,
+        a change of the document or its end comes first."""
+        answer = await self._requests.run(snapshot.uri, work)
         if not isinstance(answer, Refusal) and not self.is_current(snapshot):
             return Refusal("superseded", "the document has changed since the request")
         return answer
 
     def displace(self, uri: str) -> None:
-        """Answer the document's current request `superseded`, if it has one."""
-        if task := self._newest.pop(uri, None):
-            task.cancel()
+        """End the document's current request, if it has one; it is answered `superseded`."""
+        self._requests.displace(uri)
 
     async def shut_down(self) -> None:
-        self.on_activity = None
-        if self._polling:
-            self._polling.cancel()
-        for uri in list(self._newest):
-            self.displace(uri)
-        await self.following.close()
+        """Disconnect from the worker, which lives on, and end the reader process."""
+        self.worker.stop_reporting()
+        self._requests.displace_all()
+        await self.tracker.close()
         await self.worker.close()
-
-    def _act(self, activity: Activity) -> None:
-        before, self.activity = self.activity, activity
-        if replace(before, running=activity.running) != activity and self.on_activity:
-            self.on_activity(activity)
-
-    def _poll(self) -> None:
-        """Ask the worker how it is until its model is loaded, if there is someone to tell."""
-        if self.on_activity and (self._polling is None or self._polling.done()):
-            self._polling = asyncio.ensure_future(self._follow_loading())
-
-    async def _follow_loading(self) -> None:
-        while self.on_activity:
-            self._act(self.activity.told(await self.worker.status()))
-            if self.activity.state != "loading":
-                return
-            await asyncio.sleep(POLL_S)
 
 
 def _worker_part(settings: Settings) -> tuple[Choice, float]:

@@ -1,7 +1,7 @@
-"""An open document's text, the way its client edits it: a list of lines.
+"""The text of an open document as a list of lines, changed as its client edits it.
 
-A keystroke rewrites the lines that it touches and an answer reads those around the cursor, so neither
-costs more in a long file. The session owns the buffers and changes them; everyone else gets Snapshots.
+A keystroke rewrites only the lines it touches, and a snapshot holds only the lines around the cursor, so
+neither costs more in a long file. The session owns and changes buffers; all others get Snapshots.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from lsp_server.text.positions import Encoding
 
 from . import positions
 
-# Characters of whole lines on either side of the cursor's line that a snapshot holds: more than `canvas`,
-# `edit` and `region` look at, so that they see no difference from the whole text.
+# A snapshot holds whole lines of at least so many characters on either side of the cursor's line. `canvas`,
+# `validation` and `parse_region` look at less, so to them a snapshot is as good as the whole text.
 REACH = 24_000
 
 _BLOCK = 64  # lines
 
-Position = tuple[int, int]
+Position = tuple[int, int]  # index of the line, character in it
 _LONE_CR = re.compile(r"(?<=\r)(?!\n)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -44,7 +44,7 @@ class Buffer:
         return self._lines[number].rstrip("\r\n") if 0 <= number < len(self._lines) else ""
 
     def snapshot(self, line: int) -> Snapshot:
-        """The text around a line; around the last line for one that the text does not have."""
+        """The text around a line; around the last line if the text has no such line."""
         lines = self._lines
         line = max(0, min(line, len(lines) - 1))
         first, room = line, REACH
@@ -61,8 +61,8 @@ class Buffer:
         self._lines = _split(text)
 
     def replace(self, start: Position, end: Position, new: str, encoding: Encoding) -> None:
-        """One incremental change. A line past the end means the end of the text, as clients send it when
-        the last line goes."""
+        """One incremental change of the client's; characters count units of `encoding`. A line past the end
+        means the end of the text: clients send it when the last line is deleted."""
         lines = self._lines
         (top, head), (bottom, tail) = sorted(self._place(*place, encoding) for place in (start, end))
         text = lines[top][:head] + new + lines[bottom][tail:]
@@ -73,11 +73,11 @@ class Buffer:
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         parts = _split(text)
         if bottom + 1 < len(lines):
-            parts.pop()  # the text ends with a line end, behind which the next line stands already
+            parts.pop()  # the text ends with a line end, and the line after it is there already
         lines[top : bottom + 1] = parts
 
     def _place(self, line: int, character: int, encoding: Encoding) -> Position:
-        """Where a position is: index of its line, characters before it there."""
+        """A position in code points; the end of the text for a line that is not there."""
         if not 0 <= line < len(self._lines):
             return len(self._lines) - 1, len(self._lines[-1])
         return line, positions.column(self._lines[line].rstrip("\r\n"), character, encoding)

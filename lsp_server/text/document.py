@@ -1,7 +1,7 @@
-"""Immutable text and ranges: what every step of the pipeline is given instead of the live buffer.
+"""Immutable text, ranges and outcomes: what each step of the pipeline gets instead of the live buffer.
 
-Offsets count Unicode code points (Python string indices) in a snapshot's text and ranges are half open.
-LSP positions do not exist here: `positions` converts at the server's edge.
+Offsets are Python string indices (code points) into a snapshot's text. LSP positions do not exist here:
+`positions` converts them at the server's edge.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Half-open range [start, end) of code-point offsets."""
+    """Half-open range [start, end) of code-point offsets. ValueError unless 0 <= start <= end."""
 
     start: int
     end: int
@@ -23,32 +23,32 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document as it was at one version: its text, or the lines around a place in a long one."""
+    """A document at one version: all of its text, or, of a long one, the lines around a place."""
 
     uri: str
     version: int
     language: str  # LSP language id
     text: str  # whole lines; offsets count from its start
-    first_line: int = 0  # lines of the document before the text
+    first_line: int = 0  # lines of the document before the text; negative in a notebook, see `notebook`
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace `span` of the snapshot at `version` by `text`. Always inside the hole it answers."""
+    """Replace `span` of the snapshot at `version` by `text`. The span is inside the hole it was made for."""
 
     uri: str
     version: int
     span: Span
     text: str
     confidence: float  # in [0, 1]
-    steps: int
-    ms: float
+    steps: int  # denoising steps
+    ms: float  # from the request to the answer
     sources: tuple[str, ...] = ()  # who proposed it: "denoiser", "draft" (found in the buffer)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Nothing is offered. An expected outcome: `reason` is a stable word, `message` one line for a person."""
+    """Nothing is offered, which is no error. `reason` is a stable word, `message` one line for a person."""
 
     reason: str
     message: str

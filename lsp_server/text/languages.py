@@ -1,4 +1,7 @@
-"""The languages with a grammar: one small entry each, plain data."""
+"""The languages with a grammar: one small entry each, plain data.
+
+Longer than other modules because it is one table; each part of it would be looked for in all the others.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _BRACES = r"\{$|^\s*(?:case\b.*|default|public|private|protected):$"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What the other modules need to know of a language; node names are its grammar's."""
+    """What the other modules need to know of a language. Names of nodes are those of its grammar."""
 
     id: str  # LSP language id
     grammar: str  # module of the tree-sitter grammar
@@ -21,25 +24,25 @@ class Language:
     symbol: str = "language"  # function of the module that gives the grammar
     aliases: tuple[str, ...] = ()  # other ids that editors send
     extensions: tuple[str, ...] = ()
-    # Nodes
+    # Names of nodes.
     strings: frozenset[str] = frozenset()
     comments: frozenset[str] = frozenset({"comment"})
     interpolations: frozenset[str] = frozenset()  # code inside strings
-    blocks: frozenset[str] = frozenset()  # whose children are statements
-    # Lines
-    opener: str = _BRACES  # matches a line's text where a block or the like starts below it
-    quotes: str = "\"'"  # that open and close a string on a line
-    long_quotes: tuple[str, ...] = ()  # that open and close a string of many lines
-    # The line where a parser can start afresh is this pattern's group. Below a blank line, as others may
-    # stand in a string or follow a decorator. One that is indented is parsed inside `wrap`.
+    blocks: frozenset[str] = frozenset()  # their children are statements
+    # Lines, where a parse does not help.
+    opener: str = _BRACES  # matches a line that opens a block, to go on in the lines below
+    quotes: str = "\"'"  # each opens and closes a string within a line
+    long_quotes: tuple[str, ...] = ()  # each opens and closes a string of many lines
+    # A parser can start afresh where this pattern's group starts: at a definition below a blank line (without
+    # the blank line it may stand in a string or follow a decorator). An indented one is parsed inside `wrap`.
     definition: str = _BLANK_LINE + r"([^\s)\]}])"
     wrap: tuple[str, str] = ("", "")
-    # Functions whose body may only hold a place, and the statement that then stands in it.
-    functions: frozenset[str] = frozenset()
-    placeholder: str | None = None
-    docstrings: bool = False
-    empty_bodies: bool = True  # a body of nothing is a placeholder too,
-    constructor: str = r"(?!)"  # unless the line before it matches this
+    # Placeholders: bodies of functions that do nothing yet.
+    functions: frozenset[str] = frozenset()  # nodes
+    placeholder: str | None = None  # matches the one statement of such a body; None: there are none
+    docstrings: bool = False  # a body may begin with a string that documents it
+    empty_bodies: bool = True  # an empty body is a placeholder too,
+    constructor: str = r"(?!)"  # unless the line it begins on matches this before it
 
 
 def _set(names: str) -> frozenset[str]:

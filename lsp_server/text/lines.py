@@ -1,5 +1,4 @@
-"""What can be said of lines of text without a grammar: where they end, how they are indented, which
-brackets they leave open."""
+"""Lines of text without a grammar: where they end, how they are indented, which brackets they leave open."""
 
 from __future__ import annotations
 
@@ -35,7 +34,8 @@ def indentation(line: str) -> str:
 
 
 def indent_unit(text: str, default: str = "") -> str:
-    """One level of indentation: a tab, or as many blanks as lines are most often indented further by."""
+    """One level of indentation: a tab where tabs prevail, else the most frequent number of blanks by which a
+    line is indented more than the one before. Where there is none, `default`, or four blanks."""
     widths: Counter[int] = Counter()
     tabs = last = 0
     for match in _INDENTED.finditer(text):
@@ -54,8 +54,8 @@ def indent_unit(text: str, default: str = "") -> str:
 
 
 def open_brackets(text: str) -> list[str]:
-    """Brackets that the text opens and leaves open, outermost first. Brackets in strings count too: an
-    approximation that guides, the parser has the last word."""
+    """Brackets that the text leaves open, outermost first. Those in strings count too: this is a guide, and
+    the parser has the last word."""
     open_ones: list[str] = []
     for char in text:
         if char in CLOSER_OF:
@@ -66,8 +66,8 @@ def open_brackets(text: str) -> list[str]:
 
 
 def unmatched(text: str) -> tuple[str, str]:
-    """The closers without an opener and the openers left open, each in order, so that the same can be asked
-    of texts that are put together."""
+    """The closers without an opener, and the openers left open, each in order. In a longer text both can
+    stand for this part of it, unless brackets of two kinds cross."""
     closers, openers = [], []
     for bracket in _BRACKET.findall(text):
         if bracket in CLOSER_OF:
@@ -84,7 +84,7 @@ def is_word(char: str) -> bool:
 
 
 def in_quotes(head: str, quotes: str) -> bool:
-    """Whether one of the quotes is open at the end of a line's head."""
+    """Whether a string in one of the quotes is open at the end of `head`, the beginning of a line."""
     opened = ""
     escaped = False
     for char in head:

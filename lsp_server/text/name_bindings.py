@@ -1,24 +1,24 @@
-"""Where each language binds a name, as its grammar says it: what it takes to follow a rename. Plain data.
+"""Where each language binds a name, in terms of its grammar: what following a rename needs. Plain data.
 
-A place is the type of the name's parent node and the name's field in it. A language that is not here has its
-renames left alone. To add one: its entry here, its cases in tests/lsp_server/actions/test_rename_followup.py.
+Renames in a language without an entry are not followed. To add one: its entry here, and its cases in
+tests/lsp_server/actions/test_rename_followup.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-Place = tuple[str, str | None]
+Place = tuple[str, str | None]  # type of a name's parent node, and the name's field in it
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    scopes: frozenset[str]  # nodes with names of their own
-    binders: frozenset[Place]  # the name becomes the scope's
-    foreign: frozenset[Place]  # the name is some other thing's, such as an attribute's
-    unclear: frozenset[Place] = frozenset()  # it may be either: then nothing is certain
-    shorthands: frozenset[str] = frozenset()  # nodes that are a use and something else's name in one
-    lists: frozenset[str] = frozenset()  # nodes in whose stead their own place counts
+    scopes: frozenset[str]  # nodes that have names of their own
+    binders: frozenset[Place]  # here a name is bound in its scope
+    foreign: frozenset[Place]  # here it names something else, such as an attribute
+    unclear: frozenset[Place] = frozenset()  # here it may be a use or name something else
+    shorthands: frozenset[str] = frozenset()  # nodes that use a name and name a property by it at once
+    lists: frozenset[str] = frozenset()  # for a name in such a node, the node's own place counts
 
 
 _JAVASCRIPT = Names(
@@ -37,8 +37,8 @@ _JAVASCRIPT = Names(
     binders=frozenset(
         {
             ("formal_parameters", None),
-            ("required_parameter", "pattern"),  # in TypeScript, as the next
-            ("optional_parameter", "pattern"),
+            ("required_parameter", "pattern"),  # only in TypeScript
+            ("optional_parameter", "pattern"),  # only in TypeScript
             ("assignment_pattern", "left"),
             ("rest_pattern", None),
             ("array_pattern", None),
@@ -101,7 +101,7 @@ BY_LANGUAGE = {
             }
         ),
         foreign=frozenset(),
-        unclear=frozenset({("literal_element", None)}),  # a field or a map's key
+        unclear=frozenset({("literal_element", None)}),  # a field or a key of a map
         lists=frozenset({"expression_list"}),
     ),
     "rust": Names(

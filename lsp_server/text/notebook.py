@@ -1,8 +1,8 @@
-"""A notebook: cells in an order, of which each one sees the others' text as if all were one file.
+"""A notebook: an ordered list of cells, each of which sees the others' text as if all were one file.
 
-A cell is a document like any other, with a snapshot of its own. Here it is put between its neighbours: those
-before it become text above it, those after it text below. Lines keep counting from the cell's first, so
-that the lines above it have negative numbers; nothing outside the cell may be edited.
+A cell is a document with a snapshot of its own. Here the text of the cells before it is put above it, and
+that of the cells after it below. Line 0 is still the cell's first, so the lines above it have negative
+numbers. Nothing outside the cell may be edited.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ class Notebook:
     cells: tuple[str, ...]  # URIs of the cells' documents, prose included, as they stand
 
     def splice(self, start: int, deleted: int, added: Sequence[str]) -> Notebook:
-        """With cells taken out and others put in at `start`."""
+        """A notebook with `deleted` cells taken out at `start` and others put in there."""
         return replace(self, cells=(*self.cells[:start], *added, *self.cells[start + deleted :]))
 
     def around(self, snapshot: Snapshot, documents: Mapping[str, Buffer]) -> Snapshot:
-        """A cell's snapshot with the text of the cells in its language around it, as far as REACH."""
+        """A cell's snapshot with the text of the cells in its language around it, at most REACH characters
+        on either side."""
         if snapshot.uri not in self.cells or (cell := documents.get(snapshot.uri)) is None:
             return snapshot
         at = self.cells.index(snapshot.uri)
@@ -41,7 +42,7 @@ class Notebook:
 
     @staticmethod
     def _texts(uris: Iterable[str], language: str, documents: Mapping[str, Buffer]) -> list[str]:
-        """The cells' texts, each with a line end, nearest first, until there is enough."""
+        """The cells' texts in the order given, each with a line end, until REACH characters are there."""
         texts: list[str] = []
         room = REACH
         for uri in uris:

@@ -1,10 +1,10 @@
 """Which part of a text is parsed: the definitions around a place, enough to judge what is put there.
 
-A parse must cost the same in every file. Parsing a whole file does not, not even incrementally: on each
-change tree-sitter visits every top-level statement (30 ms in 100,000 lines), its trees take twenty times
-the memory of the text, and it holds the GIL. Chosen from the text alone, at lines where a parser can
-start afresh. Where a file has none, as in the middle of a long table, few lines are taken and the
-brackets that may be open around them are tried.
+A parse must cost the same in a file of any size. Parsing whole files does not, not even incrementally: on
+each change tree-sitter visits every top-level statement (30 ms in 100,000 lines), its trees take twenty
+times the memory of the text, and it holds the GIL. So a region is cut out, at lines where a parser can start
+afresh. Where there are none, as in the middle of a long table, a few lines are taken, and the brackets that
+may be open around them are tried. Looks at text only, never at a parse.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from lsp_server.text.document import Span
 from lsp_server.text.languages import Language
 from lsp_server.text.lines import indentation, line_at, unmatched
 
-# Characters before and after the cursor's line.
-NEAR = 2_000  # that are parsed at least
-FAR = 12_000  # that are parsed at most; a file that has no more is parsed to its end
-FEW = 1_000  # that are parsed where no definition starts between near and far
+# How many characters before and after the cursor's line are parsed.
+NEAR = 2_000  # at least
+FAR = 12_000  # at most; to the end of the file if it has no more
+FEW = 1_000  # where no definition starts between near and far
 
 # Rows of a table may parse as statements too, but statements not as rows.
 _BRACKETS = (("[", "]"), ("{", "}"), ("f(", ")"), ("", ""))
@@ -29,7 +29,7 @@ _BRACKETS = (("[", "]"), ("{", "}"), ("f(", ")"), ("", ""))
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A span of a text around `line`, to be parsed with `opening` in front and `closing` behind."""
+    """A span of a text around `line`, to be parsed between `opening` and `closing`."""
 
     span: Span
     line: Span
@@ -44,8 +44,9 @@ class Region:
 
 
 def around(text: str, offset: int, language: Language) -> tuple[Region, ...]:
-    """What to parse around an offset. More than one are guesses: right is the first that parses without
-    errors, or else with the fewest, with or without its line, which may not be finished."""
+    """What to parse around an offset: one region, or several guesses. The right guess is the first that
+    parses without errors, or else the one with the fewest. As its line may be unfinished, each is tried
+    with and without it."""
     line = line_at(text, offset)
     line = Span(max(line.start, offset - NEAR), min(line.end, offset + NEAR))
     start = _start(text, line.start, language)
@@ -62,7 +63,7 @@ def around(text: str, offset: int, language: Language) -> tuple[Region, ...]:
 
 
 def _wraps(text: str, span: Span, line: Span, language: Language) -> list[tuple[str, str]]:
-    """What may have to stand around members of a class, likeliest first. Nothing stands around the text."""
+    """(opening, closing) that a span cut out of a class may need to parse, likeliest first."""
     opening = language.wrap[0] if span.start else ""
     closing = language.wrap[1] if span.end < len(text) else ""
     if not opening and not closing:
@@ -82,13 +83,13 @@ def _wraps(text: str, span: Span, line: Span, language: Language) -> list[tuple[
 
 
 def _start(text: str, line: int, language: Language) -> int | None:
-    """Of the definitions that start at a good distance above, the last of the least indented."""
+    """Of the definitions that start between NEAR and FAR above, the last of the least indented."""
     if line <= FAR:
         return 0
     found = list(re.compile(language.definition).finditer(text, line - FAR, line - NEAR))
     if not found:
         return None
-    # Some may be examples in strings. Which, is not known, but they are fewer.
+    # Some may be examples in strings. Which ones is not known, but they are the minority.
     starts = [each.start(1) for each in found]
     flips = (_in_string(text[above:below], language) for above, below in pairwise(starts))
     apart = list(accumulate(flips, operator.ne, initial=False))
@@ -98,7 +99,7 @@ def _start(text: str, line: int, language: Language) -> int | None:
 
 
 def _end(text: str, start: int, line: int, language: Language) -> int | None:
-    """The first definition that starts at a good distance below, and not in a string if there is one."""
+    """The first definition that starts between NEAR and FAR below, preferably outside strings."""
     if len(text) - line <= FAR:
         return len(text)
     found = list(re.compile(language.definition).finditer(text, line + NEAR, line + FAR))

@@ -2,7 +2,7 @@
 
 A position is (line, character), both 0-based; `character` counts units of the negotiated encoding.
 A line ends at \\n, \\r\\n or \\r and at nothing else: `str.splitlines` also splits at form feeds and
-U+2028, which shifts every line below. Plain integers only; the server turns them into LSP types.
+U+2028, which shifts every line below. Plain integers only; handlers turn them into LSP types.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CODEC = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2)}  # codec, bytes per
 
 
 def line_span(text: str, line: int) -> Span | None:
-    """The line without its line end; None for a line the text does not have."""
+    """The line without its line end; None if the text has no such line."""
     if line < 0:
         return None
     start = 0
@@ -44,8 +44,8 @@ def line_span(text: str, line: int) -> Span | None:
 
 
 def to_offset(text: str, line: int, character: int, encoding: Encoding) -> int | None:
-    """Offset of a position. A character past the line's end means its end, one inside a code point the
-    code point's start; a line the text does not have gives None."""
+    """Offset of a position; None if the text has no such line. A character past the line's end means its
+    end, one inside a code point means its start."""
     span = line_span(text, line)
     if span is None:
         return None
@@ -53,7 +53,7 @@ def to_offset(text: str, line: int, character: int, encoding: Encoding) -> int |
 
 
 def column(line: str, character: int, encoding: Encoding) -> int:
-    """Code points before a character of a line, which comes without its line end."""
+    """How many code points stand before a character of a line. The line is without its line end."""
     if encoding == "utf-32" or line.isascii():
         return max(0, min(character, len(line)))
     codec, width = _CODEC[encoding]
@@ -62,7 +62,7 @@ def column(line: str, character: int, encoding: Encoding) -> int:
 
 
 def to_position(text: str, offset: int, encoding: Encoding) -> tuple[int, int]:
-    """(line, character) of an offset; between \\r and \\n it is the end of the line before them."""
+    """(line, character) of an offset; between \\r and \\n, that of the end of the line they end."""
     offset = min(offset, len(text))
     if 0 < offset < len(text) and text[offset - 1] == "\r" and text[offset] == "\n":
         offset -= 1

@@ -1,6 +1,7 @@
-"""What stands around a place in a parse: its statement, its function's docstring, the uses of a name.
+"""Statements, functions and names in a parse: the statement around a place, the bodies and docstrings of
+functions, the uses of a name that has been rebound.
 
-Looks at nodes but knows no tree-sitter beyond them; offsets go in and spans come out.
+Offsets go in and spans come out. Looks at nodes but imports no tree-sitter.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def statement(syntax: Syntax, span: Span) -> Span | None:
 
 
 def docstring(syntax: Syntax, offset: int) -> tuple[Span, bool] | None:
-    """Where the function around an offset has its docstring, quotes included, or else its first statement;
-    and whether it has one. None outside functions, and where the body stands on the head's line."""
+    """For the function around an offset: its docstring with the quotes and True, or, where it has none, its
+    first statement and False. None outside functions, and where the body is on the head's line."""
     node = syntax.node(Span(offset, offset))
     while node and node.type not in syntax.language.functions:
         node = node.parent
@@ -33,17 +34,43 @@ def docstring(syntax: Syntax, offset: int) -> tuple[Span, bool] | None:
     return syntax.span_of(inner if there else first), there
 
 
-def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
-    """Uses of the name `old` that were uses of the binding at a span before it got another name.
+def function_bodies(syntax: Syntax) -> list[tuple[Span, Span]]:
+    """All functions in order, each with the inside of its body: what brackets or keywords enclose."""
+    found, pending = [], [syntax.root]
+    while pending:
+        node = pending.pop()
+        pending.extend(node.children)
+        if node.type in syntax.language.functions and (inside := _inside(syntax, node)):
+            found.append((syntax.span_of(node), inside))
+    return sorted(found, key=lambda each: each[0].start)
 
-    Empty where that is not certain: no binding in a function is there, the function does not parse, or
+
+def _inside(syntax: Syntax, function: Node) -> Span | None:
+    body = function.child_by_field_name("body")
+    if body and body.text and body.text.startswith(b"{"):
+        start, end = body.start_byte + 1, body.end_byte - 1
+    elif body:
+        start, end = body.start_byte, body.end_byte
+    else:  # up to the line with the keyword that ends it
+        text = function.text or b""
+        first, last = text.find(b"\n"), text.rfind(b"\n")
+        if first < 0:
+            return None
+        start, end = function.start_byte + first, function.start_byte + last
+    return Span(syntax.offset(start), syntax.offset(max(start, end)))
+
+
+def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
+    """A function's binding at the span `at` was renamed from `old`: the uses that still have the old name.
+
+    Empty where that is not certain: the span is no binding in a function, the function does not parse, or
     the old or the new name is bound at another place in it too.
     """
     bound = syntax.node(at)
     if (names := BY_LANGUAGE.get(syntax.language.id)) is None or bound is None:
         return ()
     scope = bound.parent
-    if scope and scope.type in names.scopes:  # its name belongs to what is around it
+    if scope and scope.type in names.scopes:  # a function's own name is bound in the scope around it
         scope = scope.parent
     while scope and scope.type not in names.scopes:
         scope = scope.parent
@@ -74,7 +101,7 @@ def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
 
 
 def _place(parent: Node, index: int, names: Names) -> Place:
-    """Where a node's child stands; in a list of names, where the list stands."""
+    """A child's place, as `name_bindings` has it; that of the list for a child of a list of names."""
     around = parent.parent
     if parent.type in names.lists and around:
         at = next(i for i, child in enumerate(around.children) if child == parent)

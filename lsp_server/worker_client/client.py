@@ -1,8 +1,8 @@
-"""The client of the worker daemon: one fill in, one answer out, whatever happens in between.
+"""The client of the worker daemon: each fill gets exactly one answer, whatever happens to the daemon.
 
-Connects on first use and starts the daemon if none runs. Expected faults (no daemon, a daemon
-that dies, no model) come back as `Refused`; nothing here raises for them, and nothing waits for
-ever unless the caller gave no deadline. Knows no LSP and no documents.
+Connects on first use and starts the daemon if none runs. Expected faults (no daemon, a daemon that dies, no
+model) are answered with `Refused`, never raised. A fill without a deadline may wait for as long as the daemon
+lives. Knows no LSP and no documents.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from lsp_server import child_process
 from lsp_server.config.workspace_trust import is_path
 from lsp_server.worker_client.connection import HUNG, Connection, OnDraft
 from model_runtime import protocol
@@ -26,14 +26,14 @@ from . import launch
 log = logging.getLogger(__name__)
 
 STATUS_S = 5.0
-ANSWER_S = 6.0  # past a deadline the worker takes no longer than this, or it hangs
+ANSWER_S = 6.0  # past its deadline; a worker that takes longer hangs
 BACK_OFF_S = (0.0, 1.0, 4.0, 15.0, 60.0)  # after the first, second, ... failure in a row
-DOWN = 3  # after so many failures in a row a user should hear of it
+DOWN = 3  # after so many failures in a row the user is told
 
 
 @dataclass(slots=True)
 class _Health:
-    """When to try again: a daemon that fails is replaced at once, later less and less eagerly."""
+    """When to start a daemon again: at once after its first failure, then after ever longer waits."""
 
     failures: int = 0  # in a row
     not_before: float = 0.0
@@ -64,7 +64,7 @@ class Worker:
     """All methods belong to one event loop. `start=False`: use a daemon that runs, but start none."""
 
     def __init__(self, choice: Choice, *, idle_minutes: float = 10, start: bool = True) -> None:
-        self._choice = _anywhere(choice)
+        self._choice = _with_absolute_paths(choice)
         self._idle_minutes = idle_minutes
         self._start = start
         self._ids = itertools.count(1)
@@ -78,10 +78,10 @@ class Worker:
         return protocol.log_path(self._choice)
 
     async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
-        """Exactly one answer, with the caller's id. Cancelling the caller cancels the fill.
+        """Exactly one answer, with the request's id. Cancelling the caller cancels the fill.
 
-        `deadline_ms` counts from here: starting the daemon is part of it. `on_draft` is called
-        on the event loop, with the caller's id, and asks for drafts.
+        `deadline_ms` counts from here, and so includes starting the daemon. Where `on_draft` is given the
+        worker sends drafts; it is called with each, on the event loop.
         """
         clock = asyncio.get_running_loop().time
         began, left_ms = clock(), request.deadline_ms
@@ -128,7 +128,7 @@ class Worker:
             log.warning("%s", error)
 
     async def status(self) -> Status | Refused:
-        """What the daemon says of itself; starts nothing."""
+        """The daemon's status; starts none."""
         request = StatusRequest(next(self._ids))
         try:
             async with asyncio.timeout(STATUS_S):
@@ -141,12 +141,12 @@ class Worker:
         return answer
 
     def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
-        """Count what became of suggestions, if a worker is there; nobody else is told."""
+        """Count suggestions in the daemon, if one is connected; the counts go nowhere else."""
         if self._connection and self._connection.usable:
             self._connection.send(Feedback(shown, accepted))
 
     async def stop(self) -> bool:
-        """Stop the daemon, for all its clients; whether one ran and its process is gone."""
+        """Stop the daemon, for all its clients. Returns whether there was one and its process has ended."""
         self._health = _Health()
         try:
             connection = await self._attach()
@@ -163,14 +163,14 @@ class Worker:
         return await asyncio.to_thread(launch.wait_until_gone, self._endpoint())
 
     async def close(self) -> None:
-        """Disconnect; the daemon lives on. Requests that wait are refused."""
+        """Disconnect; the daemon lives on. Waiting requests are refused."""
         if self._starting:
             self._starting.cancel()
         if self._connection:
             await self._connection.close()
 
     async def _connect(self) -> Connection:
-        """The connection, after starting the daemon if need be; all callers share one attempt."""
+        """The connection; starts the daemon if need be. All callers share one attempt."""
         if self._connection and self._connection.usable:
             return self._connection
         if not self._start:
@@ -230,18 +230,17 @@ class Worker:
             raise launch.LaunchError(f"no place for the worker's socket: {error}") from None
 
     def _command(self, endpoint: Path) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
+        chosen = msgspec.structs.asdict(self._choice)
+        return child_process.command(
             "model_runtime",
             f"--endpoint={endpoint}",
-            *(f"--{name}={value}" for name, value in msgspec.structs.asdict(self._choice).items() if value),
+            *(f"--{name}={value}" for name, value in chosen.items() if value),
             f"--idle-minutes={self._idle_minutes}",
-        ]
+        )
 
 
-def _anywhere(choice: Choice) -> Choice:
-    """The daemon runs in another folder: a path that is relative or says `~` must not depend on it."""
+def _with_absolute_paths(choice: Choice) -> Choice:
+    """The daemon runs in another folder, so paths that are relative or begin with `~` are resolved here."""
     paths = {name: value for name in ("model", "adapter") if is_path(value := getattr(choice, name))}
     absolute = {name: str(Path(value).expanduser().resolve()) for name, value in paths.items()}
     return msgspec.structs.replace(choice, **absolute)

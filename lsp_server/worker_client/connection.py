@@ -1,7 +1,7 @@
-"""One connection to the worker: messages out, and each request's one answer back to who waits for it.
+"""One connection to the worker: sends messages, and hands each answer to the request that waits for it.
 
-While somebody waits the worker has to say something from time to time, or it counts as hung. Knows nothing
-of how the connection came about, and does not try again.
+While a request waits, the worker must send something now and then, or it counts as hung. Knows nothing of
+starting a worker, and never reconnects.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from model_runtime.protocol import Cancel, Done, Draft, Infill, Refused, Status,
 
 log = logging.getLogger(__name__)
 
-MAX_BACKLOG = 4 * protocol.MAX_FRAME  # bytes a daemon has yet to read; beyond, it is as good as dead
-BEAT_S = 5.0  # how often a worker that owes an answer is asked for a sign of life
-MISSED = 4  # so many beats without one: it hangs. Loading a model may hold it up for some.
+MAX_BACKLOG = 4 * protocol.MAX_FRAME  # bytes that the daemon has not read; with more it counts as dead
+BEAT_S = 5.0  # between two beats, at which a worker that owes an answer is asked for a sign of life
+MISSED = 4  # beats without one after which it hangs; loading a model may hold it up for some
 GONE = "the worker is gone"
 HUNG = "the worker did not answer any more and was ended"
 
@@ -34,14 +34,15 @@ class _Waiting:
 
 
 class Connection:
-    """One connection and the requests that wait on it. When it breaks, each is refused, once."""
+    """One connection and the requests that wait on it. When it breaks, each is refused, once. `on_lost` is
+    called when it breaks with requests waiting, or when the worker hangs."""
 
     def __init__(self, link: Link, on_lost: Callable[[Connection], None]) -> None:
         self.pid = link.pid
         self.hung = False
         self._reader = link.reader
         self._writer = link.writer
-        self._on_lost = on_lost  # called when it breaks with requests waiting, or hangs
+        self._on_lost = on_lost
         self._waiting: dict[int, _Waiting] = {}
         self._beat: asyncio.TimerHandle | None = None
         self._missed = 0
@@ -60,6 +61,8 @@ class Connection:
             self._writer.write(frame)
 
     async def ask(self, message: Infill | StatusRequest, on_draft: OnDraft | None = None) -> Answer:
+        """Send a request and wait for its answer; `Refused` if the connection breaks. Cancelling the caller
+        cancels the request. Raises as `send` does."""
         if self.ended.done():
             return Refused(message.id, "worker-lost", GONE)
         self.send(message)
@@ -76,6 +79,7 @@ class Connection:
             self._waiting.pop(message.id, None)
 
     async def close(self) -> None:
+        """Requests that wait are refused; `on_lost` is not called."""
         self._on_lost = lambda _: None
         self._writer.transport.abort()  # a daemon that does not read must not hold us up
         await self.ended
@@ -110,7 +114,7 @@ class Connection:
             self._beat = asyncio.get_running_loop().call_later(BEAT_S, self._check)
 
     def _receive(self, message: protocol.WorkerMessage) -> None:
-        """Hand a message to whoever waits for it; nobody may, any more."""
+        """Hand a message to the request that waits for it, if one still does."""
         if isinstance(message, protocol.Hello):
             raise protocol.ProtocolError("a second hello")
         waiting = self._waiting.get(message.id)

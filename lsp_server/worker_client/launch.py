@@ -1,7 +1,8 @@
-"""Finding the worker daemon, starting it, or ending one that hangs: everything that is not a message.
+"""Finding the worker daemon, starting it, and ending one that hangs.
 
-Whoever comes first starts it; a lock file settles races between editors. The daemon outlives the
-process that started it. Nothing here is asynchronous except `connect`: run the others in a thread.
+The first client starts the daemon; a lock file settles races between editors. The daemon outlives the process
+that started it. Only `connect` is asynchronous: run the other functions in a thread. Knows no requests and no
+answers.
 """
 
 from __future__ import annotations
@@ -21,18 +22,15 @@ from typing import IO, Literal
 
 import filelock
 
+from lsp_server import child_process
 from model_runtime import protocol
 
 START_S = 30.0  # from spawning the daemon to its first accepted connection
-STOP_S = 15.0  # for it to finish and be gone
-POLL_S = 0.02
-HELLO_S = 10.0  # to answer a hello; importing torch may hold it up
+STOP_S = 15.0  # from telling it to stop to the end of its process
+POLL_S = 0.02  # between two tries to connect to a daemon that starts
+HELLO_S = 10.0  # for it to answer a hello; importing torch may hold it up
 
-# The daemon's folder to run in: holds the package, and is never the user's workspace, whose
-# files must not shadow ours.
-_ROOT = Path(protocol.__file__).resolve().parent.parent
-
-# Windows' words for a new session; nothing elsewhere.
+# Windows' flags for a new session; 0 elsewhere.
 _DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
@@ -46,7 +44,7 @@ class Hung(LaunchError):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection with the hellos exchanged."""
+    """A connection on which the hellos have been exchanged."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -54,8 +52,8 @@ class Link:
 
 
 async def connect(endpoint: Path, *, replace: bool = False) -> Link | None:
-    """A connection, or None where nobody listens. `replace` asks a worker of an older version to leave,
-    waits for that and gives None as well. Raises LaunchError."""
+    """A connection, or None where nobody listens. With `replace` a worker of an older version is asked to
+    stop; once it has, the result is None too. Raises LaunchError, and Hung where a worker does not answer."""
     try:
         reader, writer, token = await _open(endpoint)
     except (OSError, ValueError):
@@ -65,7 +63,7 @@ async def connect(endpoint: Path, *, replace: bool = False) -> Link | None:
         async with asyncio.timeout(HELLO_S):
             hello = await protocol.read_message(reader, protocol.worker_decoder)
         if not isinstance(hello, protocol.Hello):
-            hello = None  # it hung up: it is leaving
+            hello = None  # it hung up, as it is stopping
         elif hello.version == protocol.VERSION:
             return Link(reader, writer, hello.pid)
         elif replace and hello.version < protocol.VERSION:
@@ -90,8 +88,8 @@ async def connect(endpoint: Path, *, replace: bool = False) -> Link | None:
 
 
 def start(endpoint: Path, command: list[str], stderr: Path) -> None:
-    """Make sure that somebody answers at `endpoint`: start the daemon unless it is there already, in place
-    of one that hangs."""
+    """Make sure that a daemon answers at `endpoint`: start one unless one does, after killing one that hangs.
+    Its standard error goes to the file `stderr`. Raises LaunchError."""
     try:
         with filelock.FileLock(endpoint.with_suffix(".start"), timeout=START_S, thread_local=False):
             found = _probe(endpoint)
@@ -135,7 +133,7 @@ async def _open(endpoint: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 
 def _probe(endpoint: Path) -> Literal["answers", "hangs", "nobody"]:
-    """Whoever accepts a connection has to say something or hang up; else it hangs."""
+    """A daemon that accepts a connection must answer or hang up; one that does neither hangs."""
     with contextlib.suppress(OSError, ValueError), _dial(endpoint) as (dialed, token):
         try:
             dialed.sendall(protocol.pack(protocol.Hello(token=token)))
@@ -177,24 +175,26 @@ def _address(endpoint: Path) -> tuple[int, str]:
 
 
 def _spawn(command: list[str], stderr: Path) -> subprocess.Popen[bytes]:
-    """A process of its own: no terminal, no pipes, no signals from the editor."""
+    """Start the daemon detached: no terminal, no pipes, no signals from the editor."""
     with _stderr(stderr) as log:
         process = subprocess.Popen(
             command,
-            cwd=_ROOT,
+            cwd=child_process.ROOT,
+            env=child_process.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
             creationflags=_DETACHED,
         )
-    # Reaped whenever it ends, or it would stay in the process table as long as the editor lives.
+    # Waited for, or it would stay in the process table after its end for as long as the editor lives.
     threading.Thread(target=process.wait, name="reap-worker", daemon=True).start()
     return process
 
 
 def _stderr(path: Path) -> IO[bytes]:
-    """A worker whose last words cannot be kept works without them."""
+    """The file for the daemon's standard error; if it cannot be written, what the daemon says there is
+    dropped."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return open(path, "wb")

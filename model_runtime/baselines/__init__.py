@@ -1,5 +1,5 @@
-"""Who else might fill a hole: the engine's own parts one by one, and the baselines beside it.
+"""What the engine is compared with: its own parts one by one, and other ways to fill a hole.
 
-Each takes an `Infill` and gives a `Fill`, like `Engine.run`, so that one evaluator can put the same holes
-to all of them. Nothing here runs in the worker.
+A baseline is made from a loaded engine. It takes an `Infill` and returns a `Fill`, as `Engine.run` does, so
+that one evaluator can put the same holes to all. Nothing here knows the evaluator or runs in the worker.
 """

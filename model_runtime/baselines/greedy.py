@@ -1,8 +1,8 @@
 """Greedy left-to-right decoding with a model's causal encoder.
 
-`Causal` is the embedded model's own encoder, which sees no suffix: what the denoiser is to be better than.
-`FillInTheMiddle` is a model trained for that alone (`training --objective fim`): its prompt holds the
-suffix before the place where it writes.
+`Causal` is the embedded model's own encoder. It sees no suffix; the denoiser has to be better than that.
+`FillInTheMiddle` is a model trained only to fill in the middle (`training --objective fim`): in its prompt
+the suffix comes first.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from model_runtime.training import fim
 @dataclass(frozen=True)
 class Written:
     ids: list[int]  # without the end
-    logprobs: list[float]  # nats, one a token; the end's too where it came
+    logprobs: list[float]  # nats, one a token; the end token's too where it came
     ended: bool
 
 
 def decode(
     denoiser: LocalDenoiser, prompt: Sequence[int], stable: int, most: int, ends: frozenset[int]
 ) -> Written:
-    """The likeliest tokens after `prompt`, at most `most`, until one of `ends`.
+    """The likeliest token after `prompt`, again and again: at most `most`, until one of `ends`.
 
     The first `stable` prompt tokens go through the prefix cache."""
     ids: list[int] = []
@@ -62,8 +62,8 @@ def decode(
     return Written(ids, logprobs, False)
 
 
-def laid(tokens: Tokens, request: Infill) -> Layout:
-    """Raises Unfillable."""
+def lay(tokens: Tokens, request: Infill) -> Layout:
+    """The layout of a request with one hole. Raises Unfillable."""
     try:
         layout = tokens.lay(request)
     except LayoutError as error:
@@ -90,7 +90,7 @@ def _local(engine: Engine) -> LocalDenoiser:
 
 
 class Causal:
-    """The encoder goes on from the text before the hole until the end of the line."""
+    """The encoder continues the text before the hole to the end of the line."""
 
     def __init__(self, engine: Engine) -> None:
         self._tokens, self._denoiser = engine.tokens, _local(engine)
@@ -98,7 +98,7 @@ class Causal:
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
-        layout = laid(self._tokens, request)
+        layout = lay(self._tokens, request)
         prompt = layout.prompt + layout.head
         written = decode(self._denoiser, prompt, len(layout.prompt), layout.slots[0], self._ends)
         return _fill(self._tokens, written, started)
@@ -112,19 +112,19 @@ class FillInTheMiddle:
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
-        layout = laid(self._tokens, request)
+        layout = lay(self._tokens, request)
         prompt, stable = self._question(layout)
         written = decode(self._denoiser, prompt, stable, layout.slots[0], frozenset({fim.END}))
         return _fill(self._tokens, written, started)
 
     def prepare(self, request: Infill) -> None:
         with suppress(Unfillable):
-            prompt, stable = self._question(laid(self._tokens, request))
+            prompt, stable = self._question(lay(self._tokens, request))
             self._denoiser.prefill(prompt[:stable])
 
     def _question(self, layout: Layout) -> tuple[list[int], int]:
-        """The prompt, and how much of it stays the same while the line is being typed."""
+        """The prompt, and how many of its first tokens stay the same while the line is being typed."""
         before = layout.prompt[len(self._tokens.profile.bos) :] + layout.head
         prompt = fim.question(before[-fim.MAX_PREFIX :], layout.suffix)
-        typed = len(layout.head) + min(len(layout.suffix), fim.MAX_SUFFIX) + 2
-        return prompt, max(1, len(prompt) - typed)
+        changing = len(layout.head) + min(len(layout.suffix), fim.MAX_SUFFIX) + 2
+        return prompt, max(1, len(prompt) - changing)

@@ -83,7 +83,7 @@ def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if args.quick:
         say("generate with static cache and torch.compile: skipped, compiling takes minutes (--quick)")
     outcomes = []
-    # A static cache only ever grows: by size, so that none is larger than its setting needs.
+    # A static cache only ever grows. In order of size no setting has a larger one than it needs.
     for number, setting in enumerate(sorted(wanted, key=lambda one: (one.candidates, one.prefix)), 1):
         say(
             f"{number}/{len(wanted)}: prefix {setting.prefix}, hole {setting.hole}, "

@@ -1,7 +1,7 @@
-"""What is measured: places in real Python text, and the settings that vary one at a time.
+"""What is measured: places in real Python text, and settings that differ from the base in one thing each.
 
-Text comes from the standard library of the running Python, so it is the same on every run of one
-version. Knows text and the tokenizer, not the model.
+The text is that of the running Python's standard library, the same on every run of one version. Knows text
+and the tokenizer, not the model.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ VARIED: dict[str, tuple[int, ...]] = {
 
 
 def series(variable: str) -> list[Setting]:
-    """The base setting with one thing changed, in the order of its values."""
+    """The base setting with this variable at each of its values."""
     return [replace(BASE, **{variable: value}) for value in VARIED[variable]]
 
 
 def settings() -> list[Setting]:
-    """All of them, the base first, each once."""
+    """All series, the base first, each setting once."""
     return list(dict.fromkeys([BASE, *(one for variable in VARIED for one in series(variable))]))
 
 

@@ -1,4 +1,5 @@
-"""The chart: one panel per variable, everyone who ran in each. The only importer of matplotlib here."""
+"""Charts of fills (one panel per variable) and of denoise steps. The only module here that imports
+matplotlib."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ class ChartError(Exception):
 
 
 def pyplot() -> Any:
+    """matplotlib.pyplot, which opens no window. Raises ChartError."""
     try:
         import matplotlib
 
@@ -113,7 +115,7 @@ def _lines(ax: Any, variable: str, cases: list[dict[str, Any]]) -> None:
 
 
 def _finish(figure: Any, plt: Any, title: str, result: dict[str, Any], path: Path) -> None:
-    """Title, legend, footnotes; then the file."""
+    """Add title, legend and footnotes, and write the file."""
     figure.suptitle(title)
     notes = [f"* {note}" for one in result.get("cases", []) for note in one["notes"]]
     notes.append(f"torch {result['torch']}, transformers {result['transformers']}, {result['date']}")

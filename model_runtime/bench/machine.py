@@ -1,4 +1,4 @@
-"""What a measurement was made on and with."""
+"""The machine and the software that a measurement was made with."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def describe(device: str) -> dict[str, Any]:
 
 
 def synchronize(device: str) -> None:
+    """Wait for what the device still has to do."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
@@ -53,7 +54,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Of the checkout, `+` where it has changes; None where this is no checkout."""
+    """The commit of the checkout, with a `+` if files have changed; None where this is no checkout."""
     try:
         done = subprocess.run(
             ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],

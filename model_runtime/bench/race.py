@@ -1,4 +1,4 @@
-"""Runs the contenders side by side: place by place, so that whatever else the machine does hits all.
+"""Runs the engine and `generate` side by side, place by place, so that a busy machine slows both alike.
 
 A round is one place: the engine cold, then warm after each keystroke, then every `generate`.
 """
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """All runs at one setting. `asked` is what the case is called, `used` what the model can do."""
+    """All runs at one setting: `asked` for, and `used`, which is cut to what the model can do."""
 
     asked: Setting
     used: Setting
@@ -32,7 +32,7 @@ class Outcome:
 
 class Race:
     def __init__(self, engine: Engine, stock: Any, say: Say, compiled: bool) -> None:
-        """`stock`: the engine's model as transformers' class."""
+        """`stock`: the engine's model as transformers' class; `compiled`: also `generate` at its best."""
         self._editor = Editor(engine)
         self._engine = engine
         self._stock = stock
@@ -63,7 +63,7 @@ class Race:
         return outcome
 
     def _warm_up(self, place: Place, outcome: Outcome) -> None:
-        """Untimed; also finds out which `generate` works and what is cut."""
+        """Untimed. Also finds out which options of `generate` work, and notes what is cut."""
         self._editor.open()
         for keystroke in range(2):
             self._editor.ask(place, keystroke, outcome.used)

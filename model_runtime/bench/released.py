@@ -1,7 +1,8 @@
-"""The released checkpoint's geometry with random weights, and a toy of the same shape.
+"""Models with the released checkpoint's geometry and random weights, and a toy of the same shape.
 
-For timing only: the values mean nothing, but routing, attention and sizes are the real ones. Tied
-weights exist once; nothing is ever held in fp32 or on the host, nothing in bf16 that is to be packed.
+For timing only: the values mean nothing, but routing, attention and sizes are the real ones. To fit the
+device, tied weights exist once, no tensor is made in fp32 or on the host, and what is to be packed is packed
+one tensor at a time.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def config(geometry: Geometry) -> DiffusionGemmaConfig:
 
 
 def random_model(name: str, device: torch.device, seed: int = 0, quantization: str = "none") -> Any:
-    """In bf16 on `device`, packed if asked to. Raises TooBig before anything is allocated."""
+    """In bf16 on `device`, or packed as `quantization` says. Raises TooBig before anything is allocated."""
     with torch.device("meta"):
         model: Any = DiffusionGemmaForBlockDiffusion(config(GEOMETRIES[name]))
     model.tie_weights()
@@ -86,7 +87,7 @@ def random_model(name: str, device: torch.device, seed: int = 0, quantization: s
 
 
 def weight_bytes(model: Any, quantization: str = "none") -> int:
-    """In bf16, packed if asked to; tied weights counted once. Of a model that is not packed yet."""
+    """Bytes in bf16, or packed as `quantization` says; tied weights count once. `model` is not packed yet."""
     named = dict(model.named_parameters())
     counted = Weights.of({name: tuple(parameter.shape) for name, parameter in named.items()})
     return memory_budget.weight_bytes(counted, "bfloat16", quantization)
@@ -107,7 +108,7 @@ def _check_room(name: str, weights: int, device: torch.device) -> None:
 
 @torch.no_grad()
 def _materialize(model: Any, device: torch.device, quantization: str) -> None:
-    """Meta -> real, tensor by tensor; a tied parameter stays one parameter."""
+    """Make meta tensors real, one by one; a tied parameter stays one parameter."""
     real: dict[int, nn.Parameter] = {}
     scales: dict[int, torch.Tensor] = {}
     for path, module in model.named_modules():

@@ -1,4 +1,4 @@
-"""Runs -> statistics -> JSON and a table. No model, no clock."""
+"""Statistics of runs, as JSON and as a table. No model, no clock."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def case(outcome: Outcome) -> dict[str, Any]:
 
 
 def growth(cases: dict[Setting, dict[str, Any]]) -> dict[str, Any]:
-    """Per variable and contender: p50 at its largest value over p50 at its smallest."""
+    """Per variable and kind of run: p50 at the largest value over p50 at the smallest."""
     grown: dict[str, Any] = {}
     for variable in VARIED:
         measured = [cases[one] for one in series(variable) if one in cases]

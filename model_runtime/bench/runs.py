@@ -1,7 +1,7 @@
 """One timed fill: by this project's engine, and by transformers' `generate` on the same weights.
 
-`generate` gets what it can use of the same hole: the text before it. It has no way to see the text
-after the hole or to hold known tokens, denoises its whole canvas, and encodes its prompt every time.
+`generate` gets the part of the same hole that it can use: the text before it. It cannot see the text after
+the hole or keep known tokens, denoises its whole canvas, and encodes its prompt every time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Run:
 
 
 class Editor:
-    """An editor's requests to the engine. Every place is a document of its own."""
+    """An editor's requests to a local engine. Every place is a document of its own."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -88,7 +88,7 @@ class Generate:
         return Run(ms, self._steps(made, len(prompt)), _bytes(made.past_key_values))
 
     def _steps(self, made: Any, prompt_tokens: int) -> int:
-        """Decoder passes of the row that needed most."""
+        """Decoder passes of the row that needed the most."""
         new = made.sequences[:, prompt_tokens:]
         pad = self._model.generation_config.pad_token_id
         counted = torch.full(new.shape[:1], new.shape[1]) if pad is None else (new != pad).sum(1)

@@ -1,8 +1,8 @@
-"""A denoise step of a model with random weights, against the time that reading its bytes must take.
+"""Time of a denoise step of a model with random weights, against its floor: the time to read its bytes.
 
-The floor of a step: every weight it needs, once (of the experts those that its tokens are routed to,
-counted), the embedding table twice (head and self-conditioning), the prefix's keys and values, at the
-bandwidth of a large copy on the same device in the same run.
+A step reads every weight once (of the experts only those that its tokens are routed to, which is counted),
+the embedding table twice (head and self-conditioning), and the prefix's keys and values. The bandwidth is
+that of a large copy on the same device in the same run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.network import moe
 from model_runtime.prompting.profiles import EMBEDDED
 
-CANVASES, BATCHES = (64, 256, 128), (1, 8, 4, 2)  # the most telling first, should time run out
+CANVASES, BATCHES = (64, 256, 128), (1, 8, 4, 2)  # the most important first, in case time runs out
 HOLE, PREFIX = 32, 2048
 FIRST_ID = EMBEDDED.first_text_id
 WARM_UP = 3
@@ -47,7 +47,7 @@ class Shape:
 
 
 def local_denoiser(model: Any, eager: bool = False, quantization: str = "none") -> LocalDenoiser:
-    """As it is loaded for this device, or without compiled shapes."""
+    """As the worker has it on this device; `eager`: without compiled shapes."""
     weight = model.get_input_embeddings().weight
     gpu = weight.is_cuda
     moe.choose(model, weight.device, quantization)
@@ -79,7 +79,7 @@ def row(denoiser: LocalDenoiser, canvas: int, hole: int, seed: int = 0) -> Row:
 
 
 def bandwidth(device: str) -> float:
-    """Bytes a second, read plus written, of a copy that no cache holds."""
+    """Bytes a second, read plus written, of a copy too large for any cache."""
     count = 2**31 if device.startswith("cuda") else 2**27
     source = torch.ones(count, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -134,8 +134,8 @@ def measure(
 
 
 def step_times(denoiser: LocalDenoiser, ids: Sequence[int], rows: Sequence[Row], steps: int) -> list[float]:
-    """Milliseconds of each of `steps` steps on an encoded prompt. Nothing waits for the device but what
-    the denoiser itself waits for, and the last step."""
+    """Milliseconds of each of `steps` steps on an encoded prompt. The device is waited for only where the
+    denoiser itself does, and after the last step."""
     running = denoiser.denoise(ids, rows, policy(steps), seed=0)
     synchronize(denoiser.device)
     marks = [time.perf_counter()]
@@ -185,7 +185,7 @@ def _shape(denoiser: LocalDenoiser, ids: list[int], rows: list[Row], steps: int,
 
 
 def bytes_read(denoiser: LocalDenoiser, prefix: int, experts_touched: float) -> float:
-    """By one step; rows of a batch share the weights and the prefix."""
+    """Bytes that one step reads; rows of a batch share the weights and the prefix."""
     decoder = denoiser.model.model.decoder
     text = denoiser.model.config.text_config
     embedding = decoder.embed_tokens.weight
@@ -201,8 +201,8 @@ def bytes_read(denoiser: LocalDenoiser, prefix: int, experts_touched: float) -> 
 
 
 def _experts_touched(denoiser: LocalDenoiser, ids: list[int], rows: list[Row]) -> float:
-    """Share of the experts that one step of all rows is routed to, mean over layers. Found by a denoiser
-    that nothing was compiled for: hooks are not for compiled code."""
+    """Share of the experts that one step of all rows is routed to, mean over layers. Counted by hooks, which
+    compiled code does not run, so in a denoiser of its own without compiled shapes."""
     shares: list[float] = []
 
     def note(router: Any, _: Any, output: tuple[torch.Tensor, ...]) -> None:

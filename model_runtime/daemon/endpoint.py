@@ -1,7 +1,7 @@
 """Where the worker listens: a private socket, or loopback with a token where there is none.
 
-On loopback (Windows) the endpoint is a file `PORT TOKEN` that only this user can read, and the
-client's Hello must carry the token. Nothing here knows what is said on a connection.
+On loopback (Windows) the endpoint is a file `PORT TOKEN` that only this user can read, and the client's Hello
+must carry the token. Does not know what is said on a connection, except that a Hello has a token.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Listener:
     server: asyncio.Server
     path: Path
     token: str  # empty on a private socket
-    inode: int
+    inode: int  # of `path`, to know it from a successor's
 
     def admits(self, token: str) -> bool:
+        """Whether a Hello carries the right token; compared in constant time."""
         return hmac.compare_digest(token.encode(errors="replace"), self.token.encode())
 
     def close(self) -> None:
@@ -42,7 +43,9 @@ class Listener:
 
 
 async def listen(path: Path, on_client: OnClient, *, loopback: bool = LOOPBACK) -> Listener:
-    """Bind `path`, replacing what a dead worker left there. The caller holds the worker's lock."""
+    """Bind `path`, replacing what a dead worker left there. The caller holds the worker's lock.
+
+    Raises OSError."""
     token = ""
     if loopback:
         token = secrets.token_hex(32)
@@ -68,6 +71,7 @@ def _inode(path: Path) -> int:
 
 
 def _bind(path: Path) -> socket.socket:
+    """A socket that only this user may connect to, from the moment it exists."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)

@@ -1,7 +1,10 @@
-"""Whose turn it is among the requests that wait. Pure but for who was served when; no clock, no lock.
+"""Whose turn it is among the requests that wait.
 
-Who asked by hand comes before who only types, and both before a rewrite; waiting makes up for rank, so
-nobody starves. Among equals the client that was served longest ago comes first, then the oldest request.
+A completion asked for by hand comes before one that typing triggers, and both before a rewrite. A request
+that waits rises in rank, so that none starves. Within a rank the client that was served longest ago comes
+first, then the oldest request.
+
+No clock and no lock; the only state is which client was served when.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from typing import Protocol, TypeVar
 from model_runtime.protocol import Priority
 
 RANK: dict[Priority, int] = {"invoked": 0, "automatic": 1, "rewrite": 2}
-PROMOTE_S = 2.0  # so long in the queue is worth one rank
+PROMOTE_S = 2.0  # after each such time in the queue a request rises by one rank
 
 
 class Waiting(Protocol):
+    """What is looked at of a request. `received` is in seconds, on the clock of `now`."""
+
     @property
     def client(self) -> Hashable: ...
     @property

@@ -1,7 +1,7 @@
 """The model in the worker's memory: loaded when it is needed, run by the scheduler, unloaded when idle.
 
-Everything here happens in the engine's thread; what is known of the model is a value that other
-threads may read at any time.
+Everything here happens in the engine's thread. What is known of the model is a frozen value that other
+threads may read at any time. Knows nothing of clients, and of requests only that there are some.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class LoadedEngine(Engine, Protocol):
     def name(self) -> str: ...
 
     def servers(self) -> dict[str, str]:
-        """How each server is that it asks, by address; none where it computes itself. Thread-safe."""
+        """The state of each server that it asks, by address; empty where it computes itself. Thread-safe."""
         ...
 
 
+# Takes a function that it tells its progress, in [0, 1]. Raises ModelError.
 Loader = Callable[[Choice, Callable[[float], None]], LoadedEngine]
 
 
@@ -43,13 +44,13 @@ class Model:
     device: str
     message: str = ""
     progress: float = 0.0
-    servers: Callable[[], dict[str, str]] = dict  # as the engine's
+    servers: Callable[[], dict[str, str]] = dict  # as LoadedEngine.servers
 
 
-class Resident:
+class Lifecycle:
     def __init__(self, scheduler: Scheduler, *, choice: Choice, engine: str, idle_s: float) -> None:
-        """`engine` is `module:function`, a Loader, imported here and not before; after `idle_s` without a
-        request the model is unloaded (0: never)."""
+        """`engine` names a Loader as `module:function`; it is imported in the engine's thread, as that may
+        take seconds. After `idle_s` without a request the model is unloaded (0: never)."""
         self._scheduler = scheduler
         self._choice = choice
         self._engine = engine
@@ -57,14 +58,15 @@ class Resident:
         self.model = self._as("loading")
 
     def run(self) -> None:
-        """Until the scheduler is closed, or the model cannot be loaded."""
+        """Until the queue is closed, or the model cannot be loaded."""
         while engine := self._load():
             self._scheduler.run(engine, self._idle_s)
             engine = None
             process_memory.release()
             self.model = self._as("unloaded")
             log.info("unloaded; %.0f MB left", process_memory.resident_bytes() / 1e6)
-            if not self._scheduler.wait():
+            self._scheduler.queue.wait()
+            if self._scheduler.queue.closed:
                 return
 
     def _load(self) -> LoadedEngine | None:
@@ -77,7 +79,7 @@ class Resident:
             message = "out of memory while loading" if isinstance(error, MemoryError) else one_line(error)
             log.error("no model: %s", message)
             self.model = self._as("failed", message)
-            self._scheduler.close("failed", message)
+            self._scheduler.queue.close("failed", message)
             return None
         self.model = Model("ready", engine.name, engine.device, progress=1.0, servers=engine.servers)
         log.info("%s is ready on %s", engine.name, engine.device)

@@ -1,6 +1,6 @@
 """What the worker has done, in numbers: answers by kind, and where recent fills spent their time.
 
-Written by the scheduler under its lock (`shown`, `accepted`: by the event loop); read from any thread.
+Written under the request queue's lock (`shown` and `accepted` by the event loop alone); read from any thread.
 Knows no text.
 """
 
@@ -29,7 +29,7 @@ class Times:
     post: float
 
 
-class Tally:
+class Metrics:
     def __init__(self) -> None:
         self.requests = 0
         self.served = 0
@@ -38,7 +38,7 @@ class Tally:
         self.refused: Counter[Reason] = Counter()
         self._recent: deque[Times] = deque(maxlen=RECENT)
 
-    def done(self, times: Times) -> None:
+    def add(self, times: Times) -> None:
         self.served += 1
         self._recent.append(times)
 

@@ -1,4 +1,7 @@
-"""The sending side of a client's connection, which never waits: a slow reader costs only itself."""
+"""The sending side of a client's connection. It never waits: a client that does not read harms only itself.
+
+Knows messages by kind and size only.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,17 @@ from model_runtime.protocol import Draft, ProtocolError, Refused
 
 log = logging.getLogger(__name__)
 
-DRAFT_BACKLOG = 256 * 1024  # bytes a client has yet to read; drafts are left out beyond
+DRAFT_BACKLOG = 256 * 1024  # bytes that a client has yet to read; beyond this it gets no drafts
 MAX_BACKLOG = 4 * 1024 * 1024  # a client this far behind is disconnected
 
 
 class Outbox:
-    """The sending side of a connection. Never waits: who does not read gets fewer drafts, then nothing."""
-
     def __init__(self, name: int, writer: asyncio.StreamWriter) -> None:
         self.name = name
         self.writer = writer
 
     def send(self, message: protocol.WorkerMessage) -> None:
+        """Leaves drafts out for a client that reads slowly, and drops one that does not read at all."""
         if self.writer.is_closing():
             return
         backlog = self.writer.transport.get_write_buffer_size()
@@ -34,6 +36,7 @@ class Outbox:
 
 
 def _frame(message: protocol.WorkerMessage) -> bytes:
+    """An answer that cannot be packed becomes a refusal; a draft that cannot is left out."""
     try:
         return protocol.pack(message)
     except (ProtocolError, UnicodeError) as error:

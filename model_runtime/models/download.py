@@ -1,8 +1,8 @@
-"""Fetching one checkpoint into the hub library's cache, which resumes, and checking what came.
+"""Downloading one checkpoint into the hub library's cache, and checking it.
 
-Proxies, certificates, tokens and the mirror (`HF_ENDPOINT`) are the library's own affair. It throws away what
-it has of a file when its process ends, and checks sizes only; so large files are kept and gone on with here,
-and checksums are checked here.
+Proxies, certificates, tokens and the mirror (`HF_ENDPOINT`) are left to the library. Two things that it does
+not do are done here. It discards an unfinished file when its process ends: here large files are resumed. It
+compares sizes only: here checksums are compared.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from model_runtime.diffusion.faults import ModelError, one_line
 from model_runtime.loading import checkpoint
 
-CHUNK = 16 * 1024 * 1024
-PART = ".infill-part"  # suffix of a file that has not come whole
-SPARE = 1.02  # of the bytes that are still to come
+CHUNK = 16 * 1024 * 1024  # bytes read at a time for a checksum
+PART = ".infill-part"  # suffix of an unfinished file
+SPARE = 1.02  # free disk space wanted, as a multiple of the bytes that are still missing
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Offer:
     """What the hub says of a checkpoint."""
 
     id: str
-    revision: str
+    revision: str  # commit hash
     licence: str
-    sizes: dict[str, int]
-    sums: dict[str, str]  # sha256 of large files
+    sizes: dict[str, int]  # file name -> bytes
+    sums: dict[str, str]  # file name -> sha256, of large files only
 
     @property
     def total(self) -> int:
@@ -39,7 +39,7 @@ class Offer:
 
 
 def look(id: str) -> Offer:
-    """Raises ModelError."""
+    """Ask the hub for a checkpoint without its files. Raises ModelError."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.utils import filter_repo_objects
 
@@ -69,21 +69,21 @@ def look(id: str) -> Offer:
 
 
 def fetch(offer: Offer) -> Path:
-    """The folder of the snapshot, whole as far as sizes tell. Raises ModelError."""
+    """Download what is missing. Returns the snapshot's folder, complete by file size. Raises ModelError."""
     from huggingface_hub import constants, snapshot_download
 
     cache = Path(constants.HF_HUB_CACHE)
-    free, missing = shutil.disk_usage(_existing(cache)).free, offer.total - _partly(cache, offer)
+    free, missing = shutil.disk_usage(_existing(cache)).free, offer.total - _present_bytes(cache, offer)
     if free < missing * SPARE:
         raise ModelError(
             f"{missing / 1e9:.1f} GB are still to come, {free / 1e9:.1f} GB are free at {cache}; "
             "free some, or set HF_HOME to a folder on a larger disk"
         )
     try:
-        small = [*checkpoint.IGNORED, *offer.sums]
-        snapshot_download(offer.id, revision=offer.revision, ignore_patterns=small)
+        all_but_small = [*checkpoint.IGNORED, *offer.sums]
+        snapshot_download(offer.id, revision=offer.revision, ignore_patterns=all_but_small)
         for name in offer.sums:
-            _large(offer, name, cache)
+            _fetch_large(offer, name, cache)
         return Path(snapshot_download(offer.id, revision=offer.revision, ignore_patterns=checkpoint.IGNORED))
     except ModelError:
         raise
@@ -91,9 +91,9 @@ def fetch(offer: Offer) -> Path:
         raise ModelError(explain(error, offer.id)) from error
 
 
-def _large(offer: Offer, name: str, cache: Path) -> None:
-    """Into the cache's folder of files by checksum, from which the library links it. What an earlier process
-    had of it is gone on with."""
+def _fetch_large(offer: Offer, name: str, cache: Path) -> None:
+    """Into the cache's folder of files by checksum, from which the library links it. Resumes where an earlier
+    process stopped."""
     import filelock
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -109,7 +109,7 @@ def _large(offer: Offer, name: str, cache: Path) -> None:
             url, headers = hf_hub_url(offer.id, name, revision=offer.revision), build_hf_headers()
             found = get_hf_file_metadata(url)
             if found.location != url and not found.location.startswith(url.partition("/resolve/")[0]):
-                headers.pop("authorization", None)  # another host needs no token: its address is signed
+                headers.pop("authorization", None)  # another host needs no token: its URL is signed
             http_get(
                 found.location,
                 file,
@@ -123,7 +123,9 @@ def _large(offer: Offer, name: str, cache: Path) -> None:
 
 
 def check(offer: Offer, folder: Path, on_bytes: Callable[[int], object]) -> None:
-    """Checksums, and that the files make a model. What is damaged is removed. Raises ModelError."""
+    """Compare checksums and see that the files make a model. A damaged file is removed. Raises ModelError.
+
+    `on_bytes` is told how many more bytes have been read."""
     for name, wanted in offer.sums.items():
         digest = hashlib.sha256()
         with (folder / name).open("rb") as file:
@@ -138,14 +140,14 @@ def check(offer: Offer, folder: Path, on_bytes: Callable[[int], object]) -> None
                 f"run `infill-ls models download {offer.id}` again"
             )
     checkpoint.examine(folder, offer.id)
-    # So that the id alone means this snapshot, also where it was looked up by its revision.
+    # The library resolves an id by this file, and has not written it: it was asked for a revision.
     ref = folder.parent.parent / "refs" / "main"
     ref.parent.mkdir(exist_ok=True)
     ref.write_text(offer.revision)
 
 
 def explain(error: BaseException, id: str) -> str:
-    """One line with the remedy."""
+    """One line for a person, with the remedy, for an error of the hub library."""
     from huggingface_hub import constants, errors
 
     host = constants.ENDPOINT
@@ -186,13 +188,14 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
-def _partly(cache: Path, offer: Offer) -> int:
-    """Bytes of it that are there already."""
+def _present_bytes(cache: Path, offer: Offer) -> int:
+    """How much of it is in the cache already, unfinished files included."""
     blobs = _blobs(cache, offer)
     return sum(path.stat().st_size for path in blobs.glob("*")) if blobs.is_dir() else 0
 

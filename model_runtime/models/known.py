@@ -1,7 +1,7 @@
 """Checkpoints that are known to be of use here; plain data.
 
-Sizes and memory are arithmetic from the released geometry (`fitting`), not measured; a download shows what
-the hub says.
+Sizes and memory are computed from the released geometry (`memory_budget`), not measured. A download shows the
+sizes that the hub says.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 class Known:
     id: str
     licence: str
-    gigabytes: float  # of files
-    memory: dict[str, float]  # infill.quantization -> GB on a device, the least, with keys, values and logits
-    use: str  # in a few words
+    gigabytes: float  # of files; 0: not known
+    memory: dict[str, float]  # infill.quantization -> least GB on a device, with keys, values and logits
+    use: str  # what for, in a few words
 
 
 GEMMA = "google/diffusiongemma-26B-A4B-it"

@@ -1,4 +1,4 @@
-"""Known checkpoints and those that are in the cache, as a table or as JSON. Opens no connection."""
+"""Known checkpoints and those in the cache, as a table or as JSON. Opens no connection."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from model_runtime.models.known import KNOWN, Known
 class Row:
     known: Known
     state: str  # "ready", "partial" or "absent"
-    folder: str
-    disk_bytes: int
+    folder: str  # empty unless ready
+    disk_bytes: int  # in the cache
 
 
 def rows() -> list[Row]:
+    """The known ones, then others of our kind that are in the cache."""
     kept = _cached()
     others = [Known(id, "", 0.0, {}, "in the cache") for id in kept if id not in {k.id for k in KNOWN}]
     return [_row(known, kept) for known in (*KNOWN, *others)]
@@ -66,7 +67,7 @@ def _row(known: Known, kept: dict[str, int]) -> Row:
 
 
 def _cached() -> dict[str, int]:
-    """Ids of text-diffusion models in the hub library's cache, with their bytes."""
+    """Id -> bytes of each text-diffusion model in the hub library's cache."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 

@@ -1,5 +1,7 @@
-"""What comes of one request for text, while it is streamed: the text, how likely the server finds it, and
-what it says of the holes. Any of the endpoints."""
+"""The answer to one request for text, while it is streamed: its text, and what that says for each hole.
+
+The same for completion and chat endpoints. Sends nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import msgspec
 from model_runtime.remote import prompts
 from model_runtime.remote.contact import Kind
 
-UNKNOWN = 0.5  # confidence in a text of a server that gives no log-probabilities
+UNKNOWN = 0.5  # confidence in a text from a server that gives no log-probabilities
 
 
 class Logprob(msgspec.Struct):
@@ -46,16 +48,16 @@ class Chunk(msgspec.Struct):
 
 @dataclass
 class Answer:
-    """What has come of one request; written by the event loop, read by the engine's thread."""
+    """What has come so far; written by the event loop, read by the engine's thread."""
 
-    heads: list[str]  # of the holes that it is to fill
+    heads: list[str]  # for each hole to fill, the text before it in its line
     chat: bool = False
     text: str = ""
-    logprob: float | None = None  # nats, of all of it; None: the server says nothing of it
-    pieces: int = 0
+    logprob: float | None = None  # nats, of all of the text; None: the server gives none
+    pieces: int = 0  # chunks received
 
     def begin(self, kind: Kind) -> None:
-        """A try; it may be another server's."""
+        """Start afresh: a new try, perhaps at another server."""
         self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
 
     def take(self, chunk: Chunk) -> None:
@@ -74,6 +76,7 @@ class Answer:
                 self.logprob = (self.logprob or 0.0) + sum(each)
 
     def texts(self) -> tuple[str, ...]:
+        """One for each hole."""
         return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
 
     @property
@@ -83,7 +86,7 @@ class Answer:
 
 @dataclass
 class Attempt:
-    """All holes once: by one answer, or by one answer for each."""
+    """One text for every hole: from one answer to all of them, or from one answer for each."""
 
     answers: list[Answer] = field(default_factory=list)
 
@@ -100,4 +103,5 @@ class Attempt:
 
 
 def is_last(chunk: Chunk) -> bool:
+    """Whether nothing but statistics may follow."""
     return chunk.stop or any(choice.finish_reason for choice in chunk.choices)

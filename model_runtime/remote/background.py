@@ -1,6 +1,6 @@
-"""An event loop in a thread of its own: what the engine's thread has running while it goes on.
+"""An event loop in a thread of its own, so that the engine's thread can look around while requests run.
 
-The thread ends with the object. Knows nothing of HTTP.
+The thread ends when the object is collected. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-BEAT_S = 0.01  # how often whoever waits is asked whether to go on
+BEAT_S = 0.01  # how often a caller that waits is asked whether to go on
 _Result = TypeVar("_Result")
 
 
@@ -26,11 +26,11 @@ class Background:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Wait for it, whatever happens; it has to have a limit of its own."""
+        """Wait for the result. The work must have a time limit of its own."""
         return self.start(work).result()
 
     def awaited(self, work: Coroutine[Any, Any, _Result]) -> Generator[None, Any, _Result]:
-        """Yields while it is not done, so that the caller may look around; closing cancels the work."""
+        """Yields every BEAT_S until the work is done, then returns its result. Closing cancels the work."""
         future = self.start(work)
         try:
             while True:
@@ -43,7 +43,7 @@ class Background:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Until stopped; what still runs then is cancelled, which closes its connections."""
+    """Until stopped. Work that still runs then is cancelled, which closes its connections."""
     asyncio.set_event_loop(loop)
     loop.run_forever()
     left = asyncio.all_tasks(loop)

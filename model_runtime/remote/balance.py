@@ -1,8 +1,10 @@
 """Several servers of the same model: which one gets the next request, and what happens when it fails.
 
-The one with the fewest requests of ours outstanding, the first listed among equals. A server that failed
-rests, longer after each failure in a row, and is then tried out beside the others; a request goes on to
-another one. Only where none is left is the fault the caller's. Knows no protocol: what to ask is a callable.
+A request goes to the server with the fewest of our requests outstanding, among equals to the first listed. If
+it fails and the request is not to blame, the request goes on to another server. A server that failed rests,
+longer after each failure in a row, and is then tried out beside the others.
+
+Knows no protocol: what to ask is a callable.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ TRIES = 3  # of one request, over all servers
 PAUSE_S = 0.2  # before the same server is tried again
 REST_S = (0.0, 1.0, 4.0, 15.0, 30.0)  # after the first, second, ... failure in a row
 LONGEST_REST_S = 60.0  # whatever a server asks for
-THE_REQUESTS_OWN = (400, 413, 422)  # statuses that say nothing of the server
+BAD_REQUEST = (400, 413, 422)  # statuses that blame the request, not the server
 
 _Known = TypeVar("_Known")
 _Answer = TypeVar("_Answer")
@@ -27,17 +29,19 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(eq=False)
 class Server(Generic[_Known]):
+    """Times are seconds on the clock of `Servers`."""
+
     url: str
-    known: _Known | None = None  # what its first contact told; None: not in contact yet
-    outstanding: int = 0
+    known: _Known | None = None  # what the first contact found out; None: no contact yet
+    outstanding: int = 0  # requests of ours that it is working on
     failures: int = 0  # in a row
     failed_at: float = 0.0
-    not_before: float = 0.0
+    not_before: float = 0.0  # it rests until then
     fault: Fault | None = None  # of the last try
 
     def failed(self, fault: Fault, began: float, now: float) -> None:
-        """A try that began then has failed; tries that ran side by side count as one."""
-        if fault.status in THE_REQUESTS_OWN:
+        """A try that began at `began` has failed. Tries that ran side by side count as one failure."""
+        if fault.status in BAD_REQUEST:
             return
         if began >= self.failed_at:
             self.failures += 1
@@ -50,14 +54,14 @@ class Server(Generic[_Known]):
 
     @property
     def state(self) -> str:
-        """For a person."""
+        """In a few words, for a person."""
         if self.fault:
             return str(self.fault)
         return "not asked yet" if self.known is None else f"ok, {self.outstanding} running"
 
 
 class Servers(Generic[_Known]):
-    """Belongs to one event loop, but for `states`."""
+    """Belongs to one event loop; only `states` may be called from any thread."""
 
     def __init__(
         self,
@@ -65,7 +69,8 @@ class Servers(Generic[_Known]):
         meet: Callable[[str], Awaitable[_Known]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`meet` makes sure, before a server's first request, that it is the right one."""
+        """`meet` is the first contact: before a server's first request it finds out what `ask` has to know of
+        it, or raises a Fault where it is not the right one."""
         self._servers = [Server[_Known](url) for url in urls]
         self._meet = meet
         self._clock = clock
@@ -75,13 +80,13 @@ class Servers(Generic[_Known]):
         return {server.url: server.state for server in sorted(self._servers, key=lambda each: each.url)}
 
     async def meet_all(self) -> None:
-        """First contact with all of them; raises the first one's Fault if none can be used."""
+        """First contact with all of them. Raises the first one's Fault if none can be used."""
         found = await asyncio.gather(*map(self._try_out, self._servers))
         if all(found) and found[0]:
             raise found[0]
 
     async def ask(self, use: Callable[[str, _Known], Awaitable[_Answer]]) -> _Answer:
-        """An answer from one of them. Raises the Fault of the first that was tried."""
+        """The answer of one of them. Raises the Fault of the first that was tried."""
         tried: list[Server[_Known]] = []
         first: Fault | None = None
         while True:
@@ -97,7 +102,7 @@ class Servers(Generic[_Known]):
             except Fault as fault:
                 first = first or fault
                 more = self._others(tried) or (fault.again and not fault.after_s)
-                if fault.status in THE_REQUESTS_OWN or not more or len(tried) == TRIES:
+                if fault.status in BAD_REQUEST or not more or len(tried) == TRIES:
                     raise first from None
 
     async def _tried(
@@ -118,7 +123,7 @@ class Servers(Generic[_Known]):
         return answer
 
     async def _try_out(self, server: Server[_Known]) -> Fault | None:
-        """Meet it, anew if it has failed since."""
+        """First contact, also where there was one before: the server may have been restarted."""
         server.known = None
         try:
             await self._tried(server, lambda url, known: asyncio.sleep(0))
@@ -127,7 +132,7 @@ class Servers(Generic[_Known]):
         return None
 
     def _next(self, tried: Sequence[Server[Any]]) -> Server[_Known]:
-        """One that works; failing that, one that may work again. Raises a Fault where all of them rest."""
+        """One that works, else one that has rested. Raises a Fault where all of them rest."""
         rested = [server for server in self._servers if server.not_before <= self._clock()]
         if not rested:
             by_use = sorted(self._servers, key=lambda server: (server.known is None, server.not_before))
@@ -140,7 +145,7 @@ class Servers(Generic[_Known]):
         return min(fresh or rested, key=lambda server: server.outstanding)
 
     def _revive(self, ailing: Iterable[Server[_Known]]) -> None:
-        """Try out beside the requests what has failed: no request of the user's is spent on it."""
+        """Try out failed servers beside the requests, so that no request of the user's is spent on them."""
         for server in ailing:
             if server not in self._reviving:
                 task = asyncio.ensure_future(self._try_out(server))

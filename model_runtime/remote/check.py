@@ -1,7 +1,7 @@
-"""`python -m model_runtime.remote.check` asks each server of a choice what it is, and prints it as JSON, for
-`infill-ls doctor`: {"error": message} or {"servers": [[address, whether it can be used, what it is]]}.
+"""`python -m model_runtime.remote.check`: which servers of a choice can be used, for `infill-ls doctor`.
 
-Sends no text of the user's, only the probes of a first contact.
+Prints JSON: {"error": message} or {"servers": [[address, whether it can be used, what it is]]}. Sends no text
+of the user's, only the probes of a first contact.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from model_runtime.remote.http import Http
 from model_runtime.remote.loading import Meet
 
 ANSWER_S = 20.0
-_SAID = {
+_SAYS = {  # of a server's kind, for a person
     "canvas": "denoises on its canvas",
     "fim": "completes at /v1/fim/completions",
     "infill": "completes at /infill",
@@ -36,18 +36,19 @@ def main() -> None:
 
 
 async def checked(choice: Choice) -> dict[str, object]:
+    """What is printed."""
     http = Http(answer_s=ANSWER_S)
     try:
         if choice.backend == "openai":
-            places, meet = loading.texts_meeting(choice, http)
+            urls, meet = loading.text_servers(choice, http)
         else:
             from model_runtime.loading import prompt_setup  # only here: this loads torch
 
             prompting = prompt_setup.load(loading.described(choice.model))
-            places, meet = loading.canvas_meeting(choice, http, prompting)
+            urls, meet = loading.canvas_servers(choice, http, prompting)
     except ModelError as error:
         return {"error": str(error)}
-    return {"servers": await asyncio.gather(*(_one(url, meet) for url in places))}
+    return {"servers": await asyncio.gather(*(_one(url, meet) for url in urls))}
 
 
 async def _one(url: str, meet: Meet) -> tuple[str, bool, str]:
@@ -55,8 +56,8 @@ async def _one(url: str, meet: Meet) -> tuple[str, bool, str]:
         found = await meet(url)
     except Fault as fault:
         return url, False, str(fault)
-    unsure = "" if found.logprobs else "; gives no log-probabilities, so that every text counts as half sure"
-    return url, True, f"{found.model} {_SAID[found.kind]}{unsure}"
+    note = "" if found.logprobs else "; gives no log-probabilities, so that every text counts as half sure"
+    return url, True, f"{found.model} {_SAYS[found.kind]}{note}"
 
 
 if __name__ == "__main__":

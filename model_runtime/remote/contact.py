@@ -1,7 +1,7 @@
 """First contact with a server: is it the right one, and how does it want to be asked?
 
-`vllm` has to serve our model's vocabulary and a canvas that is wide enough; `openai` is asked which of four
-endpoints it has. Raises Fault with the remedy; nothing is remembered here.
+A vLLM server has to have our model's vocabulary and a canvas that is wide enough. An OpenAI-compatible one is
+asked which of four endpoints it has. Raises Fault with the remedy. Remembers nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ PATHS: dict[Kind, str] = {
     "chat": "/v1/chat/completions",
 }
 PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
-SUFFIX = "\n# 2f6b1c\n"
+SUFFIX = "\n# 2f6b1c\n"  # of a probe; nothing that a model would write by itself
 _NOT_THERE = (404, 405)
 _OTHER_ENDPOINT = (*_NOT_THERE, 400, 422, 500, 501)  # what servers say of an endpoint or field they lack
-_WISHES = ((True, True), (False, True), (True, False), (False, False))  # log-probabilities, a temperature
+# With log-probabilities, with a temperature: in the order in which they are tried.
+_OPTIONS = ((True, True), (False, True), (True, False), (False, False))
+# The endings of names of quantised copies.
 _QUANTIZED = re.compile(
     r"[-_.](bf16|fp8|fp8-dynamic|nvfp4|mxfp4|int8|int4|w8a8|w4a16|awq|gptq|gguf|\d-?bit)$"
 )
@@ -37,19 +39,21 @@ _QUANTIZED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Contact:
+    """What a first contact found out: how this server is to be asked."""
+
     model: str  # as the server calls it
     kind: Kind
     logprobs: bool = True  # whether it gives them
     adjustable: bool = True  # takes a temperature; vLLM's diffusion models do not
 
 
-class Tried(msgspec.Struct):
+class ProbeChoice(msgspec.Struct):
     text: str | None = None
     logprobs: Any = None
 
 
-class Answer(msgspec.Struct):
-    choices: list[Tried] = []
+class ProbeAnswer(msgspec.Struct):
+    choices: list[ProbeChoice] = []
     content: str | None = None  # of `/infill`, which has no choices
     completion_probabilities: Any = None
 
@@ -59,22 +63,24 @@ class Needs:
     """What a vLLM server has to have."""
 
     model: str
-    canvas: int
-    tokens: int  # prompt and canvas
+    canvas: int  # tokens
+    tokens: int  # of prompt and canvas together
     probe: tuple[int, ...]  # our ids of PROBE_TEXT
 
 
 def split(url: str) -> tuple[str, Kind | None]:
-    """(the address that endpoints are added to, the kind that a full endpoint's address names)."""
+    """(the base address, the kind of endpoint). The kind is None unless `url` names an endpoint in full."""
     url = url.rstrip("/")
     kinds: list[Kind] = ["fim", "chat", "suffix", "infill"]
-    for kind in kinds:  # the last one's path ends the first one's
+    for kind in kinds:
         if url.endswith(PATHS[kind]):
             return url.removesuffix(PATHS[kind]), kind
     return url.removesuffix("/v1"), None
 
 
 def vllm(http: Http, needs: Needs) -> Callable[[str], Awaitable[Contact]]:
+    """The first contact with a vLLM server, given its address. Raises Fault."""
+
     async def meet(url: str) -> Contact:
         served = (await http.get(url, wire.MODELS, wire.Models)).data
         named = [each for each in served if _same(each, needs.model)]
@@ -120,12 +126,12 @@ async def _check_canvas(http: Http, url: str, model: str, needs: Needs) -> None:
 
 
 async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
-    """Whether the server's vocabulary is known to be ours; Fault where it is another one."""
+    """Whether the server's vocabulary is known to be ours. Raises Fault where it is another one."""
     body = {"model": model, "prompt": PROBE_TEXT, "add_special_tokens": False}
     try:
         theirs = await http.post(url, wire.TOKENIZE, body, wire.Tokenized)
     except Fault as fault:
-        if fault.status in (401, 403, 404, 405):  # a proxy in front of it may hide what is not below /v1
+        if fault.status in (401, 403, 404, 405):  # a proxy may hide what is not below /v1
             return False
         raise
     if tuple(theirs.tokens) != needs.probe:
@@ -135,21 +141,23 @@ async def _same_tokens(http: Http, url: str, model: str, needs: Needs) -> bool:
     return True
 
 
-def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
-    """`model`: empty for the one that the server has. `told`: by address, where the user named an
-    endpoint."""
+def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str], Awaitable[Contact]]:
+    """The first contact with an OpenAI-compatible server, given its address. Raises Fault.
+
+    `model`: empty for the only one that the server has. `named`: for addresses where the user named the
+    endpoint in full, its kind."""
 
     async def meet(url: str) -> Contact:
         name = model or await _only_model(http, url)
-        kinds: list[Kind] = [told[url]] if url in told else ["fim", "infill", "suffix", "chat"]
+        kinds: list[Kind] = [named[url]] if url in named else ["fim", "infill", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
-            for logprobs, adjustable in _WISHES:
+            for logprobs, adjustable in _OPTIONS:
                 contact = Contact(name, kind, logprobs, adjustable)
                 try:
-                    answer = await http.post(url, PATHS[kind], _tried(contact), Answer)
+                    answer = await http.post(url, PATHS[kind], _probe(contact), ProbeAnswer)
                     if any(choice.text and SUFFIX in choice.text for choice in answer.choices):
-                        break  # it appends the suffix instead of reading it, as `transformers serve` does
+                        break  # it appends the suffix to the answer, as `transformers serve` does
                 except Fault as failed:
                     if failed.status not in _OTHER_ENDPOINT:
                         raise
@@ -169,18 +177,21 @@ def openai(http: Http, model: str, told: Mapping[str, Kind]) -> Callable[[str], 
     return meet
 
 
-def _tried(contact: Contact) -> dict[str, Any]:
-    """The smallest request of a kind."""
+def _probe(contact: Contact) -> dict[str, Any]:
+    """The smallest request to an endpoint of this kind."""
+    body: dict[str, Any] = {"model": contact.model, "max_tokens": 1}
     if contact.kind == "chat":
-        asked: dict[str, Any] = {"messages": [{"role": "user", "content": "x = "}]}
-        wish: dict[str, Any] = {"logprobs": True}
+        body["messages"] = [{"role": "user", "content": "x = "}]
     elif contact.kind == "infill":
-        asked, wish = {"input_prefix": "x = ", "input_suffix": SUFFIX, "n_predict": 1}, {"n_probs": 1}
+        body |= {"input_prefix": "x = ", "input_suffix": SUFFIX, "n_predict": 1}
     else:
-        asked, wish = {"prompt": "x = ", "suffix": SUFFIX}, {"logprobs": 1}
+        body |= {"prompt": "x = ", "suffix": SUFFIX}
     if contact.adjustable:
-        asked["temperature"] = 0.0
-    return {"model": contact.model, "max_tokens": 1, **asked, **(wish if contact.logprobs else {})}
+        body["temperature"] = 0.0
+    if contact.logprobs:
+        wishes: dict[Kind, dict[str, Any]] = {"chat": {"logprobs": True}, "infill": {"n_probs": 1}}
+        body |= wishes.get(contact.kind, {"logprobs": 1})
+    return body
 
 
 async def _only_model(http: Http, url: str) -> str:
@@ -197,7 +208,8 @@ async def _only_model(http: Http, url: str) -> str:
 
 
 def _same(served: wire.Served, model: str) -> bool:
-    """Whether a served model is the one meant, by name: whoever quantised it, and however it was loaded."""
+    """Whether a served model is the one meant, by its name alone. Owner, folder and kind of quantisation may
+    differ."""
     wanted = _stem(model)
     return any(name and (name == model or _stem(name) == wanted) for name in (served.id, served.root))
 

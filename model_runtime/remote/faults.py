@@ -1,6 +1,6 @@
 """What went wrong between this worker and a server, as one line that names the remedy.
 
-Never quotes a request or the key. Knows no retries: a fault only says whether another try, or another
+The line never quotes a request or the key. Retries nothing: a fault only says whether another try, or another
 server, may help.
 """
 
@@ -18,6 +18,7 @@ import httpx2
 
 KEY = "INFILL_LS_API_KEY"  # environment variable
 
+# How servers that read no images say so.
 _BLIND = re.compile(r"image|multimodal|mmproj", re.IGNORECASE)
 _TOO_LONG = (
     "maximum context length",
@@ -27,22 +28,22 @@ _RESTART = "run `infill-ls worker stop`"
 
 
 class Fault(Exception):
-    """A server did not do it. The message is one line for a person."""
+    """A server did not do what it was asked for. The message is one line for a person."""
 
     def __init__(
         self, message: str, *, again: bool = False, after_s: float = 0.0, status: int = 0, said: str = ""
     ) -> None:
         super().__init__(message)
         self.again = again  # the same request may work later, or elsewhere
-        self.after_s = after_s  # the server asks not to be asked before
+        self.after_s = after_s  # seconds that the server asks to wait; 0: it does not
         self.status = status  # of HTTP; 0: there was no answer
-        self.said = said  # the server's own words: for code to look at, they may quote the request
+        self.said = said  # the server's own words. Not for people or logs: they may quote the request
 
 
 def of_status(
     url: str, path: str, status: int, headers: Mapping[str, str], said: str, *, keyed: bool
 ) -> Fault:
-    """`said`: what the server says is wrong. `keyed`: the request carried a key."""
+    """From an HTTP status. `said`: the server's error message. `keyed`: whether the request carried a key."""
     after_s, again = 0.0, False
     match status:
         case 401 | 403:
@@ -71,18 +72,19 @@ def of_status(
 
 
 def of_image(url: str, fault: Fault) -> Fault:
-    """Of a request with an image: servers without eyes refuse it in several ways, some as a failure."""
+    """From the fault of a request with an image. Servers that read no images refuse one in several ways, some
+    with a status of 500 and above."""
     blind = _BLIND.search(fault.said) and fault.status >= 500
     long = "maximum context length" in fault.said
     if long or (fault.status not in (400, 415, 422) and not blind):
         return fault
     what = f"{url} does not accept the request with its image ({fault.status})"
     remedy = "leave the image out, or set infill.model to one that reads images"
-    return Fault(f"{what}; {remedy}", status=422)  # the request's own: the server goes on to be asked
+    return Fault(f"{what}; {remedy}", status=422)  # blames the request, not the server
 
 
 def of_error(url: str, error: Exception) -> Fault:
-    """From an exception of httpx2's; whatever it is, another server may do."""
+    """From an exception of httpx2."""
     causes = list(_chain(error))
     if certificate := next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None):
         return Fault(
@@ -105,6 +107,7 @@ def of_error(url: str, error: Exception) -> Fault:
 
 
 def cut(url: str) -> Fault:
+    """An answer that ends before it is complete."""
     return Fault(f"{url} ended its answer midway; its log says why", again=True)
 
 
@@ -115,11 +118,12 @@ def no_room(url: str, said: str = "") -> Fault:
 
 
 def not_understood(url: str) -> Fault:
+    """An answer that is not of the form that was asked for."""
     return Fault(f"{url} answers in another format; check that infill.backend fits what runs there")
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds, from a number of them or a date; 0 where there is none."""
+    """Seconds to wait, from a Retry-After header with a number or a date; 0 where there is none."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
         return float(value)
@@ -141,6 +145,7 @@ def _reason(error: Exception, causes: list[BaseException]) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that it was caused by, each once."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -151,5 +156,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _short(certificate: ssl.SSLCertVerificationError) -> str:
-    """What the check found; it quotes nothing of the server's."""
+    """What the check of a certificate found; quotes nothing that the server sent."""
     return getattr(certificate, "verify_message", "") or "the check failed"

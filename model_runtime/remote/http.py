@@ -1,8 +1,8 @@
-"""JSON over HTTP: one request, one answer or a stream, or a Fault. No retries, no choice of servers.
+"""JSON over HTTP: one request, and one answer, a stream or a Fault. No retries, no choice of servers.
 
-The key comes from the environment and goes into one header of requests to the user's URLs; redirects,
-which would take it and the text elsewhere, are not followed. TLS is checked against SSL_CERT_FILE or
-SSL_CERT_DIR where they are set, else the system's certificates; proxies as the environment says.
+The key comes from the environment and goes only to the user's URLs, in one header. Redirects are not
+followed: they would take the key and the text elsewhere. TLS is checked against SSL_CERT_FILE or SSL_CERT_DIR
+where they are set, else against the system's certificates. Proxies are as the environment says.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ from model_runtime.remote import faults
 from model_runtime.remote.faults import Fault
 
 CONNECT_S = 3.0
-ANSWER_S = 60.0  # for an answer; between two pieces of a stream
-KEEP_S = 90.0  # an idle connection; typing pauses are shorter
-MAX_ERROR = 10_000  # bytes of an error that are read
+ANSWER_S = 60.0  # until an answer, and between two pieces of a stream
+KEEP_S = 90.0  # how long an idle connection is kept; typing pauses are shorter
+MAX_ERROR = 10_000  # bytes of an error's body that are read
+# An event that is an error: `"error"` with any value but null.
 _ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*[^n\s]')
 _Answer = TypeVar("_Answer")
 
 
 class Http:
-    """Belongs to one event loop."""
+    """Belongs to one event loop. `kind` is the msgspec type that an answer is decoded as; an answer that does
+    not fit is a Fault."""
 
     def __init__(self, key: str | None = None, answer_s: float = ANSWER_S) -> None:
-        """`key`: None for the environment's."""
+        """`key`: None for the one in the environment, empty for none."""
         key = os.environ.get(faults.KEY, "") if key is None else key
         self._keyed = bool(key.strip())
         self._client = httpx2.AsyncClient(
@@ -43,6 +45,7 @@ class Http:
         )
 
     async def get(self, url: str, path: str, kind: type[_Answer]) -> _Answer:
+        """Raises Fault."""
         async with self._answer("GET", url, path, None) as response:
             return await _decoded(url, response, kind)
 
@@ -54,8 +57,10 @@ class Http:
     async def stream(
         self, url: str, path: str, body: Any, kind: type[_Answer], is_last: Callable[[_Answer], bool]
     ) -> AsyncIterator[_Answer]:
-        """The events of a stream. One that ends without `[DONE]` or an event that `is_last` is a Fault, as is
-        one that says `error`. A server that does not stream gives its whole answer as one event."""
+        """The events of a stream. A server that does not stream gives its whole answer as one event.
+
+        Raises Fault, also for an event that is an error, and for a stream that ends without `[DONE]` or an
+        event that `is_last`."""
         decoder, ended = msgspec.json.Decoder(kind), False
         async with self._answer("POST", url, path, body) as response:
             if "text/event-stream" not in response.headers.get("content-type", ""):
@@ -100,7 +105,7 @@ async def _decoded(url: str, response: httpx2.Response, kind: type[_Answer]) -> 
 
 
 async def _said(response: httpx2.Response) -> str:
-    """An error's message, wherever the server puts it."""
+    """The message in an error's body, where servers use to put it; empty if none is found."""
     body = b""
     async for piece in response.aiter_bytes():
         body += piece

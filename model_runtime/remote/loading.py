@@ -1,5 +1,8 @@
-"""From a choice of backend and URLs to an engine. Raises `faults.ModelError` where no server is right; one
-that cannot be reached is no reason: it may be back when it is needed."""
+"""From a choice of backend and URLs to an engine.
+
+A server that is the wrong one is a `faults.ModelError`. One that cannot be reached is not: it may be back
+when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,11 @@ Meet = Callable[[str], Awaitable[Contact]]
 
 
 def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> LoadedEngine:
+    """A `lifecycle.Loader`. Raises `faults.ModelError`."""
     http = Http()
     if choice.backend == "openai":
-        background, servers = _met(*texts_meeting(choice, http))
-        return TextEngine(_named(choice) or "the server's model", http, servers, background)
+        background, servers = _in_contact(*text_servers(choice, http))
+        return TextEngine(_model_name(choice) or "the server's model", http, servers, background)
     from model_runtime.loading import prompt_setup
     from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
     from model_runtime.retrieval import reranker  # only here: this loads torch
@@ -42,32 +46,33 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     found = described(choice.model)
     prompting = prompt_setup.load(found)
     on_progress(0.5)
-    background, servers = _met(*canvas_meeting(choice, http, prompting))
+    background, servers = _in_contact(*canvas_servers(choice, http, prompting))
     tokens = prompting.tokens
     denoiser = VllmDenoiser(http, servers, background, tokens.profile, found.vocabulary)
     calibration = reranker.load(found.folder, reranker.DENOISED_FILE)
     return VllmEngine(choice.model, denoiser, tokens, calibration, prompting.chat)
 
 
-def texts_meeting(choice: Choice, http: Http) -> tuple[list[str], Meet]:
-    """The addresses, and how to meet a server of texts there."""
-    places = dict(contact.split(url) for url in urls(choice))
-    told: dict[str, contact.Kind] = {url: kind for url, kind in places.items() if kind}
-    return list(places), contact.openai(http, _named(choice), told)
+def text_servers(choice: Choice, http: Http) -> tuple[list[str], Meet]:
+    """For an OpenAI-compatible backend: the servers' addresses, and the first contact with one of them."""
+    found = dict(contact.split(url) for url in urls(choice))
+    named: dict[str, contact.Kind] = {url: kind for url, kind in found.items() if kind}
+    return list(found), contact.openai(http, _model_name(choice), named)
 
 
-def canvas_meeting(choice: Choice, http: Http, prompting: Prompting) -> tuple[list[str], Meet]:
-    """The addresses, and how to meet a server of canvases there."""
+def canvas_servers(choice: Choice, http: Http, prompting: Prompting) -> tuple[list[str], Meet]:
+    """For a vLLM backend: the servers' addresses, and the first contact with one of them."""
     profile = prompting.tokens.profile
     probe = tuple(prompting.tokens.encode(contact.PROBE_TEXT))
-    opening = profile.context_step if prompting.chat else 0  # lines that begin an answer, and marks of turns
+    # A chat adds tokens of its own: marks of turns, and the lines that an answer begins with.
+    opening = profile.context_step if prompting.chat else 0
     needs = Needs(choice.model, profile.canvas, profile.context + opening + profile.canvas, probe)
     return [contact.split(url)[0] for url in urls(choice)], contact.vllm(http, needs)
 
 
 def described(model: str) -> Checkpoint:
-    """What this machine has of a model that a server has whole: tokenizer, configuration, chat template.
-    Downloads nothing. Raises ModelError."""
+    """The tokenizer, configuration and chat template of a model whose weights only a server has. Downloads
+    nothing. Raises ModelError."""
     again = "copy it from the model that the server serves"
     if model == "embedded":
         return checkpoint.describe(checkpoint.EMBEDDED_FOLDER, again)
@@ -83,20 +88,23 @@ def described(model: str) -> Checkpoint:
 
 
 def urls(choice: Choice) -> list[str]:
+    """Of `infill.backendUrl`, each once. Raises ModelError where there is none."""
     found = [url.strip() for url in choice.url.split(",") if url.strip()]
     if not found:
         raise ModelError(f"infill.backend {choice.backend} needs the server's address in infill.backendUrl")
     return list(dict.fromkeys(found))
 
 
-def _named(choice: Choice) -> str:
-    """The embedded model is on no server: it stands for whatever is there."""
+def _model_name(choice: Choice) -> str:
+    """The name to ask a text server for; empty for the only model that it has. The embedded model, which is
+    the default, is on no such server, so it stands for that one."""
     return "" if choice.model == "embedded" else choice.model
 
 
-def _met(places: Sequence[str], meet: Meet) -> tuple[Background, Servers[Contact]]:
-    """In an order of this worker's own: the first server is asked most, and knows its prefixes."""
-    background, servers = Background(), Servers(random.sample(places, len(places)), meet)
+def _in_contact(urls: Sequence[str], meet: Meet) -> tuple[Background, Servers[Contact]]:
+    """After a first contact with all servers. Their order is random, one for each worker: the first is asked
+    most, so workers spread over the servers and each finds its own prefixes cached there."""
+    background, servers = Background(), Servers(random.sample(urls, len(urls)), meet)
     try:
         background.run(servers.meet_all())
     except Fault as fault:

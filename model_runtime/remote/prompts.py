@@ -1,9 +1,11 @@
-"""How a model without pins is asked for the text of holes, and how its answer is read. Text, and an image's
-bytes as they are.
+"""How a model that only writes text is asked to fill holes, and how its answer is read.
 
-Completion endpoints get the text before and after; a chat gets the document with marked holes and is to
-answer in code blocks, which it does not always do: an answer is read leniently, and what it repeats of the
-line it stands in is left out. What it repeats of the text after the hole, the server takes out.
+A completion endpoint gets the text before and after a hole. A chat gets the document with marked holes and is
+told to answer in code blocks. It does not always do so: an answer is read leniently, and if it repeats the
+beginning of the hole's line, that is left out. Text after the hole that it repeats is left in; the language
+server removes it.
+
+Knows no HTTP and no tokens; an image is passed on as bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 
 from model_runtime.protocol import Fixed, Infill, Slot
 
-REPEATED = 3  # characters of the line's head that an answer has to repeat before they count as repeated
+REPEATED = 3  # fewer characters at a line's beginning may be in the answer by chance
+# First bytes of a file -> its MIME subtype.
 _IMAGES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _THOUGHT = re.compile(r"\A\s*<(think|thought)>.*?(?:</\1>|\Z)", re.DOTALL)
@@ -42,7 +45,7 @@ def slots(request: Infill) -> list[Slot]:
 
 
 def around(request: Infill, hole: int) -> tuple[str, str]:
-    """Text before and after one hole, the other holes left empty; other files' text first."""
+    """Text before and after one hole, the other holes left empty. Text of other files comes first."""
     at = [i for i, piece in enumerate(request.canvas) if isinstance(piece, Slot)][hole]
     before = "".join(p.text for p in request.canvas[:at] if isinstance(p, Fixed))
     after = "".join(p.text for p in request.canvas[at:] if isinstance(p, Fixed))
@@ -50,12 +53,12 @@ def around(request: Infill, hole: int) -> tuple[str, str]:
 
 
 def head(request: Infill, hole: int) -> str:
-    """What stands in the hole's line before it."""
+    """The text before a hole in its line."""
     return around(request, hole)[0].rpartition("\n")[2]
 
 
 def messages(request: Infill) -> list[dict[str, Any]]:
-    """For a chat: all holes at once, or the rewrite that is asked for, with the image that shows it."""
+    """For a chat: a request for all holes at once, or for a rewrite with its image."""
     count = len(slots(request))
     known = request.prefix + "".join(p.text for p in request.canvas if isinstance(p, Fixed))
     marks = [_mark(i + 1 if count > 1 else 0, known) for i in range(count)]
@@ -91,7 +94,8 @@ def data_url(image: bytes) -> str:
 
 
 def read(answer: str, heads: Sequence[str]) -> list[str]:
-    """One text for each hole, given what stands before it in its line; empty where the answer has none."""
+    """One text for each hole, empty where the answer has none. `heads`: for each hole, the text before it in
+    its line."""
     answer = _THOUGHT.sub("", answer)
     found = [match[1].removesuffix("\n") for match in _FENCE.finditer(answer)]
     if not found and len(heads) == 1 and "```" not in answer:
@@ -101,7 +105,7 @@ def read(answer: str, heads: Sequence[str]) -> list[str]:
 
 
 def _without_head(text: str, head: str) -> str:
-    """An answer often begins with its whole line."""
+    """Answers often repeat the whole line from its beginning."""
     if not head.strip():
         return text.removeprefix(head)
     if len(head.strip()) >= REPEATED and text.lstrip(" \t").startswith(head.lstrip()):
@@ -110,7 +114,7 @@ def _without_head(text: str, head: str) -> str:
 
 
 def _mark(number: int, text: str) -> str:
-    """One that the text does not hold."""
+    """A marker that does not occur in the text."""
     mark = f"<HOLE_{number}>" if number else "<HOLE>"
     while mark in text:
         mark = f"<_{mark[1:]}"
@@ -118,7 +122,7 @@ def _mark(number: int, text: str) -> str:
 
 
 def _block(text: str, language: str) -> str:
-    """In a fence that the text cannot close."""
+    """A code block, in a fence longer than any in the text."""
     fence = "```"
     while fence in text:
         fence += "`"

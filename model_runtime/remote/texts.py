@@ -1,7 +1,7 @@
-"""An engine over any OpenAI-compatible server: it proposes texts for the holes, and cannot pin anything.
+"""An engine over any OpenAI-compatible server, which writes texts for holes and cannot pin any.
 
-Answers are streamed, so that a fill can be cancelled at any moment and end at its deadline with what is
-there. No tokenizer, no drafts, no ranking, no torch. What is lost against a denoiser: docs/remote.md.
+Answers are streamed, so that a fill can be cancelled at any moment, and at its deadline ends with the text so
+far. No tokenizer, no retrieved drafts, no re-ranker, no torch. What that costs in quality: docs/remote.md.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from model_runtime.remote.contact import PATHS, Contact, Kind
 from model_runtime.remote.faults import Fault, of_image
 from model_runtime.remote.http import Http
 
-CHAT_TOKENS = 48  # for fences and the like, on top of the holes'
+CHAT_TOKENS = 48  # added to the holes' tokens, for fences and the like
 SOURCES = ("server",)
-VARIED = 0.8  # temperature of all candidates but the first, which takes the likeliest
+VARIED = 0.8  # temperature of all candidates but the first, which has 0
 
 
 class TextEngine:
@@ -43,7 +43,7 @@ class TextEngine:
         """Nothing can be prepared here."""
 
     def fill(self, request: Infill) -> Filling:
-        """Yields when text has come, and None while it waits. Raises Unfillable."""
+        """Yields a step when text has come, and None while it waits. Raises Unfillable."""
         if not prompts.slots(request):
             raise Unfillable("invalid", "the canvas has no hole")
         if request.original and not request.instruction:
@@ -52,7 +52,7 @@ class TextEngine:
             )
         began = time.perf_counter()
         attempts = [Attempt() for _ in range(max(1, request.candidates))]
-        waiting, step, first, complete = self._written(request, attempts), 0, None, True
+        waiting, step, first, complete = self._stream_all(request, attempts), 0, None, True
         while True:
             try:
                 next(waiting)
@@ -79,7 +79,9 @@ class TextEngine:
             complete=complete,
         )
 
-    def _written(self, request: Infill, attempts: Sequence[Attempt]) -> Generator[None, None, None]:
+    def _stream_all(self, request: Infill, attempts: Sequence[Attempt]) -> Generator[None, None, None]:
+        """Fills the attempts side by side; yields until all are complete. Raises Fault."""
+
         async def whole() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -91,7 +93,7 @@ class TextEngine:
         yield from self._background.awaited(whole())
 
     async def _attempt(self, request: Infill, attempt: Attempt, temperature: float) -> None:
-        """One server for all of an attempt's holes: not every server is asked in the same way."""
+        """All holes of an attempt go to one server, as servers differ in how they are asked."""
 
         async def use(url: str, contact: Contact) -> None:
             kind = "chat" if request.instruction else contact.kind
@@ -117,7 +119,8 @@ class TextEngine:
 
 
 def _best(attempts: Sequence[Attempt]) -> Fill:
-    """The surest first; one that has nothing to say, or not yet, last."""
+    """The attempt with the highest confidence; the others are alternatives, empty ones last. The steps and
+    times are placeholders."""
     begun = [attempt for attempt in attempts if attempt.answers]
     ranked = sorted(begun, key=lambda attempt: (attempt.empty, -attempt.confidence))
     found: dict[tuple[str, ...], float] = {}

@@ -1,10 +1,10 @@
 """The denoiser over a vLLM server that serves the same diffusion model with its per-request canvas fields.
 
-Each row is a request of its own: our noise and known ids as the seed canvas, the known positions pinned; the
-server denoises and returns the likeliest tokens of every position. Known positions never come from the
-answer. What cannot be sent is the policy: temperature, acceptance and stop are the server's own, from the
-model's generation_config.json; only the number of steps is asked for. Nor can its causal encoder be asked for
-anything (`wire`): texts are judged by what comes back for the holes.
+Each row is a request of its own. Its seed canvas holds our noise and the known ids, with the known positions
+pinned. The server denoises it and returns the likeliest tokens of every position; those of known positions
+are ignored. Of the policy only the number of steps can be sent: temperature, acceptance and stop are the
+server's own, from the model's generation_config.json. Its causal encoder cannot be asked for anything
+(`wire`): texts are judged by what comes back for the holes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from model_runtime.retrieval.reranker import Calibration
 
 
 class VllmDenoiser:
-    """Implements `denoiser.Denoiser`. One caller at a time."""
+    """Implements `interface.Denoiser`. One caller at a time."""
 
     def __init__(
         self, http: Http, servers: Servers[Contact], background: Background, profile: Profile, vocabulary: int
@@ -49,30 +49,31 @@ class VllmDenoiser:
         return self._servers.states()
 
     def cached(self, prompt: Sequence[int]) -> int:
-        """The server has its own prefix cache: nothing is gained by putting prompt tokens on the canvas."""
+        """All of it: the server has its own prefix cache, so putting prompt tokens on the canvas gains
+        nothing."""
         return len(prompt)
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        """Comes with the first request."""
+        """Nothing to do: the server prefills with the first request."""
 
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: sampler.Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """After one step for all rows, and after all steps for those that are kept. No more often, as what
-        a model believes between two steps stays on the server. Free rows: after all steps only, since none
-        of them is given up early and one step makes no answer."""
+        """Two proposals: after one step for all rows, and after all steps for those that are kept. There are
+        no more, as the self-conditioning between two steps stays on the server. Free rows have only the
+        second one: none of them is dropped early, and one step makes no answer."""
         canvases = self._seeded(rows, seed)
         alive: tuple[int, ...] = tuple(range(len(rows)))
         last = policy.max_steps
         for step in sorted({last if rows[0].free else 1, last}):
-            asked = [(rows[i], canvases[i]) for i in alive]
-            guess = yield from self._denoised(prompt, asked, step)
-            seen = partial(_seen, *asked[0], settled=step == last)
+            sent = [(rows[i], canvases[i]) for i in alive]
+            guess = yield from self._denoised(prompt, sent, step)
+            seen = partial(_seen, *sent[0], settled=step == last)
             kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess, seen)
             alive = alive if kept is None else tuple(kept)
 
     def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
-        """Each row's canvas with noise in its hole, drawn as the local denoiser draws it."""
+        """Each row's canvas with noise in its hole, the same noise that the local denoiser would draw."""
         noise = sampler.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
         canvas = torch.tensor([list(row.ids) for row in rows])
         layout = sampler.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
@@ -116,15 +117,15 @@ class VllmDenoiser:
         )
 
     def _picked(self, row: Row, answer: Sequence[dict[int, float]]) -> list[tuple[int, float]]:
-        """The likeliest permitted token of each hole position."""
+        """The likeliest permitted token of each hole position, with its log-probability."""
         holes = _of_holes(row, answer)
         if row.free:
             return [max(each.items(), key=lambda item: item[1]) for each in holes]
         return [self._permitted(each, row.starts if i == 0 else None) for i, each in enumerate(holes)]
 
     def _permitted(self, likeliest: dict[int, float], starts: frozenset[int] | None) -> tuple[int, float]:
-        """Special tokens are banned here as they are locally, where they have no probability at all: the
-        other tokens share theirs."""
+        """Special tokens are banned, as they are locally. There they have no probability at all, so here
+        theirs is shared out among the other tokens."""
         first, special, filler = self.profile.first_text_id, self.profile.special, self.profile.filler
         allowed = {t: lp for t, lp in likeliest.items() if t == filler or (t >= first and t not in special)}
         banned = sum(math.exp(lp) for token, lp in likeliest.items() if token not in allowed)
@@ -141,13 +142,14 @@ def _of_holes(row: Row, answer: Sequence[dict[int, float]]) -> list[dict[int, fl
 
 
 def _seen(row: Row, canvas: Sequence[int], *, settled: bool) -> Seen:
-    """What the server read, and that it holds nothing before it is through: acceptance stays there."""
+    """The noise that the server was sent, and which positions are accepted: after all steps all of them,
+    before that none, since the server does not say."""
     before = [token for token, known in zip(canvas, row.pinned, strict=True) if not known]
     return Seen(before, [settled] * len(before))
 
 
 class VllmEngine(Engine):
-    """An engine that can say how its servers are."""
+    """An engine that can tell the state of its servers."""
 
     def __init__(
         self, name: str, denoiser: VllmDenoiser, tokens: Tokens, calibration: Calibration, chat: Chat | None

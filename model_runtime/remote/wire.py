@@ -1,4 +1,4 @@
-"""What vLLM's `/v1/completions` is asked for a diffusion model, and what it answers. Token ids, no text.
+"""Requests to vLLM's `/v1/completions` for a diffusion model, and its answers. Token ids only, no text.
 
 The fields are those of vLLM 0.32 and 0.33 (`vllm/utils/diffusion.py`,
 `entrypoints/openai/completion/protocol.py`); `tests/support/vllm_rules.py` holds them to that.
@@ -24,7 +24,7 @@ _SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d+) ids"
 
 class Served(msgspec.Struct):
     id: str
-    root: str | None = None  # what it was loaded from
+    root: str | None = None  # the id or folder that it was loaded from
     max_model_len: int | None = None
 
 
@@ -53,7 +53,8 @@ class Completion(msgspec.Struct):
 
 
 def _request(model: str, prompt: Any, max_tokens: int, xargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a diffusion model accepts: temperature 1 and the like, whatever the server's defaults are."""
+    """With the only sampling parameters that vLLM accepts for a diffusion model; the server's defaults may be
+    others."""
     return {
         "model": model,
         "prompt": prompt,
@@ -70,7 +71,8 @@ def _request(model: str, prompt: Any, max_tokens: int, xargs: Mapping[str, Any])
 def fill(
     model: str, prompt: Sequence[int], canvas: Sequence[int], pinned: Sequence[int], steps: int
 ) -> dict[str, Any]:
-    """Denoise one canvas for at most `steps` steps and read all of it."""
+    """A request to denoise one canvas for at most `steps` steps and return all of it. `pinned`: positions on
+    the canvas."""
     xargs = {
         "diffusion_canvas_length": len(canvas),
         "diffusion_seed_canvas": list(canvas),
@@ -83,13 +85,13 @@ def fill(
 
 
 def probe(model: str, prompt: Sequence[int]) -> dict[str, Any]:
-    """What a vLLM with the diffusion fields refuses before it reaches the model, naming the canvas it serves;
-    one without ignores the fields and answers."""
+    """An invalid request. A vLLM with the diffusion fields refuses it before it reaches the model, and names
+    the width of its canvas; one without them ignores the fields and answers."""
     return _request(model, list(prompt), 1, {"diffusion_seed_canvas": [0], "diffusion_max_steps": 0})
 
 
 def served_canvas(said: str) -> int | None:
-    """The width in a refusal of `probe`; None where the server was not told one."""
+    """The canvas width in the refusal of a `probe`; None where the server was started without one."""
     found = _SERVED_CANVAS.search(said)
     return int(found[1]) if found else None
 
@@ -100,7 +102,7 @@ def shortened(completion: Completion, width: int) -> bool:
 
 
 def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | None:
-    """For each canvas position the likeliest tokens with their log-probabilities; None where the answer is
+    """For each canvas position, token id -> log-probability of the likeliest tokens. None where the answer is
     not a canvas of that width."""
     if len(completion.choices) != 1:
         return None

@@ -1,6 +1,6 @@
-"""`python -m model_runtime.training`: corpus -> tokenizer -> causal, then canvas training -> export.
+"""`python -m model_runtime.training`: corpus, tokenizer, causal training, canvas training, export.
 
-Every stage is kept in the run folder and skipped when it is already there, so the same command
+What a stage makes is kept in the run folder. A stage whose result is there is skipped, so the same command
 resumes where the last one stopped.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from model_runtime.network import threads
 
-# Freed pages kept, not returned: page faults otherwise cost a training step on a CPU five-fold.
+# Keep freed pages instead of returning them: page faults make a training step on a CPU five times slower.
 _MALLOC = {
     "MALLOC_TOP_PAD_": "4000000000",
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
@@ -34,6 +34,7 @@ from model_runtime.training import corpus, loop  # noqa: E402
 from model_runtime.training.batches import BatchMaker, TokenizedDocument, tokenize  # noqa: E402
 from model_runtime.training.fim import FimMaker  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
+from model_runtime.training.loop import BRANCH, TRUNK  # noqa: E402
 from model_runtime.training.vocabulary import train_tokenizer  # noqa: E402
 
 CORPUS = "corpus.jsonl"
@@ -49,7 +50,7 @@ def default_folder(objective: str = "infill") -> Path:
 
 
 class Ids:
-    """The tokenizer as the batches want it: text -> ids, nothing added."""
+    """A `batches.Encoder`: text to ids, without added tokens."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -75,7 +76,7 @@ def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[To
     return [tokenize(d.text, ids) for d in documents]
 
 
-def main() -> None:
+def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model_runtime.training", description=__doc__)
     parser.add_argument("--folder", type=Path, help="run folder (default: in the user's cache folder)")
     parser.add_argument(
@@ -116,6 +117,11 @@ def main() -> None:
     own.add_argument("--quantization", default="none", help="of the model while it learns: int8, int4")
     own.add_argument("--steps", type=int, help="no more steps than that, whatever --minutes says")
     own.add_argument("--rank", type=int, default=16, help="of the adapter's matrices")
+    return parser
+
+
+def main() -> None:
+    parser = arguments()
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -126,32 +132,21 @@ def main() -> None:
             parser.error("--adapter needs --code, the folder to learn from")
         lora.learn(options)
         return
-    rival = options.objective == "fim"
+    fim = options.objective == "fim"
     options.folder = options.folder or default_folder(options.objective)
     options.folder.mkdir(parents=True, exist_ok=True)
-    data = options.data or (default_folder() if rival else options.folder)  # the rival learns from the same
+    data = options.data or (
+        default_folder() if fim else options.folder
+    )  # both objectives learn from the same
     data.mkdir(parents=True, exist_ok=True)
 
     sites, stdlibs = corpus.default_roots()
     prepare(data, sites + (options.site or []), options.stdlib or stdlibs)
     tokenizer = Tokenizer.from_file(str(data / "tokenizer.json"))
     if options.export:
-        branch = options.folder / ("annealed.pt" if options.anneal else "checkpoint.pt")
-        from model_runtime.training import calibrate, export, held_out
-
-        if rival:
-            export.export_weights(branch, tokenizer, options.export)
-            return
-        both = corpus.load(data / CORPUS)
-        files, parts = options.test_holes or (None, None), calibrate.split(both[1])
-        dev, test = (
-            held_out.read(file) if file else list(held_out.holes(part, options.holes))
-            for file, part in zip(files, parts, strict=True)
-        )
-        export.export(branch, tokenizer, options.export, both, (dev, test), options.hardware)
+        write_model(options, data, tokenizer)
         return
-
-    trunk = options.folder / "checkpoint.pt"
+    trunk = options.folder / TRUNK
     plan = loop.Plan(options.size, tokenizer.get_vocab_size(), rows=options.rows, objective=options.objective)
     if trunk.exists():
         plan = loop.Plan(**torch.load(trunk, weights_only=True)["plan"])
@@ -161,12 +156,34 @@ def main() -> None:
             )
     if options.causal_steps is not None:
         plan = replace(plan, causal_steps=options.causal_steps)
+    train_slice(options, data, tokenizer, plan)
+
+
+def write_model(options: argparse.Namespace, data: Path, tokenizer: Tokenizer) -> None:
+    from model_runtime.training import calibrate, export, held_out
+
+    branch = options.folder / (BRANCH if options.anneal else TRUNK)
+    if options.objective == "fim":
+        export.export_weights(branch, tokenizer, options.export)
+        return
+    both = corpus.load(data / CORPUS)
+    files, parts = options.test_holes or (None, None), calibrate.split(both[1])
+    dev, test = (
+        held_out.read(file) if file else list(held_out.holes(part, options.holes))
+        for file, part in zip(files, parts, strict=True)
+    )
+    export.export(branch, tokenizer, options.export, both, (dev, test), options.hardware)
+
+
+def train_slice(options: argparse.Namespace, data: Path, tokenizer: Tokenizer, plan: loop.Plan) -> None:
+    """Go on from the trunk, if there is one, for as long as the options say."""
     trainer = loop.Trainer(plan, options.folder, options.device, not options.no_compile)
+    trunk = options.folder / TRUNK
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
     train, unseen = corpus.load(data / CORPUS)
-    make = FimMaker if rival else BatchMaker
+    make = FimMaker if plan.objective == "fim" else BatchMaker
     maker = make(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
     check = make(tokenized(unseen, tokenizer), Ids(tokenizer), plan.seed + 1)
     batches = [

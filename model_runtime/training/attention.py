@@ -1,9 +1,9 @@
-"""What each query of a training pass attends to, laid out so that little else is computed.
+"""What each query of a training pass attends to, arranged so that few masked scores are computed.
 
-Under one mask over everything most scores would be thrown away: of 1024 tokens a sliding layer with a window
-of 256 sees a quarter, and no canvas sees another. So a sequence runs as rows of one window each, which see
-themselves and the row before, and every canvas is a row with as much of the prefix as its window holds. A
-step of the embedded model took 3.4 s instead of 4.3 on two cores.
+One mask over everything would waste most of the work: of 1024 tokens a sliding layer with a window of 256
+sees a quarter, and no canvas sees another. So a sequence runs as blocks of one window each, which see
+themselves and the block before. Each canvas is a row of its own, with as much of the prefix as its window
+holds. A step of the embedded model took 3.4 s instead of 4.3 on two cores.
 
 Shapes: B sequences of P tokens in N blocks, K canvases of C tokens on each.
 """
@@ -22,13 +22,13 @@ View = tuple[KeyValues, dict[str, Tensor]]  # what queries attend to, and its ma
 
 
 def block_count(length: int, window: int) -> int:
-    """N: blocks of one window each where the length allows it, otherwise one."""
+    """N: as many blocks of one window as the length is a multiple of, otherwise one block."""
     return 1 if length % window else length // window
 
 
 @dataclass
 class BlockKV(KeyValues):
-    """Of sequences that run as blocks [B * N, P / N]; `layers` keeps them whole, [B, heads, P, D]."""
+    """Of sequences that run as blocks [B * N, P / N]. `layers` keeps whole sequences, [B, heads, P, D]."""
 
     types: Sequence[str] = ()
     blocks: int = 1
@@ -46,14 +46,14 @@ class BlockKV(KeyValues):
         return rows.unflatten(0, (-1, self.blocks)).transpose(1, 2).flatten(2, 3)
 
     def _with_last(self, rows: Tensor) -> Tensor:
-        """Each block behind the one before it; the first behind nothing, which its mask hides."""
+        """Each block preceded by the block before it; the first by zeros, which its mask hides."""
         blocks = rows.unflatten(0, (-1, self.blocks))
         last = torch.cat([torch.zeros_like(blocks[:, :1]), blocks[:, :-1]], dim=1)
         return torch.cat([last, blocks], dim=3).flatten(0, 1)
 
 
 def causal_masks(length: int, window: int, device: torch.device, blocks: int = 1) -> dict[str, Tensor]:
-    """Of each block over the keys that `BlockKV` gives it: [N, 1, P / N, keys]."""
+    """For each block, over the keys that `BlockKV` gives it, by layer type: [N, 1, P / N, keys]."""
     size = length // blocks
     query = torch.arange(length, device=device).view(blocks, 1, size, 1)
     key = torch.arange(length, device=device)
@@ -66,8 +66,8 @@ def causal_masks(length: int, window: int, device: torch.device, blocks: int = 1
 
 def canvas_view(kv: KeyValues, types: Sequence[str], cuts: Tensor, content: Tensor, window: int) -> View:
     """Keys and values [B * K, ...] that the canvases see of sequences encoded into `kv`, and masks
-    [B * K, 1, 1, keys]: the prefix up to the cut [B, K], then its own tokens where there is `content`
-    [B * K, C]."""
+    [B * K, 1, 1, keys] by layer type. A canvas sees the prefix up to its cut (`cuts` [B, K]), then its own
+    tokens where `content` [B * K, C] is true."""
     length, canvases = len(kv), cuts.shape[1]
     reach = min(window - 1, length)
     everything = torch.arange(length, device=cuts.device).expand(*cuts.shape, -1)

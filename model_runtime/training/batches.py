@@ -1,7 +1,7 @@
-"""Training batches: encoder sequences, and canvases cut into them.
+"""Training batches: sequences for the encoder, and canvases on them.
 
-One encoder pass over a sequence serves several canvases: the encoder is causal and the decoder only
-reads its keys and values, so canvas k simply sees the sequence up to its own cut.
+One encoder pass over a sequence serves several canvases. The encoder is causal and the decoder only reads its
+keys and values, so each canvas sees the sequence up to its own cut.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Batch:
 
 
 def tokenize(text: str, tokenizer: Encoder) -> TokenizedDocument:
+    """Of a tokenizer with fewer than 65,536 ids, in which a newline is always a token of its own."""
     ids = np.asarray(tokenizer.encode(text if text.endswith("\n") else text + "\n"), dtype=np.uint16)
     lines = text.removesuffix("\n").split("\n")
     newline = tokenizer.encode("\n")[0]
@@ -60,9 +61,9 @@ def lay_canvas(
 ) -> tuple[list[int], slice, int, int] | None:
     """(clean ids of length `width`, hole slice, middle length, first line that is on the canvas).
 
-    None where it does not fit. Run-time canvases have several widths, so some suffixes are cut short;
-    some whole lines before the hole ride on the canvas with the head, as they do at run time between
-    two roll-forwards of the prefix cache."""
+    None where it does not fit. At run time canvases have several widths, so some suffixes are cut short here.
+    At run time the lines typed since the prefix cache last moved are on the canvas before the head, so some
+    whole lines are put there here too."""
     middle = tokenizer.encode(hole.middle)
     if not 0 < len(middle) < MAX_SLOT:
         return None
@@ -70,8 +71,8 @@ def lay_canvas(
     if len(head) > MAX_HEAD:
         return None
     first = hole.line
-    riding = rng.randint(0, MAX_HEAD) if rng.random() < 0.5 else 0
-    while first > 0 and document.starts[hole.line] - document.starts[first - 1] + len(head) <= riding:
+    room = rng.randint(0, MAX_HEAD) if rng.random() < 0.5 else 0  # tokens for those lines
+    while first > 0 and document.starts[hole.line] - document.starts[first - 1] + len(head) <= room:
         first -= 1
     pinned = document.ids[document.starts[first] : document.starts[hole.line]].tolist() + head
     slots = [s for s in (8, 12, 16, 24, 32, MAX_SLOT) if s > len(middle) and s + len(pinned) < width - 4]
@@ -127,10 +128,10 @@ class BatchMaker:
                 if end <= line:
                     continue
                 cut = cut_hole(document.lines, rng.randint(line, min(end, len(document.lines)) - 1), rng)
-                laid = cut and lay_canvas(document, cut, self.tokenizer, width, rng)
-                if not laid or laid[3] < line:
+                canvas = cut and lay_canvas(document, cut, self.tokenizer, width, rng)
+                if not canvas or canvas[3] < line:
                     continue
-                ids, slot, middle, first = laid
+                ids, slot, middle, first = canvas
                 at = len(row_cuts) * width
                 row_hole[at + slot.start : at + slot.stop] = True
                 row_filler[at + slot.start + middle + 1 : at + slot.stop] = True

@@ -1,7 +1,7 @@
-"""Fit the weights that rank candidates and say how likely each is right (`rank`).
+"""Fit the weights by which `retrieval.reranker` orders candidates and says how likely each is right.
 
-A conditional logit over each dev hole's candidates and "none of them", labelled by which is exactly the
-missing text. Dev and test holes come from different held-out projects.
+The model is a conditional logit: of each dev hole's candidates and "none of them", which is exactly the
+missing text? Dev and test holes come from different held-out projects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PREFIX_CHARACTERS = 8_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """One hole's answer: what was claimed and whether it held."""
+    """One hole's answer: the confidence it claimed, and whether it was right."""
 
     confidence: float
     right: bool
@@ -38,7 +38,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Choice:
-    """One hole's candidates: their features, and which are right; several where they differ in blanks."""
+    """One hole's candidates: their features, and which are right (several if they differ in blanks only)."""
 
     rows: Sequence[dict[str, float]]
     right: Sequence[bool]
@@ -51,6 +51,7 @@ def split(documents: Sequence[Document]) -> tuple[list[Document], list[Document]
 
 
 def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
+    """Fitted on what the engine scores as it fills these holes."""
     choices: list[Choice] = []
     middle = ""
 
@@ -60,7 +61,7 @@ def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
 
     engine.on_scored = note
     for hole in holes:
-        if hole.kind == "lines":  # asked for by the user, where the confidence decides nothing
+        if hole.kind == "lines":  # only a user asks for those, and then the confidence decides nothing
             continue
         middle = hole.middle
         engine.run(request(hole))
@@ -69,6 +70,7 @@ def fit(engine: Engine, holes: Iterable[HeldHole]) -> Calibration:
 
 
 def request(hole: HeldHole) -> Infill:
+    """What the server would ask at that hole, without a language."""
     suffix = "".join(hole.after.splitlines(keepends=True)[: SUFFIX_LINES + 1])
     start = hole.before.rfind("\n") + 1
     prefix, head = hole.before[:start][-PREFIX_CHARACTERS:], hole.before[start:]
@@ -80,7 +82,7 @@ def request(hole: HeldHole) -> Infill:
 def fitted(choices: Sequence[Choice]) -> Calibration:
     """The most likely weights under a unit Gaussian prior."""
     names = sorted(choices[0].rows[0])
-    # The last row of each: none of them.
+    # The last row of each is "none of them".
     tables = [
         torch.tensor([*([row[n] for n in names] for row in each.rows), [0.0] * len(names)]).double()
         for each in choices
@@ -117,7 +119,7 @@ def threshold(found: Sequence[Outcome], precision: float = 0.5) -> float:
 
 
 def plot(found: Sequence[Outcome], path: Path) -> None:
-    """Reliability curve (left) and what a threshold shows and gets right (right)."""
+    """A picture: the reliability curve, and beside it the share shown and the share right by threshold."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,8 +1,8 @@
-"""Python source already on this machine, with its licence: what the embedded model may learn from.
+"""What the embedded model may learn from: Python source that is on this machine, with its licence.
 
-Sources are the standard library and installed distributions whose metadata names a permissive
-licence. Whole projects are held out for testing; files that repeat lines already seen, in held-out
-projects above all, are dropped. Knows nothing of tokens or models.
+Sources are the standard library and installed distributions whose metadata names a permissive licence. Whole
+projects are held out for testing. Files that repeat lines seen before, in held-out projects or others, are
+dropped. Knows nothing of tokens or models.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Project:
 
 def licence_of(dist: metadata.Distribution) -> str | None:
     """The licence's short name, or None where it is unknown or not permissive."""
-    meta = cast(Message, dist.metadata)  # what it is, whatever its protocol class lacks
+    meta = cast(Message, dist.metadata)  # the declared protocol lacks `get`
     fields = [meta.get("License-Expression") or "", (meta.get("License") or "")[:200]]
     fields += [c.split("::")[-1] for c in meta.get_all("Classifier") or [] if c.startswith("License")]
     stated = " | ".join(f.strip().split("\n")[0] for f in fields if f.strip())
@@ -137,8 +137,8 @@ def _lines(text: str) -> list[int]:
 
 
 def collect(sources: Iterable[Project]) -> tuple[list[Document], list[Document]]:
-    """(training, held-out) documents. Held-out projects are read first, so that a copy of one of
-    their files in a training project counts as seen."""
+    """(training, held-out) documents. Held-out projects are read first, so that copies of their files in
+    training projects are found and dropped."""
     ordered = sorted(sources, key=lambda p: p.name not in HELD_OUT)
     train: list[Document] = []
     held_out: list[Document] = []

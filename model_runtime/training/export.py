@@ -1,12 +1,14 @@
-"""A checkpoint of the training loop -> the model folder that ships.
+"""Write the model folder that ships, from a checkpoint of the training loop.
 
-int8 weights, config, tokenizer; then the calibration, fitted on dev holes; then the model card with
-scores on test holes, so that no number in it was measured on other weights.
+First int8 weights, config and tokenizer; then the calibration, fitted on dev holes; then the model card with
+scores on test holes. Every number in the card is measured on the exported weights.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import site
 import subprocess
 import sys
 from collections import Counter
@@ -27,12 +29,12 @@ from model_runtime.training.corpus import Document
 from model_runtime.training.geometry import fresh_model
 from model_runtime.training.held_out import HeldHole
 
-ROOT = Path(__file__).resolve().parent.parent.parent  # from where `-m evaluation` is found in a checkout
-HOLES, SCORES = "held-out.jsonl", "scores.json"  # in the run's folder
+ROOT = Path(__file__).resolve().parent.parent.parent  # holds our packages
+HOLES, SCORES = "held-out.jsonl", "scores.json"  # in the run folder
 
 
 def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
-    """Returns what the run recorded of itself."""
+    """Everything but calibration and card. Returns the run's record: plan, progress, parameters."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     plan = state["plan"]
     model: Any = fresh_model(plan["size"], plan["vocab_size"], plan["seed"])
@@ -57,7 +59,7 @@ def export(
     hardware: str,
     only: Sequence[str] = (),
 ) -> None:
-    """`holes` are those for the calibration and those for the scores; `only` these contenders."""
+    """`corpus`: (training, held-out); `holes`: (to calibrate on, to score on); `only`: contenders, or all."""
     record = export_weights(checkpoint, tokenizer, out)
     learned, unseen = corpus
     _, test = calibrate.split(unseen)
@@ -77,11 +79,14 @@ def export(
 
 
 def evaluated(model: Path, holes: Path, scores: Path, only: Sequence[str] = ()) -> dict[str, Any]:
-    """What `infill-ls eval` says of the model: one evaluator, in a process of its own, since it uses the
-    server's pipeline, which nothing in this package may import."""
-    command = [sys.executable, "-m", "evaluation", str(holes.absolute()), f"--model={model.absolute()}"]
+    """The JSON of `infill-ls eval` for the model. It runs as a process: it uses the server's pipeline, which
+    nothing in this package may import."""
+    command = [sys.executable, "-P", "-m", "evaluation", str(holes.absolute()), f"--model={model.absolute()}"]
     command += [f"--json={scores.absolute()}", "--device=cpu", *(f"--only={name}" for name in only)]
-    subprocess.run(command, cwd=ROOT, check=True)
+    environment = dict(os.environ)
+    if str(ROOT) not in site.getsitepackages():  # a checkout, which the child may not find by itself
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return json.loads(scores.read_bytes())
 
 

@@ -1,7 +1,8 @@
-"""Fill-in-the-middle sequences (arXiv 2207.14255): how an autoregressive model learns the same holes.
+"""Fill-in-the-middle sequences (arXiv 2207.14255), from which an autoregressive model learns the same holes.
 
-The fair rival of the denoiser: the same documents, holes (`holes`), tokenizer, network and context, but
-every sequence is permuted so that the missing text comes last, and the loss is the causal one alone.
+That model is a fair comparison for the denoiser: documents, holes (`holes`), tokenizer, network and context
+are the same. But every sequence is permuted so that the missing text comes last, and the loss is the causal
+one alone.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ END = EOS  # after the middle
 MAX_SUFFIX = 64  # tokens: about what a canvas has room for
 MAX_PREFIX = CONTEXT - MAX_SUFFIX - MAX_SLOT - 4
 SHORTEST = 192  # tokens of an example, where there is room: rows hold several
-PLAIN = 0.1  # share of examples that are left in order
-TRIES = 8  # lines looked at for a hole; the last one's text is taken as it is
+PLAIN = 0.1  # share of examples that are not permuted
+TRIES = 8  # lines tried for a hole; after that the text is taken in order
 
 
 def question(prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-    """What stands before the middle; the suffix is cut to what the model learned to look at."""
+    """The prompt, to be continued by the middle. The suffix is cut to MAX_SUFFIX, as in training."""
     return [BOS, PREFIX, *prefix, SUFFIX, *suffix[:MAX_SUFFIX], MIDDLE]
 
 
@@ -60,7 +61,7 @@ class FimMaker(BatchMaker):
     def _example(
         self, rng: random.Random, document: TokenizedDocument, line: int, size: int
     ) -> list[int] | None:
-        """One question and its answer in at most `size` tokens; None where the line has no such hole."""
+        """A prompt and its middle in at most `size` tokens; None where the line has no such hole."""
         cut = cut_hole(document.lines, line, rng)
         if cut is None or not 0 < len(middle := self.tokenizer.encode(cut.middle)) < MAX_SLOT:
             return None

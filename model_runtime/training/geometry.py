@@ -1,8 +1,8 @@
-"""Sizes of the embedded model and its fresh, trainable instance.
+"""Sizes of the embedded model, and a fresh, trainable one.
 
-Attention in this architecture is unscaled (factor 1.0), so a model from scratch needs its query and
-key norms started at head_dim ** -0.25. The experts are few and all active: on a CPU, sparse dispatch
-of small experts costs more than it saves.
+Attention in this architecture is unscaled (factor 1.0), so the query and key norms of a new model have to
+start at head_dim ** -0.25. The experts are few and all active: on a CPU, dispatching tokens to small experts
+costs more than it saves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Holes cut from held-out projects: what the model is calibrated on and measured by.
+"""Holes cut from held-out projects, to calibrate the model on and to measure it by.
 
-A hole is kept as text before, middle and after, so that a file of them can be put to any contender. Where
-the context is cut short, it is cut between statements, so that it still parses (see `scaffold`).
+A hole is kept as text (before, middle, after), so that a file of holes can be put to any contender. Long
+context is cut between statements, so that it still parses (see `scaffold`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def holes(
 
 
 def whole(document: Document, text: str, cut: HoleCut) -> HeldHole:
-    """With all of the file around it."""
+    """The hole with all of the file around it; `cut` was made in the lines of `text`."""
     lines = text.split("\n")
     before = "".join(line + "\n" for line in lines[: cut.line]) + cut.head
     after = "\n".join([cut.tail, *lines[cut.next_line :]]) + "\n"
@@ -70,7 +70,7 @@ def whole(document: Document, text: str, cut: HoleCut) -> HeldHole:
 
 
 def shortened(hole: HeldHole, before: int, after: int) -> HeldHole | None:
-    """The hole with less context, which parses as the whole file does; None if there is no such cut."""
+    """The hole with at most so many characters of context, which still parses; None if that cannot be."""
     text = hole.before + hole.middle + hole.after
     tree = parsed(text)
     if tree is None:
@@ -107,16 +107,17 @@ def scaffold(text: str) -> str:
 
 
 def parsed(text: str) -> ast.Module | None:
+    """None where it is not Python."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about escapes and the like: not ours to mend
+            warnings.simplefilter("ignore")  # about escapes and the like: it is not our code
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def read(path: Path) -> list[HeldHole]:
-    """What `write` has written of holes."""
+    """The holes of a file that `write` has written."""
     data = path.read_bytes()
     lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines()
     records = (json.loads(line) for line in lines)
@@ -124,8 +125,8 @@ def read(path: Path) -> list[HeldHole]:
 
 
 def write(path: Path, records: Iterable[object]) -> int:
-    """Dataclasses as JSON lines, the same bytes for the same records; how many there were. A name that
-    ends in .gz is compressed."""
+    """Write dataclasses as JSON lines, the same bytes for the same records; how many there were. A file whose
+    name ends in .gz is compressed."""
     lines = [json.dumps(asdict(record), ensure_ascii=False) for record in records]  # type: ignore[call-overload]
     data = "".join(line + "\n" for line in lines).encode()
     if path.suffix == ".gz":

@@ -1,6 +1,6 @@
-"""Cut a hole into a source file the way the server would: what is pinned, what is missing.
+"""Cut a hole into a source file as the server would: which text is pinned, which is missing.
 
-Pure text; used to make training canvases and held-out test holes alike.
+Training canvases and held-out test holes are both made from it. Knows text only.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ CUTTERS: dict[Kind, Callable[[list[str], int, random.Random], HoleCut | None]] =
 
 
 def cut_hole(lines: list[str], i: int, rng: random.Random, kind: Kind | None = None) -> HoleCut | None:
-    """A hole that starts on line `i`, or None where that line does not lend itself to one."""
+    """A hole that starts on line `i`, of `kind` or one drawn by WEIGHTS; None where there is none."""
     if not lines[i].strip():
         return None
     chosen = kind or rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]

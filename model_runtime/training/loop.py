@@ -1,8 +1,8 @@
-"""The training loop: resumable in slices, seeded, with a log that the model card and plot are made from.
+"""The training loop: seeded, logged, and resumable slice by slice.
 
-A run is a folder: corpus.jsonl, tokenizer.json, checkpoint.pt (trunk), log.jsonl. The trunk keeps a
-constant learning rate, so that it can always go on; an annealed branch (rate falling to zero, not
-written back to the trunk) and the running average of the weights are what gets exported.
+A run is a folder: corpus.jsonl, tokenizer.json, checkpoint.pt (the trunk), log.jsonl. The trunk keeps a
+constant learning rate, so that it can always go on. An annealed branch, in which the rate falls to zero, is
+saved beside it and never written back. What is exported is the running average of the weights.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from model_runtime.training.geometry import fresh_model
 from model_runtime.training.muon import optimizers
 from model_runtime.training.objective import Objective
 
+TRUNK, BRANCH = "checkpoint.pt", "annealed.pt"  # in the run folder
 AVERAGE = 0.998  # decay of the running weight average, per step
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is; fixed when it starts."""
+    """The settings of a run, fixed when it starts."""
 
     size: str
     vocab_size: int
@@ -74,8 +75,6 @@ class Trainer:
         self.generator = torch.Generator(device=self.device).manual_seed(plan.seed)
         self.progress = Progress()
 
-    # -- checkpoints
-
     def save(self, path: Path) -> None:
         state = {
             "plan": asdict(self.plan),
@@ -97,8 +96,6 @@ class Trainer:
             optimizer.load_state_dict(saved)
         self.generator.set_state(state["generator"].cpu())
         self.progress = Progress(**state["progress"])
-
-    # -- steps
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16)
@@ -138,7 +135,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, batches: list[Batch]) -> dict[str, float]:
-        """Losses of the averaged weights on held-out batches, fixed noise."""
+        """Losses of the averaged weights on held-out batches, with the same noise each time."""
         objective = Objective(self.average)
         totals = dict.fromkeys(["val_causal"] + ["val_canvas"] * bool(batches[0].cuts.shape[1]), 0.0)
         for i, batch in enumerate(batches):
@@ -158,7 +155,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 
 
 def prefetched(maker: BatchMaker, plan: Plan, first: int, device: torch.device) -> Iterator[Batch]:
-    """Batches for steps `first`, `first` + 1, ...: drawn one thread ahead."""
+    """Batches for steps `first`, `first` + 1, ..., drawn ahead by a thread."""
     queue: Queue[Batch] = Queue(maxsize=4)
 
     def produce() -> None:
@@ -175,13 +172,13 @@ def prefetched(maker: BatchMaker, plan: Plan, first: int, device: torch.device) 
 def train(
     trainer: Trainer, maker: BatchMaker, held_out: list[Batch], minutes: float, anneal: bool, every: int = 50
 ) -> None:
-    """One slice; SIGTERM or Ctrl-C ends it early and saves.
+    """One slice; SIGTERM or Ctrl-C ends it early, saved. A line is logged `every` so many steps.
 
     `anneal` lets the rate fall to zero over the slice and saves a branch, not the trunk."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    target = trainer.folder / ("annealed.pt" if anneal else "checkpoint.pt")
+    target = trainer.folder / (BRANCH if anneal else TRUNK)
     started, saved, last = time.monotonic(), time.monotonic(), time.monotonic()
     budget = minutes * 60
     with (trainer.folder / "log.jsonl").open("a") as log:

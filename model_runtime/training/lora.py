@@ -1,8 +1,7 @@
-"""A LoRA adapter for one's own code: the model's weights stay, small matrices beside them learn.
+"""A LoRA adapter (arXiv 2106.09685) for one's own code: the model's weights stay, small matrices learn.
 
-The examples are holes whose text ends with a filler token, drawn for the embedded model as it was trained,
-for one that follows instructions as the engine would ask it; the loss is the embedded model's. Loss and
-exact matches on files that were not learnt from are told before and after.
+The examples are the holes of `adapter_batches`, the loss is the embedded model's. Loss and exact matches on
+files that were not learnt from are reported before and after.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import Choice
 from model_runtime.retrieval import reranker
 from model_runtime.training import calibrate, held_out, own_code
-from model_runtime.training.asked import drawn
+from model_runtime.training.adapter_batches import hole_batches
 from model_runtime.training.batches import Batch
 from model_runtime.training.corpus import Document
 from model_runtime.training.holes import CUTTERS, cut_hole
@@ -51,7 +50,7 @@ RATE = 2e-3
 WARM_UP = 10  # steps
 CHAT_FILLER = "<mask>"  # a token of Gemma's that nothing else uses
 CHECKED = 12  # held-out batches for the loss
-UNUSED = -1  # no id is padding: a chat's rows are cut to what they hold
+UNUSED = -1  # as padding: a chat's rows have none
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Score:
 
 
 def learn(options: argparse.Namespace) -> None:
-    """The command. Raises SystemExit with one line where it cannot."""
+    """The command. Raises SystemExit with one line where it cannot be done."""
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError:
@@ -78,20 +77,20 @@ def learn(options: argparse.Namespace) -> None:
         sys.exit(str(error))
     prompting = with_filler(loaded.prompting)
     model = loaded.denoiser.model.requires_grad_(False)
-    examples = drawn(prompting, train, seed=0)
-    checks = list(islice(drawn(prompting, test, seed=1), CHECKED))
+    examples = hole_batches(prompting, train, seed=0)
+    checks = list(islice(hole_batches(prompting, test, seed=1), CHECKED))
     print(f"{len(train)} files to learn from, {len(test)} held out", flush=True)
     before = score(model, prompting, checks, test, options.holes)
-    print(told("before", before), flush=True)
+    print(report("before", before), flush=True)
 
     config = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, target_modules=TARGETS)
     adapted: Any = get_peft_model(model, config)
     share(adapted)
     train_adapter(model, prompting, examples, options.minutes, options.steps)
     after = score(model, prompting, checks, test, options.holes)
-    print(told("after", after), flush=True)
+    print(report("after", after), flush=True)
     adapted.peft_config["default"].base_model_name_or_path = options.model
-    # Without looking for the base's configuration on the hub.
+    # To save embedding layers, peft would look for the base's configuration on the hub.
     adapted.save_pretrained(str(options.adapter), safe_serialization=True, save_embedding_layers=False)
     facts = {"filler": prompting.tokens.profile.filler, "before": vars(before), "after": vars(after)}
     (options.adapter / adapters.OWN_FILE).write_text(json.dumps(facts, indent=1) + "\n")
@@ -99,7 +98,7 @@ def learn(options: argparse.Namespace) -> None:
 
 
 def with_filler(prompting: Prompting) -> Prompting:
-    """Prompting for a model that ends its holes, which this one is about to learn if it has not."""
+    """With a filler token to end holes with. A model without one is about to learn it."""
     if prompting.tokens.profile.filler is not None:
         return prompting
     filler = prompting.tokens.tokenizer.token_to_id(CHAT_FILLER)
@@ -124,7 +123,7 @@ def share(adapted: Any) -> None:
 def train_adapter(
     model: Any, prompting: Prompting, batches: Iterator[Batch], minutes: float, steps: int | None
 ) -> None:
-    """Until the time is over, or that many steps are done; the rate rises, then falls to nothing."""
+    """Until the time is over or that many steps are done. The rate rises, then falls to zero."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0)
     objective = _objective(model, prompting)
@@ -132,9 +131,9 @@ def train_adapter(
     generator = torch.Generator(device=device).manual_seed(0)
     begun, step, shown = time.monotonic(), 0, 0.0
     model.train()
-    while (gone := max((time.monotonic() - begun) / (minutes * 60), step / (steps or math.inf))) < 1:
+    while (done := max((time.monotonic() - begun) / (minutes * 60), step / (steps or math.inf))) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * (1 - gone)
+            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * (1 - done)
         total = 0.0
         for _ in range(GROUP):
             loss = _loss(objective, next(batches), device, generator, condition=step % 2 == 1)
@@ -144,9 +143,9 @@ def train_adapter(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
-        if gone - shown > 0.1:
-            shown = gone
-            print(f"{gone:4.0%}  {step * GROUP} batches, loss {total:.3f}", flush=True)
+        if done - shown > 0.1:
+            shown = done
+            print(f"{done:4.0%}  {step * GROUP} batches, loss {total:.3f}", flush=True)
     model.eval()
 
 
@@ -168,19 +167,19 @@ def score(
     engine = Engine(
         "", denoiser, tokens, reranker.UNCALIBRATED, Chat(tokens, chat.dialogue) if chat else None
     )
-    right = asked = 0
+    right = count = 0
     for hole in _holes(documents, holes):
         try:
             found = engine.run(calibrate.request(hole)).texts[0]
         except Unfillable:
             found = ""
         right += found.strip() == hole.middle.strip()
-        asked += 1
-    return Score(round(total, 4), round(right / max(1, asked), 4), asked)
+        count += 1
+    return Score(round(total, 4), round(right / max(1, count), 4), count)
 
 
 def _holes(documents: Sequence[Document], count: int) -> Iterator[held_out.HeldHole]:
-    """`count` of each kind, repeatable; in any language, so that nothing is parsed."""
+    """`count` of each kind, the same each time. Nothing is parsed: the files may be of any language."""
     for kind in CUTTERS:
         rng, found = random.Random(kind), 0
         while found < count:
@@ -193,7 +192,7 @@ def _holes(documents: Sequence[Document], count: int) -> Iterator[held_out.HeldH
                 found += 1
 
 
-def told(when: str, found: Score) -> str:
+def report(when: str, found: Score) -> str:
     return f"{when}: loss {found.loss:.3f}, {found.exact:.1%} of {found.holes} held-out holes exactly right"
 
 
@@ -209,7 +208,7 @@ def _loss(
     moved = replace(batch, **tensors)
     with torch.autocast(device.type, torch.bfloat16):
         if objective.pad == UNUSED or not torch.is_grad_enabled():
-            _, kv = objective.prefix(moved)  # what a user says is not to be learnt
+            _, kv = objective.prefix(moved)  # the user's text is not to be learnt
             return objective.canvas_loss(moved, kv, generator, condition)
         causal, kv = objective.causal_loss(moved)
         return causal + objective.canvas_loss(moved, kv, generator, condition)

@@ -1,10 +1,10 @@
-"""What the embedded model minimises: next-token cross-entropy of the causal encoder, plus the
-cross-entropy of hole tokens under uniform-state noise in the decoder.
+"""What the embedded model minimises: next-token cross-entropy of the causal encoder, plus the cross-entropy
+of hole tokens under uniform-state noise in the decoder.
 
-After NeMo AutoModel's recipe for diffusion_gemma (t uniform, each token replaced by a random one
-with probability t, two-pass self-conditioning half of the time, encoder loss added), changed for
-infilling: only a contiguous hole is noised, everything else is pinned and says so through its
-self-conditioning signal (its own embedding), and the loss counts hole positions only.
+After NeMo AutoModel's recipe for diffusion_gemma: t is uniform, each token is replaced by a random one with
+probability t, half of the steps have a second, self-conditioned pass, and the encoder's loss is added.
+Changed for infilling: only a contiguous hole is noised, and only its positions count. All other tokens are
+pinned, which the decoder sees by their self-conditioning signal: their own embedding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from model_runtime.training.batches import Batch
 from model_runtime.training.vocabulary import PAD, SPECIAL
 
 FULL_NOISE = 0.4  # share of canvases whose hole is pure noise, as it is at the first step
-FILLER_WEIGHT = 0.1  # gap tokens after the first are trivial: they must not drown the text
+FILLER_WEIGHT = 0.1  # gap tokens after the first are trivial, and must not outweigh the text
 
 
 def noised(batch: Batch, vocab_size: int, generator: torch.Generator, first: int = len(SPECIAL)) -> Tensor:
@@ -61,7 +61,7 @@ class Objective:
         self.vocab_size: int = text.vocab_size
 
     def causal_loss(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
-        """The loss, and what the canvases on these sequences read."""
+        """The loss, and the keys and values that the canvases on these sequences read."""
         hidden, kv = self.prefix(batch)
         scores = forward.logits(self.model, hidden[:, :-1])
         return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten()), kv
@@ -97,7 +97,7 @@ class Objective:
     def canvas_loss(
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
     ) -> Tensor:
-        """Mean over hole positions; `condition` adds the second, self-conditioned pass."""
+        """Weighted mean over hole positions, in nats; `condition` adds the second, self-conditioned pass."""
         ids = noised(batch, self.vocab_size, generator, self.first)
         signal = forward.embed(self.model, batch.canvas) * ~batch.hole[..., None]
         view = self.view(batch, kv)

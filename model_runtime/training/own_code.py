@@ -1,6 +1,6 @@
-"""Files of one's own repository: what an adapter learns from and, every fifth file, is tested on.
+"""Files of one's own repository: an adapter learns from most of them, every fifth is held out to test it.
 
-Whose code it is and under which licence is the user's affair: the adapter stays with them.
+Licences are not looked at: the code is the user's, and the adapter stays with them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HELD_OUT = 5  # one file in so many, by its path
 
 
 def documents(folder: Path, suffixes: set[str] | None = None) -> tuple[list[Document], list[Document]]:
-    """(to learn from, held out), in a stable order."""
+    """(to learn from, held out), in a stable order. `suffixes`: instead of SUFFIXES."""
     both: tuple[list[Document], list[Document]] = ([], [])
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))

@@ -1,7 +1,8 @@
 """The embedded model's byte-level BPE tokenizer.
 
-A newline is always a token of its own and indentation is never merged with what follows, so that
-text cut at a line start tokenizes the same as the pieces: the prefix cache and the canvas rely on it.
+A newline is always a token of its own, and indentation is never merged with what follows. So a text that is
+cut at a line start has the same tokens as its two pieces together: the prefix cache and the canvas rely on
+it.
 """
 
 from __future__ import annotations

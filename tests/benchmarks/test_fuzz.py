@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
-from benchmarks import fuzz
+from benchmarks import fuzz, fuzz_targets
+from benchmarks.framing import framed
 
 pytestmark = pytest.mark.timeout(100)
 CHANGE = "textDocument/didChange"
@@ -26,8 +28,8 @@ def test_the_worker_withstands_nonsense() -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[fuzz.Server]:
-    server = fuzz.Server()
+def server() -> Iterator[fuzz_targets.Server]:
+    server = fuzz_targets.Server()
     yield server
     server.process.kill()
     server.process.wait()
@@ -47,9 +49,9 @@ def server() -> Iterator[fuzz.Server]:
     ],
     ids=lambda message: str(message)[:60],
 )
-def test_every_request_is_answered_once(server: fuzz.Server, message: dict[str, Any]) -> None:
+def test_every_request_is_answered_once(server: fuzz_targets.Server, message: dict[str, Any]) -> None:
     server.answers.clear()
-    server.write(fuzz.framed({"id": 77, **message}))
+    server.write(framed({"id": 77, **message}))
     server.probe(b"")
     assert server.answers[77] == 1
 
@@ -63,9 +65,9 @@ def test_every_request_is_answered_once(server: fuzz.Server, message: dict[str, 
     ],
     ids=["text for a list", "many wrong changes", "deep"],
 )
-def test_wrong_parameters_cost_no_time(server: fuzz.Server, params: dict[str, Any]) -> None:
+def test_wrong_parameters_cost_no_time(server: fuzz_targets.Server, params: dict[str, Any]) -> None:
     server.probe(b"")
-    began = fuzz.psutil.Process(server.process.pid).cpu_times().user
-    server.write(fuzz.framed({"method": CHANGE, "params": params}))
+    began = psutil.Process(server.process.pid).cpu_times().user
+    server.write(framed({"method": CHANGE, "params": params}))
     server.probe(b"")
-    assert fuzz.psutil.Process(server.process.pid).cpu_times().user - began < 0.5
+    assert psutil.Process(server.process.pid).cpu_times().user - began < 0.5

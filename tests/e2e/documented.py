@@ -1,4 +1,4 @@
-"""What docs/editors.md tells users to write, for the tests to use just that."""
+"""The code blocks of docs/editors.md, so that the tests use exactly what users are told to write."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.e2e.conftest import ROOT
 PLUGIN = ROOT / "editor-clients" / "neovim"
 INIT = PLUGIN / "init.lua"
 
-# What is drawn by Neovim or by the plugin: one extmark, the first line in or over the line, the rest below.
+# Ghost text as drawn, by Neovim or by the plugin: one extmark, its first line in the line, the rest below.
 DRAWN = """
 local found = {}
 for _, name in ipairs({ ... }) do
@@ -70,7 +70,7 @@ end
 
 @dataclass(frozen=True)
 class Flavour:
-    """Which Neovim, and who draws."""
+    """Which Neovim, and whether it or the plugin draws ghost text."""
 
     version: tuple[int, int]
     ghost: str
@@ -103,7 +103,7 @@ def find(version: tuple[int, int]) -> str | None:
 
 
 def needed(version: tuple[int, int]) -> str:
-    """Its path. Skips the test where there is none, or fails it where editors are required."""
+    """The path of that Neovim. Skips the test where there is none, or fails it where editors are required."""
     if found := find(version):
         return found
     which, script = ("_OLD", "get_nvim_old.sh") if version < (0, 12) else ("", "get_nvim.sh")
@@ -135,7 +135,7 @@ class Neovim:
         pytest.fail(f"no {what} after {seconds} s\n{self.text}\n{self.ghost()}\n{self.messages()}\n{said}")
 
     def open(self, path: Path) -> None:
-        """And wait for the server, whose answers are kept in `vim.g.answered` from then on."""
+        """Open a file and wait for the server. From then on its answers are noted in `vim.g.answered`."""
         self.nvim.command(f"edit {path}")
         ready = "local c = vim.lsp.get_clients({ bufnr = 0 })[1] return c and c.initialized"
         self.wait("initialized server", lambda: self.lua(ready), 30)
@@ -169,7 +169,7 @@ class Neovim:
         return row - 1, column
 
     def keys(self, keys: str) -> None:
-        """Keys by their names; `type` takes text."""
+        """Press keys, by name; `type` takes text."""
         self.nvim.input(keys)
 
     def type(self, text: str) -> None:

@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
                 f"XDG_{each}_HOME": f"{home}/{each}" for each in ("STATE", "DATA", "CONFIG", "CACHE")
             }
             environment |= {"HOME": home, "INFILL_LS_CMD": f"{sys.executable} -m lsp_server serve"}
-            # A Neovim that runs through a loader cannot start itself; so its two halves are started here.
+            # A Neovim that is run by a loader cannot start its own server, so server and UI are started here.
             program, socket = neovim.needed(version), f"{home}/nvim.sock"
             argv = [program, "--clean", "--cmd", f"lua vim.g.infill = {SETTINGS}", "--headless"]
             argv += ["--cmd", "set termguicolors"]

@@ -1,4 +1,4 @@
-"""A program in a terminal of its own: what it draws can be read, waited for and made a picture of."""
+"""A program in a terminal of its own. What it draws can be read, waited for and saved as a picture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLOURS = {
 
 
 class _Screen(pyte.Screen):
-    """pyte stumbles over what newer terminals are told and asked; that may go unheard."""
+    """pyte fails on sequences for newer terminals; those are ignored."""
 
     def report_device_status(self, mode: int, private: bool = False) -> None:
         if not private:

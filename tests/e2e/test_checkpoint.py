@@ -65,7 +65,7 @@ def run(folder: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 def test_the_command_line(
     run: Callable[..., subprocess.CompletedProcess[str]], command: str, options: list[str]
 ) -> None:
-    """Random text rarely parses: what counts is that the model was asked and its answer judged."""
+    """Random text rarely parses; the test is that the model was asked and its answer judged."""
     done = run(command, *options)
     told = json.loads(done.stdout)
     assert done.returncode in (0, 1), done.stderr

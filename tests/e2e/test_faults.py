@@ -35,7 +35,7 @@ LONG = "steps=10000 wait=0.01"
 
 
 class FaultyWorker(Worker):
-    """Starts its daemon with more flags, or under a shell's limits."""
+    """Starts its daemon with more flags, or under limits that a shell sets (`ulimit`)."""
 
     flags: tuple[str, ...] = ("--engine=tests.support.fakes:load_engine",)
     limits = ""
@@ -219,7 +219,7 @@ async def test_the_model_folder_is_deleted_underneath(make: Make, model: Path, t
 
 @contextmanager
 def rogue(code: str) -> Iterator[None]:
-    """A client process that has connected as `s` and run `code`, and is killed in the end."""
+    """A client process that connects as `s`, runs `code`, and is killed at the end."""
     script = f"""
 import socket, sys, time
 from model_runtime import protocol

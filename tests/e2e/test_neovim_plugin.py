@@ -1,5 +1,5 @@
-"""The plugin around the suggestions, in a real Neovim with the real server: :Infill, help, health, status
-line, options, and the folders that plugin managers make of it.
+"""What the plugin has besides suggestions, in a real Neovim with the real server: :Infill, help, health,
+status line, options, and how plugin managers load it.
 """
 
 from __future__ import annotations

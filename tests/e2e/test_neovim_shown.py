@@ -1,4 +1,4 @@
-"""What the plugin makes of answers, early, late and odd ones, in a real Neovim; a stand-in answers."""
+"""What the plugin shows of early, late and odd answers, in a real Neovim with a stand-in server."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class StandIn:
         return self.editor.wait("request", lambda: self.editor.lua(code))
 
     def quiet(self, seconds: float = 0.5) -> bool:
-        """Whether nothing is asked for so long."""
+        """Whether nothing is asked for within that time."""
         time.sleep(seconds)
         return self.editor.lua("return #stand_in.waiting") == 0
 
     def answer(self, result: object, name: str | None = None) -> None:
-        """And wait until it has arrived."""
+        """Answer the newest request and wait until that has arrived."""
         self.editor.lua("stand_in.answer(...)", result, name)
         self.editor.lua("vim.wait(20, function() end)")
 
     def settle(self) -> None:
-        """Answer whatever is still asked."""
+        """Answer a request that is still open."""
         time.sleep(0.25)
         self.editor.lua("if #stand_in.waiting > 0 then stand_in.answer(nil) end")
 

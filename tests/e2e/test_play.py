@@ -38,7 +38,7 @@ class Page:
         return self.do("evaluate", code)
 
     def wait(self, code: str, seconds: float = 30) -> Any:
-        """Asked from out here: the page's own policy lets no code in that it does not come with."""
+        """Poll from this process: the page's content policy refuses code that did not come with it."""
         end = time.monotonic() + seconds
         while not (found := self.value(code)):
             if time.monotonic() > end:
@@ -55,7 +55,7 @@ class Page:
         return self.wait(f"{text}.includes({json.dumps(words)}) && {text}", seconds)
 
     def forget(self) -> None:
-        """So that what is there next is new."""
+        """Empty the texts of the last answer, so that whatever is there next is new."""
         self.value("for (const id of ['outcome', 'told']) document.getElementById(id).textContent = ''")
 
     def slide(self, element: str, value: int) -> None:
@@ -102,7 +102,7 @@ def page(driver: Driver, process: tuple[subprocess.Popen[str], str]) -> Page:
 
 @pytest.fixture(autouse=True)
 def no_faults(driver: Driver) -> Iterator[None]:
-    """Monaco reports as a fault that it has dropped a request."""
+    """No test may cause an error in the page, but for dropped requests, which Monaco reports as errors."""
     yield
     assert [fault for fault in driver.do("faults") if "Canceled" not in fault] == []
 

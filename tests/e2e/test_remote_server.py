@@ -64,7 +64,7 @@ async def editing(command: list[str], place: Place, **settings: object) -> Async
 
 
 async def until(editor: Editor, place: Place, wanted: str, seconds: float = 60.0) -> None:
-    """Ask until it is this that is offered."""
+    """Ask until `wanted` is what is offered."""
     end = time.monotonic() + seconds
     while (text := await asyncio.wait_for(editor.ask(place), 30)) != wanted:
         assert time.monotonic() < end, f"still {text!r}"
@@ -92,7 +92,7 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
 
 
 def test_the_command_line(server_command: list[str], place: Place, server: Process) -> None:
-    """The same choice of a server by options; `worker status` says how it is."""
+    """The server can be chosen by options, and `worker status` reports its state."""
     command, choice = server_command[:-1], ["--backend", "openai", "--backend-url", server.url]
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

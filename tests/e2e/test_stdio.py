@@ -33,7 +33,7 @@ RESOLVES = lsp.ClientCapabilities(
 
 
 class Editor:
-    """A language client that speaks as an editor does, and remembers how the server took it."""
+    """A language client that speaks as an editor does."""
 
     def __init__(self, client: LanguageClient, pid: int, initialize_seconds: float, shown: list[str]) -> None:
         self.client = client
@@ -86,7 +86,7 @@ async def running_editor(
     capabilities: lsp.ClientCapabilities | None = None,
     folder: Path | None = None,
 ) -> AsyncIterator[Editor]:
-    """`folder`: the workspace's."""
+    """`folder` is that of the workspace."""
     client = LanguageClient("test-editor", "1")
     shown: list[str] = []
     client.feature(lsp.WINDOW_LOG_MESSAGE)(lambda params: print(params.message, file=sys.stderr))

@@ -214,7 +214,7 @@ def test_the_light_bulb_fills_a_body(bench: Workbench) -> None:
 
 
 def ask_for_rewrite(bench: Workbench, line: int) -> None:
-    """Of two lines; the box for the instruction is open afterwards."""
+    """Select two lines and ask for a rewrite. The box for the instruction is open afterwards."""
     bench.go_to(line, 0)
     bench.do("press", "Shift+ArrowDown", "Shift+ArrowDown", "Control+k", "Alt+r")
     title = "document.querySelector('.quick-input-title')?.textContent"
@@ -272,7 +272,7 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
 
 
 def scripted(bench: Workbench, **settings: Any) -> None:
-    """From now on the server whose worker does as scripted."""
+    """Change to the server of `scripted.py`."""
     path = program(bench.work.parent, SCRIPTED)
     bench.set(settings, {"infill.serverPath": path})
     eventually("the other server", lambda: not servers(), 30)

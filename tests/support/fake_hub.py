@@ -1,4 +1,4 @@
-"""A hub on loopback that serves one small repository, and misbehaves where it is told to."""
+"""A stand-in for the Hugging Face hub: serves one small repository, and misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGE = ".safetensors"
 @dataclass
 class Hub:
     """`trouble` maps a file's name, or `api`, to what goes wrong: an HTTP status, `cut` (the connection
-    breaks in the middle) or `corrupt` (one byte is another)."""
+    breaks midway) or `corrupt` (one byte differs)."""
 
     repo: str
     files: dict[str, bytes]

@@ -1,7 +1,7 @@
-"""An engine without a model, and how to ask it, for the tests of scheduler, daemon and client.
+"""An engine without a model, and requests to it, for the tests of scheduler, daemon and client.
 
-The request's `prefix` says what the fill does: `steps=5 wait=0.02 raise=boom refuse=too-long`, or
-`hang=1`: a native call that neither returns nor lets another thread run.
+The request's `prefix` is a plan for the fill: `steps=5 wait=0.02 raise=boom refuse=too-long text=x`, or
+`hang=1` for a native call that neither returns nor lets another thread run.
 The model's name says how loading goes: `fake`, `slow:0.5` (seconds), `broken`, `buggy`.
 """
 
@@ -28,7 +28,7 @@ class Engine:
     started: list[int] = field(default_factory=list)  # request ids
     freed: list[int] = field(default_factory=list)
     steps: int = 0  # over all fills
-    pauses: int = 0
+    pauses: int = 0  # calls of `idle`
 
     def servers(self) -> dict[str, str]:
         return {}

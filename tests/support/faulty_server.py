@@ -1,7 +1,7 @@
-"""A server process for tests that can misbehave: what every fake of a model's server has in common.
+"""What the stand-ins for model servers have in common: a server process that misbehaves when told to.
 
-Two endpoints are for the test alone: `POST /fault {"kind": ...}` has it misbehave from then on, `GET /seen`
-returns the bodies received.
+Two endpoints are for the test alone. After `POST /fault {"kind": ...}` it misbehaves. `GET /seen` returns the
+request bodies so far.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """`card` and `respond` are the subclass's."""
+    """A subclass has `respond`, and may extend `card`."""
 
     protocol_version = "HTTP/1.1"
     server: Any
 
     def card(self) -> dict[str, Any]:
+        """The model's entry in /v1/models."""
         return {"id": self.server.name, "object": "model"}
 
     def respond(self, body: Any) -> None:
@@ -68,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             self.respond(body)
 
     def admitted(self) -> bool:
-        """Whether to go on; the faults that need no request answer here."""
+        """Whether to go on. False: a fault that needs no request body has been answered."""
         fault, key = self.server.fault, self.server.key
         if self.path.startswith("/v1") and key and self.headers.get("Authorization") != f"Bearer {key}":
             self.answer(401, {"error": "Unauthorized"})
@@ -110,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def events(self, events: Iterable[Any], done: bool = True) -> None:
-        """A stream; without its end if it is to be cut."""
+        """Answer with a stream; with `done` false it lacks its end."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -135,6 +136,6 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def serve(server: Server) -> None:
-    """Until killed; says its port first."""
+    """Print the port, then serve until killed."""
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""Python to test with, as long as it has to be and always the same."""
+"""Python source of any length to test with, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NAMES = ("count", "value", "path", "items", "größe", "total", "key")
 
 
 def listing(length: int, seed: int = 0) -> str:
-    """Classes, functions, tables and docstrings of at least `length` characters, without errors."""
+    """Classes, functions, tables and docstrings without syntax errors, at least `length` characters."""
     chosen, size = random.Random(seed), 0
     parts = ['"""A module.\n\ndef and class in it say nothing.\n"""\n\n']
     while size < length:

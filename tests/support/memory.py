@@ -1,4 +1,4 @@
-"""How much memory tensors take at once, as torch's own allocator says."""
+"""Peak memory of tensors, from the events of torch's allocator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def most_at_once(run: Callable[[], object]) -> int:
-    """The most bytes of host memory that were allocated while it ran and not freed again by then."""
+    """The peak, in bytes of host memory, of what `run` has allocated and not freed yet."""
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:

@@ -1,4 +1,4 @@
-"""Server processes for tests: started, asked over HTTP, ended."""
+"""Start the stand-in servers as processes, control them over HTTP, end them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Process:
     url: str
 
     def fault(self, kind: str) -> None:
-        """From now on; empty for none."""
+        """Misbehave in this way from now on; empty: no longer."""
         data = json.dumps({"kind": kind}).encode()
         urlopen(Request(self.url + "/fault", data, method="POST"), timeout=10).close()
 
     def seen(self) -> list[Any]:
-        """The bodies of all requests, as text."""
+        """The bodies of all requests so far, as text."""
         with urlopen(self.url + "/seen", timeout=10) as answer:
             return json.load(answer)
 
@@ -58,14 +58,14 @@ def started(
 
 
 def free_port() -> int:
-    """One that nobody listens at."""
+    """A port that nobody listens at."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
-    """(certificate, key) of 127.0.0.1, signed by nobody."""
+    """Paths of a self-signed certificate for 127.0.0.1 and of its key."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
     certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")

@@ -1,7 +1,7 @@
-"""A stand-in for an OpenAI-compatible server: endpoints as `--has` says, answers as the test has set them.
+"""A stand-in for an OpenAI-compatible server, with the endpoints of `--has` and the answers that a test sets.
 
-`python -m tests.support.text_server --has fim,chat` prints its port; `POST /answers [text, ...]` sets what the next
-requests get, the last one for ever. Real servers are in `test_text_servers.py`.
+`python -m tests.support.text_server --has fim,chat` prints its port. `POST /answers [text, ...]` sets the
+answers to the next requests; the last one is given from then on. `test_text_servers.py` asks a real server.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Handler(faulty_server.Handler):
             self.refuse(400, f"logprobs is not supported; the request was {body}")
         elif not FIELDS[kind] <= body.keys():
             self.refuse(422, "missing field")
-        elif (images := seen(body)) is None:
+        elif (images := image_count(body)) is None:
             self.refuse(422, "content parts are text, or image_url with a data URL")
         elif images and self.server.blind:
             self.refuse(self.server.blind, "image input is not supported")
@@ -103,8 +103,8 @@ class Handler(faulty_server.Handler):
         return found
 
 
-def seen(body: dict[str, Any]) -> int | None:
-    """How many images a request shows; None where its messages are not as OpenAI has them."""
+def image_count(body: dict[str, Any]) -> int | None:
+    """The number of images in a request; None where its messages are not as OpenAI specifies them."""
     count = 0
     for message in body.get("messages", []):
         parts = message["content"]

@@ -1,4 +1,4 @@
-"""A tiny random DiffusionGemma with its own tokenizer, for mechanics: seconds to make, no training."""
+"""A tiny random DiffusionGemma with its own tokenizer, for mechanics: made in seconds, not trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model_runtime.training.geometry import fresh_model
 from model_runtime.training.vocabulary import train_tokenizer
 
 SOURCE = Path(__file__).read_text() + Path(dataclasses.__file__ or __file__).read_text()
-STOCK = dataclasses.replace(EMBEDDED, first_text_id=0)  # no id is special, as in transformers' generate
+STOCK = dataclasses.replace(EMBEDDED, first_text_id=0)  # bans no id, as transformers' generate does
 STEPS = dataclasses.replace(EMBEDDED, policy=dataclasses.replace(EMBEDDED.policy, max_steps=4))
 
 

@@ -1,6 +1,8 @@
-"""A checkpoint folder as DiffusionGemma is released, tiny and random: same special ids, chat template,
-processor files, vision tower, sharded safetensors, generation_config. Only the vocabulary is smaller (46,080
-instead of 262,144; the ids of images lie at its end) and the sizes are toys.
+"""A checkpoint folder like the released DiffusionGemma's, but tiny and random.
+
+It has the same files: sharded safetensors, chat template, processor files, generation_config. It has the same
+parts, a vision tower among them, and the same special ids, except that those of images lie at the end of a
+smaller vocabulary (46,080 instead of 262,144).
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ NEWLINE, THOUGHT = 107, 45_518
 EMPTY_THOUGHT = [100, THOUGHT, NEWLINE, 101]
 CANVAS = 48
 
-# Written for the tests after what the released template does; it is not a copy of it.
+# Written for the tests: does what the released template does, but is not a copy of it.
 TEMPLATE = """\
 {{- bos_token -}}
 {%- if enable_thinking | default(false) -%}{{- '<|turn>system\\n<|think|>\\n<turn|>\\n' -}}{%- endif -%}
@@ -66,7 +68,7 @@ TEMPLATE = """\
 
 @functools.cache
 def tokenizer() -> Tokenizer:
-    """BPE with byte fallback and `▁` for blanks, as Gemma's, learnt from one file."""
+    """BPE with byte fallback and `▁` for blanks, like Gemma's, learnt from one file."""
     learnt = json.loads(tiny.tokenizer().to_str())["model"]["merges"]
     ids: dict[str, int] = dict(SPECIAL)
     taken = set(ids.values()) | {NEWLINE, THOUGHT}
@@ -169,9 +171,10 @@ def model() -> DiffusionGemmaForBlockDiffusion:
 
 
 def write(folder: Path, *, shard: str = "2MB", ending: float = 0.0, steps: int = 4) -> Path:
-    """The files of a release. `ending`: by how much the end's row of the tied table is longer than others. At
-    1.8 an answer ends after some canvases, at 3 in the first one, at none hardly ever, the weights being
-    random. `steps`: the most that its sampler takes."""
+    """Write the files of a release. `steps`: the largest number of denoise steps.
+
+    `ending`: factor on the embedding of the token that ends an answer. The weights being random, at 1.8 an
+    answer ends after some canvases, at 3 in the first one, at 0 (no factor) hardly ever."""
     folder.mkdir(parents=True, exist_ok=True)
     made = copy.deepcopy(model()) if ending else model()
     if ending:

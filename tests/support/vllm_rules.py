@@ -53,7 +53,8 @@ class Accepted:
 
 
 def accept(body: dict[str, Any], served: Served) -> Accepted:
-    """Raises Invalid, with vLLM's message where it counts, and Deadly."""
+    """The request with its defaults filled in. Raises Invalid, with vLLM's own message where it matters, and
+    Deadly."""
 
     def check(valid: bool, message: str, parameter: str = "") -> None:
         if not valid:

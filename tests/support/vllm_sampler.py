@@ -1,6 +1,6 @@
 """vLLM's denoising of one canvas (0.32 and 0.33, `models/diffusion_gemma.py`), for a model of ours on a CPU.
 
-Unlike our own denoiser it counts pinned positions in the entropy budget and the stop test, gives them no
+Unlike our own denoiser, vLLM counts pinned positions in the entropy budget and the stop test, gives them no
 self-conditioning, and lets the sliding window slide along the canvas (`v1/attention/backends/`). `alike`
 leaves out the last two: then one step is the same computation on both sides.
 """
@@ -32,7 +32,8 @@ def denoised(
     most: int,
     alike: bool,
 ) -> tuple[list[int], Tensor]:
-    """(the argmax canvas, log-probabilities at temperature 1 [C, V])."""
+    """(the argmax canvas, log-probabilities at temperature 1 [C, V]). `most`: the number of steps that the
+    temperature schedule is made for."""
     model = denoiser.model
     known = torch.zeros(len(seed), dtype=torch.bool)
     known[list(pinned)] = True

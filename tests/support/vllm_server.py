@@ -1,6 +1,7 @@
-"""A stand-in for `vllm serve`: a real HTTP server process with vLLM's rules (`vllm_rules`) and sampler
-(`vllm_sampler`), over a model folder of ours. `python -m tests.support.vllm_server --model embedded` prints
-its port.
+"""A stand-in for `vllm serve`: a real HTTP server process over a model folder of ours.
+
+Requests are judged by vLLM's rules (`vllm_rules`) and denoised by its sampler (`vllm_sampler`).
+`python -m tests.support.vllm_server --model embedded` prints its port.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.support.vllm_rules import Accepted, Deadly, Invalid, Served, accept
 
 from . import faulty_server
 
-CANVAS = 32  # of a chat's
+CANVAS = 32  # tokens at a time in the answer to a chat
 
 
 class Server(faulty_server.Server):
@@ -41,7 +42,7 @@ class Server(faulty_server.Server):
 
     @functools.cached_property
     def denoiser(self) -> Any:
-        """Loaded when the first request is valid: what is refused needs no torch."""
+        """Loaded at the first valid request, as refusing needs no torch."""
         import torch
 
         from model_runtime.loading import model
@@ -74,18 +75,18 @@ class Handler(faulty_server.Handler):
         if self.server.fault == "old":  # an autoregressive model, or a vLLM before 0.31
             body["vllm_xargs"] = {}
         try:
-            asked = accept(body, self.server.served)
+            request = accept(body, self.server.served)
         except Invalid as error:
             self.refuse(400, str(error))
             return
         except Deadly:
             os._exit(1)
         with self.server.lock:
-            choices = [self.choice(i, prompt, asked) for i, prompt in enumerate(asked.prompts)]
+            choices = [self.choice(i, prompt, request) for i, prompt in enumerate(request.prompts)]
         usage = {"prompt_tokens": 1, "total_tokens": 1, "completion_tokens": 1}
         self.answer(200, {"id": "c", "model": self.server.name, "choices": choices, "usage": usage})
 
-    def choice(self, index: int, prompt: list[int], asked: Accepted) -> dict[str, Any]:
+    def choice(self, index: int, prompt: list[int], request: Accepted) -> dict[str, Any]:
         server = self.server
         if server.fault == "old":
             return {
@@ -97,14 +98,14 @@ class Handler(faulty_server.Handler):
             }
         from tests.support.vllm_sampler import denoised
 
-        seed = (asked.seed or server.noise(asked.width))[: asked.room]
-        pinned = [at for at in asked.pinned if at < asked.room]
+        seed = (request.seed or server.noise(request.width))[: request.room]
+        pinned = [at for at in request.pinned if at < request.room]
         most, alike = server.served.max_steps, server.alike
-        ids, logp = denoised(server.denoiser, prompt, seed, pinned, asked.steps, most, alike)
+        ids, logp = denoised(server.denoiser, prompt, seed, pinned, request.steps, most, alike)
         choice: dict[str, Any] = {"index": index, "text": server.tokenizer.decode(ids), "token_ids": ids}
         choice["finish_reason"], choice["logprobs"] = "length", None
-        if asked.logprobs is not None:
-            top = [{t: float(row[t]) for t in row.topk(asked.logprobs).indices.tolist()} for row in logp]
+        if request.logprobs is not None:
+            top = [{t: float(row[t]) for t in row.topk(request.logprobs).indices.tolist()} for row in logp]
             said = [each | {t: float(row[t])} for each, row, t in zip(top, logp, ids, strict=False)]
             choice["logprobs"] = {
                 "tokens": [f"token_id:{t}" for t in ids],
@@ -115,7 +116,7 @@ class Handler(faulty_server.Handler):
         return choice
 
     def chat(self, body: dict[str, Any]) -> None:
-        """The text is whatever the small model writes."""
+        """Answers with whatever the small model writes."""
         if {"seed", "response_format"} & set(body) or body.get("temperature", 1.0) != 1.0:
             self.refuse(400, "not yet supported with diffusion models.")
         elif body.get("stream"):
@@ -125,7 +126,7 @@ class Handler(faulty_server.Handler):
             self.answer(200, {"choices": [{"index": 0, "message": said, "finish_reason": "length"}]})
 
     def canvases(self, body: dict[str, Any]) -> Iterator[Any]:
-        """One after the other, each as soon as it is done."""
+        """The events of a chat's stream, one for each canvas as soon as it is denoised."""
         from tests.support.vllm_sampler import denoised
 
         said = "".join(message["content"] for message in body["messages"])

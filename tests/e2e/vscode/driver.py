@@ -1,4 +1,4 @@
-"""A browser in a process of its own, `driver.mjs`: where it is, and how it is told what to do."""
+"""A browser in a process of its own, `driver.mjs`: finding it, and telling it what to do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The real server with a worker that does as scripted, for what the embedded model cannot do: take many
-steps, follow an instruction, write long lines. `python -m tests.e2e.vscode.scripted` serves over standard
-input and output.
+"""The real server with a scripted worker, for what the embedded model cannot do: take many steps, follow an
+instruction, write long lines. `python -m tests.e2e.vscode.scripted` serves over standard input and output.
 
 The word `wrong` gets a diagnostic, as another tool's server would publish it. The file that
 `SCRIPTED_WIRE` names grows by one character for each request to the worker.
@@ -19,7 +18,7 @@ from lsprotocol import types as lsp
 from lsp_server.handlers import server
 from lsp_server.session.session import Session
 from model_runtime.protocol import Done, Draft, Infill, Refused, Slot
-from tests.lsp_server.handlers.test_server import FakeWorker
+from tests.support.faked_server import FakeWorker
 
 TEXT = "count + offset"
 LONG = " + ".join(f"number_{index}" for index in range(14))  # below `# long`
@@ -44,8 +43,8 @@ class Scripted(FakeWorker):
         return Done(0, (wanted,) * slots, 0.9, STEPS, 0, 0, 0)
 
 
-class Watched(Session):
-    """Has a diagnostic published for each line that has `wrong` in it."""
+class DiagnosedSession(Session):
+    """Publishes a diagnostic for each line that has `wrong` in it."""
 
     publish: Callable[[lsp.PublishDiagnosticsParams], None]
 
@@ -63,7 +62,7 @@ class Watched(Session):
 
 if __name__ == "__main__":
     worker: Any = Scripted()
-    session = Watched(lambda settings: worker)
+    session = DiagnosedSession(lambda settings: worker)
     made = server.build(session)
     session.publish = made.text_document_publish_diagnostics
     with contextlib.suppress(BrokenPipeError):

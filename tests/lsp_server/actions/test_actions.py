@@ -1,4 +1,4 @@
-"""Which actions are offered, by what the backend can do. What they do: `test_requests`, `test_rewrite`."""
+"""Which actions the backend lets be offered. Carrying them out: `test_rewrite`, `test_commands`."""
 
 from __future__ import annotations
 

@@ -40,5 +40,5 @@ def test_what_is_let_through(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not(value: object, says: str) -> None:
-    with pytest.raises(images.PictureError, match=says):
+    with pytest.raises(images.ImageError, match=says):
         images.from_client(value)

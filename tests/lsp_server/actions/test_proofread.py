@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lsp_server.actions.action_request import Asked
+from lsp_server.actions.action_request import ActionRequest
 from lsp_server.actions.proofread import MOST_WORDS, proofread
 from lsp_server.config.settings import Settings
 from lsp_server.text.document import Refusal, Snapshot, Span
@@ -33,7 +33,7 @@ async def check(text: str, worker: Reader, start: int = 0) -> list[tuple[str, st
     outcome = await proofread(
         Snapshot("file:///a.py", 1, "python", text),
         Span(start, len(text)),
-        Asked(worker, lambda message, percentage: None),
+        ActionRequest(worker, lambda message, percentage: None),
         Settings(),
         Parses(),
         lambda done, of: steps.append((done, of)),

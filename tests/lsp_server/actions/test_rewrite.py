@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.actions.action_request import Asked
+from lsp_server.actions.action_request import ActionRequest
 from lsp_server.actions.rewrite import BLOCK_CHARS, blocks, rewrite
 from lsp_server.cli.patch import applied
 from lsp_server.config.settings import Settings
@@ -37,7 +37,7 @@ async def rewritten(text: str, span: Span, instruction: str = "new") -> tuple[st
         snapshot,
         span,
         instruction,
-        Asked(worker, lambda message, percentage: None),
+        ActionRequest(worker, lambda message, percentage: None),
         Settings(),
         Parses(),
         lambda message, percentage: steps.append(message),

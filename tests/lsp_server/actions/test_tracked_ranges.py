@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.actions.tracked_ranges import Mark, Marks
+from lsp_server.actions.tracked_ranges import TrackedRange, TrackedRanges
 from lsp_server.text.buffer import Buffer
 
 URI = "file:///a.py"
@@ -25,28 +25,28 @@ def test_marks_stay_on_their_text_or_go(text: str, new: str, data: st.DataObject
     first, last = sorted(data.draw(st.tuples(at, at)))
     start, end = sorted(data.draw(st.tuples(at, at)))
     where, told = places(text), list[str]()
-    marks = Marks(told.append)
-    marks.put(URI, [Mark(where[first], where[last], text[first:last], "x")], (0, 0), (0, 0))
+    ranges = TrackedRanges(told.append)
+    ranges.put(URI, [TrackedRange(where[first], where[last], text[first:last], "x")], (0, 0), (0, 0))
     buffer = Buffer(URI, 1, "python", text)
     buffer.replace(where[start], where[end], new, "utf-16")
-    marks.edited(URI, (where[start], where[end]), new, "utf-16")
-    for mark in marks.of(URI):
+    ranges.edited(URI, (where[start], where[end]), new, "utf-16")
+    for tracked in ranges.of(URI):
         after = places(buffer.text)
-        assert buffer.text[after.index(mark.start) : after.index(mark.end)] == mark.written
-    assert bool(marks.of(URI)) == (last < start or end < first)
+        assert buffer.text[after.index(tracked.start) : after.index(tracked.end)] == tracked.written
+    assert bool(ranges.of(URI)) == (last < start or end < first)
 
 
 def test_only_what_was_read_again_is_replaced() -> None:
     told: list[str] = []
-    marks = Marks(told.append)
-    one, two = Mark((0, 0), (0, 3), "one", ""), Mark((5, 0), (5, 3), "two", "")
-    marks.put(URI, [one], (0, 0), (1, 0))
-    marks.put(URI, [two], (5, 0), (6, 0))
-    assert marks.of(URI) == (one, two)
-    marks.put(URI, [], (0, 0), (4, 0))
-    assert marks.of(URI) == (two,)
-    marks.edited(URI, None, "all of it", "utf-8")
-    assert marks.of(URI) == ()
+    ranges = TrackedRanges(told.append)
+    one, two = TrackedRange((0, 0), (0, 3), "one", ""), TrackedRange((5, 0), (5, 3), "two", "")
+    ranges.put(URI, [one], (0, 0), (1, 0))
+    ranges.put(URI, [two], (5, 0), (6, 0))
+    assert ranges.of(URI) == (one, two)
+    ranges.put(URI, [], (0, 0), (4, 0))
+    assert ranges.of(URI) == (two,)
+    ranges.edited(URI, None, "all of it", "utf-8")
+    assert ranges.of(URI) == ()
     assert len(told) == 4
-    marks.forget(URI)
+    ranges.forget(URI)
     assert len(told) == 4  # nothing to tell

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lsp_server.config.settings import Settings, resolve
+from lsp_server.session.session import OPTIONS, Session
 from lsp_server.text.document import Snapshot
 
 
@@ -105,3 +106,26 @@ def test_not_an_object(raw: object) -> None:
 def test_which_documents_are_completed(uri: str, language: str, reason: str | None) -> None:
     refusal = Settings(exclude=("*/secret/*",)).refusal(Snapshot(uri, 1, language, ""))
     assert (refusal and refusal.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"adapter": "/mine", "backend": "vllm", "backendUrl": "https://gpu", "trusted": True}, 1),
+        ({"adapter": "/mine", "backend": "openai", "backendUrl": "https://gpu", "trusted": True}, 1),
+        ({"adapter": "/mine", "trusted": True}, 0),
+        ({"backend": "openai", "backendUrl": "https://gpu", "trusted": True}, 0),
+    ],
+)
+def test_an_adapter_that_a_server_would_have_to_load(raw: dict, told: int) -> None:
+    session = Session(lambda settings: _Closable())  # type: ignore[arg-type, return-value]
+    session.in_background = lambda work: None  # type: ignore[method-assign]
+    found = session.configure(OPTIONS, raw)
+    assert len(found) == told
+    assert all("--lora-modules NAME=FOLDER) and set infill.model to NAME" in line for line in found)
+    assert not any("\n" in line for line in found)
+    assert session.settings.backend == raw.get("backend", "local"), "nothing is set back"
+
+
+class _Closable:
+    def close(self) -> None: ...

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.config.settings import Settings
-from lsp_server.config.workspace_trust import consented
+from lsp_server.config.workspace_trust import without_untrusted
 from lsp_server.session.session import OPTIONS, Session
 
 
@@ -43,18 +43,18 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("told", [True, False], ids=["folders known", "no folders"])
 def test_models(workspace: Path, model: str, refused: bool, told: bool) -> None:
     settings = Settings(model=model.format(ws=workspace), deadline_ms=77)
-    got, problems = consented(settings, [workspace] if told else [], trusted=False)
+    got, problems = without_untrusted(settings, [workspace] if told else [], trusted=False)
     assert got == (replace(settings, model="embedded") if refused else settings)
     assert len(problems) == refused
     for problem in problems:
         assert problem.startswith("infill.model: ")
         assert "trusted" in problem
-    assert consented(settings, [workspace], trusted=True) == (settings, [])
+    assert without_untrusted(settings, [workspace], trusted=True) == (settings, [])
 
 
 def test_a_url_for_the_backend(workspace: Path) -> None:
     settings = Settings(backend="vllm", backend_url="https://example.com")
-    got, (problem,) = consented(settings, [], trusted=False)
+    got, (problem,) = without_untrusted(settings, [], trusted=False)
     assert got == Settings(), "completed here instead"
     assert problem.startswith("infill.backendUrl: ")
 
@@ -77,35 +77,13 @@ def test_only_the_client_itself_can_vouch(
         ws = str(workspace)
         return raw and {k: v.replace("{ws}", ws) if isinstance(v, str) else v for k, v in raw.items()}
 
-    made: list[Settings] = []
-    session = Session(lambda settings: made.append(settings))  # type: ignore[arg-type, return-value]
+    session = Session(lambda settings: _Closable())  # type: ignore[arg-type, return-value]
     session.in_background = lambda work: None  # type: ignore[method-assign]
     session.use_folders([workspace.as_uri()])
-    session.worker = _Closable()  # type: ignore[assignment]
     found = session.configure(OPTIONS, filled(options))
-    session.worker = _Closable()  # type: ignore[assignment]
     found = session.configure("configuration", filled(configuration)) or found
     assert session.settings.model == model.format(ws=workspace)
     assert len(found) == problems
-
-
-@pytest.mark.parametrize(
-    ("raw", "told"),
-    [
-        ({"adapter": "/mine", "backend": "vllm", "backendUrl": "https://gpu", "trusted": True}, 1),
-        ({"adapter": "/mine", "backend": "openai", "backendUrl": "https://gpu", "trusted": True}, 1),
-        ({"adapter": "/mine", "trusted": True}, 0),
-        ({"backend": "openai", "backendUrl": "https://gpu", "trusted": True}, 0),
-    ],
-)
-def test_an_adapter_that_a_server_would_have_to_load(raw: dict, told: int) -> None:
-    session = Session(lambda settings: _Closable())  # type: ignore[arg-type, return-value]
-    session.in_background = lambda work: None  # type: ignore[method-assign]
-    found = session.configure(OPTIONS, raw)
-    assert len(found) == told
-    assert all("--lora-modules NAME=FOLDER) and set infill.model to NAME" in line for line in found)
-    assert not any("\n" in line for line in found)
-    assert session.settings.backend == raw.get("backend", "local"), "nothing is set back"
 
 
 class _Closable:

@@ -2,109 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from lsp_server.config.file_filter import MAX_BYTES
-from lsp_server.context import document_tracker
-from lsp_server.context.document_tracker import Following
 from lsp_server.context.gather import BUDGETS
-from lsp_server.infilling import pipeline
-from lsp_server.session.session import Session
 from lsp_server.text.document import Refusal
-from model_runtime.protocol import Done, Draft, Infill, Refused
-
-SECONDS = 80.0  # for the reader process to start and read
-
-
-class Wire:
-    """A worker that records what it is asked."""
-
-    def __init__(self) -> None:
-        self.sent: list[Infill] = []
-
-    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
-        self.sent.append(request)
-        return Done(0, ("x",), 0.9, steps=1, queue_ms=0, prefill_ms=0, denoise_ms=0)
-
-    async def prepare(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-
-class Editor:
-    """Files of a workspace on disk, open documents, and requests at the end of one."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.wire = root, Wire()
-        worker: Any = self.wire
-        self.session = Session(lambda settings: worker)
-        self.session.use_folders([root.as_uri()])
-
-    def write(self, files: dict[str, str | bytes]) -> None:
-        for name, text in files.items():
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / name).write_bytes(text.encode() if isinstance(text, str) else text)
-
-    def uri(self, name: str) -> str:
-        return (self.root / name).as_uri()
-
-    def open(self, name: str, text: str, language: str = "python") -> None:
-        self.session.open(self.uri(name), 1, language, text)
-
-    async def ask(self, name: str, *diagnostics: str) -> tuple[str, ...] | Refusal:
-        """The context that a request at the document's end is sent with."""
-        session, uri = self.session, self.uri(name)
-        snapshot = session.snapshot(uri, 1_000_000)
-        assert snapshot
-        wrong = await session.following.cleaned(diagnostics)
-        self.wire.sent.clear()
-        outcome = await pipeline.suggest(
-            snapshot,
-            len(snapshot.text),
-            self.wire,
-            session.settings,
-            session.parses,
-            context=lambda *place: session.context.gather(*place, wrong),
-        )
-        if not self.wire.sent:
-            assert isinstance(outcome, Refusal)
-            return outcome
-        return self.wire.sent[0].context
-
-    async def until(self, name: str, *wanted: str) -> tuple[str, ...]:
-        """The context once it has all that is wanted, as it comes with later requests only."""
-        context: tuple[str, ...] | Refusal = ()
-        for _ in range(int(SECONDS / 0.05)):
-            context = await self.ask(name)
-            assert not isinstance(context, Refusal), context
-            if all(any(text in piece for piece in context) for text in wanted):
-                return context
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"never came: {wanted}, only {context}")
-
-
-@asynccontextmanager
-async def editing(root: Path) -> AsyncIterator[Editor]:
-    editor = Editor(root)
-    try:
-        yield editor
-    finally:
-        await editor.session.shut_down()
-
-
-@pytest.fixture
-async def editor(tmp_path: Path) -> AsyncIterator[Editor]:
-    async with editing(tmp_path) as it:
-        yield it
-
+from tests.lsp_server.context.editor import Editor
 
 SHOP = '''def price_of(item, currency="EUR"):
     """What an item costs."""
@@ -164,22 +67,6 @@ async def test_imports_that_a_long_file_has_above_what_is_shown(editor: Editor) 
     context = await editor.until("long.py", "OrderedDict")
     assert any(piece == f"# long.py\n{head}" for piece in context)
     assert not any("OrderedDict" in piece for piece in await editor.until("short.py"))
-
-
-async def test_files_that_change_are_read_again(editor: Editor) -> None:
-    editor.write({"a.py": "def first(one): ...\n"})
-    editor.open("b.py", "first(")
-    await editor.until("b.py", "def first(one)")
-    editor.write({"a.py": "def first(one, two): ...\n"})
-    editor.session.following.files_changed()
-    await editor.until("b.py", "def first(one, two)")
-    (editor.root / "a.py").unlink()
-    editor.session.following.files_changed()
-    for _ in range(int(SECONDS / 0.05)):
-        if not any("first" in piece for piece in await editor.ask("b.py")):  # type: ignore[union-attr]
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("a file that is gone is still there")
 
 
 async def test_every_source_keeps_to_its_budget(editor: Editor) -> None:
@@ -265,43 +152,3 @@ async def test_documents_with_keys_are_neither_completed_nor_shown(editor: Edito
     editor.open("b.py", "store_all(")
     context = await editor.until("b.py", "shown")
     assert not any("marker_of_a_key_file" in piece for piece in context)
-
-
-async def test_a_new_rule_counts_at_once(editor: Editor) -> None:
-    editor.write({"a.py": "store_all(from_file, 1)\n"})
-    editor.open("c.py", "store_all(from_document, 1)\n")
-    editor.open("b.py", "store_all(")
-    await editor.until("b.py", "from_file", "from_document")
-    editor.session.configure("test", {"exclude": ["*/[ac].py"]})
-    assert await editor.ask("b.py") == ()
-    editor.write({"d.py": "store_all(from_another, 1)\n"})
-    editor.session.following.files_changed()
-    context = await editor.until("b.py", "from_another")
-    assert not any("from_file" in piece or "from_document" in piece for piece in context)
-
-
-async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
-    editor.write({"a.py": "store_all(from_file, 1)\n"})
-    editor.open("b.py", "store_all(")
-    await editor.until("b.py", "from_file")
-    reading = editor.session.following._reading
-    assert reading._process
-    reading._process.kill()
-    await reading._process.wait()
-    await asyncio.sleep(0.1)
-    editor.write({"c.py": "store_all(from_another, 1)\n"})
-    await editor.until("b.py", "from_another")  # what a process that died was asked is asked again
-
-
-async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
-    texts = ["all is well", f"not {TOKEN}", "", "\ud800"]
-    assert await editor.session.following.cleaned(texts) == ("all is well", "\ufffd")
-    editor.session.configure("test", {"exclude": ["*"]})
-    assert await editor.session.following.cleaned(texts) == ()
-
-
-async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path: Path) -> None:
-    it = Following({}.get)
-    it.refresh()
-    assert it._reading._serving is None

@@ -1,4 +1,4 @@
-"""The reader's scans, in this process; `test_context` runs the real one."""
+"""The reader process's scans, run in this process; `test_gather` runs the real one."""
 
 from __future__ import annotations
 

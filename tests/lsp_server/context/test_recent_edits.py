@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from lsp_server.context.recent_edits import AROUND, MOST, NEAR, Recent, Touched
+from lsp_server.context.recent_edits import AROUND, MOST, NEAR, EditedLines, RecentEdits
 
 TEXT = "\n".join(f"line {n}" for n in range(1_000))
 
 
 def test_a_piece_is_the_lines_around_the_edit() -> None:
-    recent = Recent()
+    recent = RecentEdits()
     recent.add("a", TEXT, [100])
     ((key, piece),) = recent.pieces(without="b")
     assert key == "a"
@@ -15,7 +15,7 @@ def test_a_piece_is_the_lines_around_the_edit() -> None:
 
 
 def test_the_newest_is_last_and_takes_the_place_of_what_it_was() -> None:
-    recent = Recent()
+    recent = RecentEdits()
     recent.add("a", TEXT, [100, 500])
     recent.add("b", TEXT, [3])
     recent.add("a", TEXT.replace("line 100", "line one hundred"), [100])
@@ -29,23 +29,23 @@ def test_the_newest_is_last_and_takes_the_place_of_what_it_was() -> None:
 
 
 def test_there_are_few() -> None:
-    recent = Recent()
+    recent = RecentEdits()
     recent.add("a", TEXT, range(0, 1_000, 20))
     assert len(recent.pieces(without="")) == MOST
 
 
 def test_lines_past_the_end_are_no_trouble() -> None:
-    recent = Recent()
+    recent = RecentEdits()
     recent.add("a", "", [0, 5_000])
     assert recent.pieces(without="") == []
 
 
 def test_what_has_been_edited_beyond_a_line() -> None:
-    touched = Touched(new=False)
-    assert not touched.beyond(5)
-    touched.edit(5)
-    assert not touched.beyond(5 + NEAR)
-    touched.edit(90)
-    assert touched.beyond(90)
-    assert touched.lines == [5, 90]
-    assert Touched(new=True).beyond(0)
+    edited = EditedLines(new=False)
+    assert not edited.beyond(5)
+    edited.edit(5)
+    assert not edited.beyond(5 + NEAR)
+    edited.edit(90)
+    assert edited.beyond(90)
+    assert edited.lines == [5, 90]
+    assert EditedLines(new=True).beyond(0)

@@ -4,7 +4,7 @@ import pytest
 
 from lsp_server.context import symbol_index
 from lsp_server.context.outline import Outline, Signature
-from lsp_server.context.symbol_index import COMMON, Workspace
+from lsp_server.context.symbol_index import COMMON, SymbolIndex
 
 
 def outline(key: str, *names: str, text: str | None = None, stamp: tuple[int, int] = (1, 1)) -> Outline:
@@ -12,7 +12,7 @@ def outline(key: str, *names: str, text: str | None = None, stamp: tuple[int, in
 
 
 def test_signatures_the_nearest_last() -> None:
-    it = Workspace()
+    it = SymbolIndex()
     for key in ("/p/a/x.py", "/p/b/y.py", "/z.py"):
         it.take(outline(key, "f"))
     assert [key for key, _ in it.signatures("f", "python", "/p/b/main.py")][-1] == "/p/b/y.py"
@@ -21,7 +21,7 @@ def test_signatures_the_nearest_last() -> None:
 
 
 def test_a_common_name_tells_nothing() -> None:
-    it = Workspace()
+    it = SymbolIndex()
     for n in range(COMMON + 1):
         it.take(outline(f"/{n}.py", "get"))
     assert it.signatures("get", "python", "/a.py") == []
@@ -30,7 +30,7 @@ def test_a_common_name_tells_nothing() -> None:
 
 
 def test_an_open_document_outweighs_its_file() -> None:
-    it = Workspace()
+    it = SymbolIndex()
     it.take(outline("/a.py", "on_disk", text="on disk"))
     it.opened("/a.py")
     assert it.signatures("on_disk", "python", "/b.py") == []
@@ -43,7 +43,7 @@ def test_an_open_document_outweighs_its_file() -> None:
 
 
 def test_texts_of_open_documents_and_of_the_folder() -> None:
-    it = Workspace()
+    it = SymbolIndex()
     for key in ("/p/one.py", "/p/two.py"):
         it.opened(key)
         it.take(outline(key, text=key, stamp=(0, 0)))
@@ -57,7 +57,7 @@ def test_texts_of_open_documents_and_of_the_folder() -> None:
 
 
 def test_which_files_need_not_be_read_again() -> None:
-    it = Workspace()
+    it = SymbolIndex()
     it.take(outline("/p/a.py"))
     it.take(outline("/q/b.py", text="b"))
     it.opened("/open.py")
@@ -71,7 +71,7 @@ def test_which_files_need_not_be_read_again() -> None:
 
 def test_there_is_an_end_to_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(symbol_index, "MAX_SIGNATURES", 5)
-    it = Workspace()
+    it = SymbolIndex()
     for n in range(4):
         it.take(outline(f"/{n}.py", f"a{n}", f"b{n}"))
     found = [name for n in range(4) for name in (f"a{n}", f"b{n}") if it.signatures(name, "python", "/")]

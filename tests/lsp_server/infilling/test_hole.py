@@ -6,9 +6,10 @@ import re
 import pytest
 
 from lsp_server.infilling import trigger_policy
-from lsp_server.infilling.hole import RULES, Hole, find
+from lsp_server.infilling.hole import RULES, Hole, find, of_selection
 from lsp_server.text.document import Refusal, Snapshot, Span
-from lsp_server.text.syntax import Parses
+from lsp_server.text.languages import by_id
+from lsp_server.text.syntax import Parses, parse
 from tests.support.paths import ROOT
 
 
@@ -81,6 +82,63 @@ def test_a_cursor_outside_the_document(offset: int | None) -> None:
     found = at("ab", offset)
     assert isinstance(found, Refusal)
     assert found.reason == "position"
+
+
+def selected(text: str, start: int, end: int) -> Hole | Refusal:
+    language = by_id("python")
+    assert language
+    return of_selection(Snapshot("a", 1, "python", text), parse(text, language), Span(start, end), 64)
+
+
+SOURCE = "def f():\n    pass\n\n\ndef g(a):\n    x = 1\n    return <fill>\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "kind"),
+    [
+        ("d", "pass", "body"),  # anywhere in the function
+        ("    pa", "pass", "body"),
+        ("    return ", "<fill>", "rest-of-line"),
+        ("    return <f", "<fill>", "rest-of-line"),
+        ("    x ", None, "no-hole"),
+    ],
+)
+def test_a_cursor(before: str, text: str | None, kind: str) -> None:
+    at = SOURCE.index(before) + len(before)
+    hole = selected(SOURCE, at, at)
+    if text is None:
+        assert isinstance(hole, Refusal)
+        assert hole.reason == kind
+        assert "<fill>" in hole.message
+        return
+    assert isinstance(hole, Hole)
+    assert SOURCE[hole.span.start : hole.span.end] == text
+    assert hole.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("marked", "text", "indent", "several"),
+    [
+        ("def g(a):\n|    x = 1\n    return a\n|", "x = 1\n    return a", "    ", True),
+        ("    x = |1 + 2|\n", "1 + 2", "    ", False),
+        ("|        a\n    b\n|", "a\n    b", "    ", True),
+        ("x = |f(\n    a,\n)|.b\n", "f(\n    a,\n)", "", True),
+    ],
+)
+def test_a_selection(marked: str, text: str, indent: str, several: bool) -> None:
+    start, end = marked.index("|"), marked.rindex("|") - 1
+    source = marked.replace("|", "")
+    hole = selected(source, start, end)
+    assert isinstance(hole, Hole)
+    assert source[hole.span.start : hole.span.end] == text
+    assert (hole.kind, hole.indent, hole.lines > 1) == ("selection", indent, several)
+
+
+@pytest.mark.parametrize(("start", "end", "reason"), [(0, 99, "position"), (0, 2, "no-hole")])
+def test_no_selection(start: int, end: int, reason: str) -> None:
+    refusal = selected("  \n", start, end)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == reason
 
 
 def table(page: str, heading: str) -> list[list[str]]:

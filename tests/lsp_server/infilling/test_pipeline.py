@@ -137,7 +137,7 @@ class OneAfterTheOther(OneAnswer):
         return next(self.answers)
 
 
-MENDED: list[tuple[Done | Refused, str, int]] = [
+REPAIRED: list[tuple[Done | Refused, str, int]] = [
     (done("1 +", 0.45), "x = 1 + 2", 2),  # what the second request brings is put between what was kept
     (done("= =", 0.9), "parse", 2),
     (done("2", 0.2), "confidence", 2),
@@ -145,13 +145,13 @@ MENDED: list[tuple[Done | Refused, str, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("second", "expected", "asked"), MENDED)
+@pytest.mark.parametrize(("second", "expected", "count"), REPAIRED)
 async def test_what_does_not_parse_is_denoised_once_more(
-    second: Done | Refused, expected: str, asked: int
+    second: Done | Refused, expected: str, count: int
 ) -> None:
     worker = OneAfterTheOther(done("x = = 2", 0.5), second)
     outcome = await suggest(SNAPSHOT, 11, worker, Settings(), Parses())
-    assert len(worker.requests) == asked
+    assert len(worker.requests) == count
     if isinstance(outcome, Refusal):
         assert outcome.reason == expected
         return

@@ -4,7 +4,7 @@ import pytest
 
 from lsp_server.infilling import repair
 from lsp_server.infilling.hole import Hole
-from lsp_server.infilling.repair import Mend
+from lsp_server.infilling.repair import Repair
 from lsp_server.text.document import Span
 from lsp_server.text.languages import by_id
 from lsp_server.text.syntax import parse
@@ -27,11 +27,11 @@ def test_what_is_kept(known: str, text: str, kept: tuple[str, str] | None) -> No
     assert language
     syntax = parse(known, language)
     assert syntax
-    found = repair.of(text, known, Hole(Span(at, at), "rest-of-line", 24), syntax)
+    found = repair.plan(text, known, Hole(Span(at, at), "rest-of-line", 24), syntax)
     assert (found and (found.before.rstrip(), found.after.lstrip())) == kept
 
 
 def test_only_the_faulty_part_is_left_to_denoise() -> None:
     pieces = (Fixed("a = "), Slot(24), Fixed("\n"))
-    assert Mend("f(", ")", 5).canvas(pieces) == (Fixed("a = f("), Slot(5), Fixed(")\n"))
-    assert Mend("", ")", 5).canvas((Slot(24),)) == (Slot(5), Fixed(")"))
+    assert Repair("f(", ")", 5).canvas(pieces) == (Fixed("a = f("), Slot(5), Fixed(")\n"))
+    assert Repair("", ")", 5).canvas((Slot(24),)) == (Slot(5), Fixed(")"))

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.session.debounce import MOST_MS, Pace
+from lsp_server.session.debounce import MOST_MS, Debounce
 
 
 def waits(worker_ms: float, gaps: list[float]) -> list[float]:
     """How long each of a row of requests waits, `gaps` after the one before it."""
-    pace, now, found = Pace().answered(worker_ms), 0.0, []
+    debounce, now, found = Debounce().answered(worker_ms), 0.0, []
     for gap in gaps:
         now += gap
-        pace, wait = pace.asked(now)
+        debounce, wait = debounce.requested(now)
         found.append(wait)
     return found
 
@@ -30,13 +30,13 @@ def test_the_wait_follows_the_worker(worker_ms: float, gaps: list[float], expect
 
 
 def test_nothing_waits_before_the_worker_is_known() -> None:
-    pace, first = Pace().asked(0)
-    assert (first, pace.asked(1)[1]) == (0, 0)
+    debounce, first = Debounce().requested(0)
+    assert (first, debounce.requested(1)[1]) == (0, 0)
 
 
 def test_the_usual_time_follows_slowly() -> None:
-    pace = Pace().answered(100).answered(1100)  # one slow answer is no habit
-    assert 100 < pace.usual_ms < 600
+    debounce = Debounce().answered(100).answered(1100)  # one slow answer is no habit
+    assert 100 < debounce.usual_ms < 600
     for _ in range(30):
-        pace = pace.answered(1100)
-    assert pace.usual_ms == pytest.approx(1100, rel=0.01)
+        debounce = debounce.answered(1100)
+    assert debounce.usual_ms == pytest.approx(1100, rel=0.01)

@@ -11,14 +11,14 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from lsp_server.session import logs
-from tests.lsp_server.handlers.test_server import editor
+from tests.support.editor import FAKED, editor
 
 MARKER = "planted_secret_7193"
 
 
 async def use(log: Path, level: str) -> None:
     """Have a server see the marker in every way it can, faults included."""
-    command = ["-m", "tests.lsp_server.handlers.test_server", str(log)]
+    command = [*FAKED, str(log)]
     async with editor(command, options={"logLevel": level, "exclude": []}) as it:
         it.open(f"# {MARKER}\na = \n")
         await it.ask(1, 4)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.session import suggestion_cache
-from lsp_server.session.suggestion_cache import Offer
+from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.text import buffer
 from lsp_server.text.buffer import Buffer
 from lsp_server.text.document import Edit, Snapshot, Span
@@ -20,7 +20,7 @@ def edit_of(text: str, span: Span, version: int = 1) -> Edit:
     return Edit(URI, version, span, text, confidence=0.5, steps=1, ms=1.0)
 
 
-def offer_in(marked: str, *texts: str) -> Offer:
+def suggestion_in(marked: str, *texts: str) -> CachedSuggestion:
     """`marked` has `|` at the cursor, or `[` and `]` around the span and `|` in it."""
     bare = marked.replace("[", "").replace("]", "")
     cursor = bare.index("|")
@@ -30,12 +30,12 @@ def offer_in(marked: str, *texts: str) -> Offer:
     )
     text = bare.replace("|", "")
     snapshot = Snapshot(URI, 1, "python", text)
-    return Offer(snapshot, cursor, tuple(edit_of(each, Span(start, end)) for each in texts))
+    return CachedSuggestion(snapshot, cursor, tuple(edit_of(each, Span(start, end)) for each in texts))
 
 
-def check_rest(offer: Offer, marked: str, *expected: str) -> None:
+def check_rest(cached: CachedSuggestion, marked: str, *expected: str) -> None:
     cursor = marked.index("|")
-    found = offer.rest(Snapshot(URI, 2, "python", marked.replace("|", "")), cursor)
+    found = cached.rest(Snapshot(URI, 2, "python", marked.replace("|", "")), cursor)
     assert [edit.text for edit in found] == list(expected)
     for edit in found:
         assert edit.version == 2
@@ -61,18 +61,18 @@ def check_rest(offer: Offer, marked: str, *expected: str) -> None:
     ],
 )
 def test_what_is_left(offered: str, texts: list[str], now: str, rest: list[str]) -> None:
-    check_rest(offer_in(offered, *texts), now, *rest)
+    check_rest(suggestion_in(offered, *texts), now, *rest)
 
 
 def test_the_rest_replaces_what_the_offer_would_have() -> None:
-    (rest,) = offer_in("x = [|a]\n", "b.a").rest(Snapshot(URI, 2, "python", "x = ba\n"), 5)
+    (rest,) = suggestion_in("x = [|a]\n", "b.a").rest(Snapshot(URI, 2, "python", "x = ba\n"), 5)
     assert rest.span == Span(5, 6)
 
 
 def test_the_same_version_or_another_document_is_a_new_question() -> None:
-    offer = offer_in("x = |\n", "foo")
-    assert offer.rest(offer.snapshot, offer.cursor) == ()
-    assert offer.rest(replace(offer.snapshot, version=2, uri="file:///b.py"), offer.cursor) == ()
+    cached = suggestion_in("x = |\n", "foo")
+    assert cached.rest(cached.snapshot, cached.cursor) == ()
+    assert cached.rest(replace(cached.snapshot, version=2, uri="file:///b.py"), cached.cursor) == ()
 
 
 lines = st.text(alphabet=st.sampled_from("ab (\t😀注\r\n"), max_size=60)
@@ -87,7 +87,7 @@ class Typing:
         self.suggestion = suggestion
         self.cursor = len(before)
         snapshot, at = self.now()
-        self.offer = Offer(snapshot, at, (edit_of(suggestion, Span(at, at)),))
+        self.cached = CachedSuggestion(snapshot, at, (edit_of(suggestion, Span(at, at)),))
         self.typed = ""
 
     def now(self) -> tuple[Snapshot, int]:
@@ -104,7 +104,7 @@ class Typing:
         self.cursor = start + len(new)
 
     def rest(self) -> list[str]:
-        return [edit.text for edit in self.offer.rest(*self.now())]
+        return [edit.text for edit in self.cached.rest(*self.now())]
 
 
 def beginning(text: str) -> str:
@@ -153,7 +153,7 @@ def test_no_stale_rest_after_any_other_change(before: str, after: str, suggestio
 
 
 def test_a_long_document_and_many_typed_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The snapshots begin and end at other lines than the offer's."""
+    """The snapshots begin and end at other lines than the suggestion's."""
     monkeypatch.setattr(buffer, "REACH", 900)
     monkeypatch.setattr(suggestion_cache, "AFTER", 600)
     body = "".join(f"row {n}\n" for n in range(2_000))
@@ -162,7 +162,7 @@ def test_a_long_document_and_many_typed_lines(monkeypatch: pytest.MonkeyPatch) -
     for done in range(0, len(suggestion), 90):
         it.change(it.cursor, it.cursor, suggestion[done : done + 90])
         first = it.now()[0].first_line
-        if first > it.offer.snapshot.first_line + 60:
+        if first > it.cached.snapshot.first_line + 60:
             break
         left = suggestion[done + 90 :]
         assert it.rest() == ([left] if left else [])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lsp_server.session.worker_status import Activity
+from lsp_server.session.worker_status import WorkerStatus
 from model_runtime.protocol import Done, Refused
-from tests.lsp_server.cli.test_main import STATUS
+from tests.support.worker_status import STATUS
 
 DONE = Done(0, ("a",), 0.5, 1, 0, 0, 0)
 LOADING = msgspec.structs.replace(STATUS, state="loading", progress=0.25)
@@ -34,7 +34,7 @@ FAILED = msgspec.structs.replace(STATUS, state="failed", message="no such model"
     ],
 )
 def test_what_is_shown(events: list[object], state: str, message: str) -> None:
-    now = Activity()
+    now = WorkerStatus()
     for event in events:
         if event == "began":
             now = now.began()
@@ -46,6 +46,6 @@ def test_what_is_shown(events: list[object], state: str, message: str) -> None:
 
 
 def test_progress_and_latency() -> None:
-    assert Activity().told(LOADING).progress == 0.25
-    done = Activity().told(LOADING).began().ended(DONE, 120.04)
+    assert WorkerStatus().told(LOADING).progress == 0.25
+    done = WorkerStatus().told(LOADING).began().ended(DONE, 120.04)
     assert (done.progress, done.latency) == (None, 120.0)

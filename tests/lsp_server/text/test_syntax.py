@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import importlib
-import re
 import subprocess
 import sys
 
 import pytest
-import tree_sitter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,22 +133,6 @@ def test_parses_follow_a_document() -> None:
 
 def test_a_grammar_that_is_not_installed() -> None:
     assert parse("x", Language(id="x", grammar="tree_sitter_of_no_language")) is None
-
-
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
-def test_every_grammar_loads(language: Language) -> None:
-    assert parse("", language)
-    assert all(by_id(alias) is language for alias in language.aliases)
-
-
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
-def test_every_node_name_is_the_grammars(language: Language) -> None:
-    grammar = tree_sitter.Language(getattr(importlib.import_module(language.grammar), language.symbol)())
-    names = language.strings | language.comments | language.interpolations | language.blocks
-    unknown = {name for name in names | language.functions if grammar.id_for_node_kind(name, True) is None}
-    assert unknown == set()
-    for pattern in (language.opener, language.definition, language.constructor, language.placeholder or ""):
-        re.compile(pattern)
 
 
 def test_a_grammar_is_loaded_when_its_language_is() -> None:

@@ -368,7 +368,7 @@ async def test_close_refuses_what_waits_and_leaves_the_daemon(
     [("embedded", "embedded"), ("org/name", "org/name"), ("./m", "{cwd}/m"), ("~/m", "{home}/m")],
 )
 def test_only_explicit_paths_are_made_absolute(model: str, expected: str) -> None:
-    found = Worker(Choice(model=model))._command(Path("e"))[4]
+    found = Worker(Choice(model=model))._command(Path("e"))[5]
     assert found == "--model=" + expected.format(cwd=Path.cwd(), home=Path.home())
 
 

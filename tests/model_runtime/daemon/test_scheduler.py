@@ -1,4 +1,4 @@
-"""Each request gets exactly one answer, in the right order, whatever happens around it."""
+"""Each request gets exactly one answer, in the right order, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
-from model_runtime.daemon import scheduler
-from model_runtime.daemon.fairness import Turns
+from model_runtime.daemon import request
+from model_runtime.daemon.request_queue import RequestQueue
 from model_runtime.daemon.scheduler import Scheduler
-from model_runtime.protocol import Done, Draft, Priority, ProtocolError, Refused, Slot
+from model_runtime.protocol import Done, Draft, Refused, Slot
 from tests.support.fakes import Engine, infill
 
 pytestmark = pytest.mark.timeout(20)
@@ -21,20 +21,21 @@ SHARE = 8  # requests of one client in the queue
 
 
 class Bench:
-    """A scheduler, its engine's thread and all that it replied."""
+    """A queue, the scheduler that serves it in a thread, and all replies."""
 
     def __init__(self, max_queue: int = 64) -> None:
         self.replies: list[tuple[Hashable, Draft | Done | Refused]] = []
         self.engine = Engine()
-        self.scheduler = Scheduler(
+        self.queue = RequestQueue(
             lambda client, message: self.replies.append((client, message)),
             max_queue=max_queue,
             max_share=SHARE,
         )
+        self.scheduler = Scheduler(self.queue)
         self.thread = threading.Thread(target=self.scheduler.run, args=(self.engine,), daemon=True)
 
     def submit(self, request_id: int, document: str = "a", plan: str = "", client: int = 1, **more) -> None:
-        self.scheduler.submit(client, infill(document, plan, id=request_id, **more))
+        self.queue.submit(client, infill(document, plan, id=request_id, **more))
 
     def start(self) -> Bench:
         self.thread.start()
@@ -62,7 +63,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> None:
 def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
-    bench.scheduler.close("stopping", "")
+    bench.queue.close("stopping", "")
     if bench.thread.ident:
         bench.thread.join(5)
         assert not bench.thread.is_alive()
@@ -78,9 +79,9 @@ def test_fills_in_order_one_text_per_slot(bench: Bench) -> None:
     done = bench.answers()[1]
     assert isinstance(done, Done)
     assert (done.texts, done.steps, done.complete) == (("b", "b"), 1, True)
-    tally = bench.scheduler.tally
-    assert (tally.requests, tally.served, bench.scheduler.load().queued) == (3, 3, 0)
-    total = tally.percentiles()["total"]
+    metrics = bench.queue.metrics
+    assert (metrics.requests, metrics.served, bench.queue.queued) == (3, 3, 0)
+    total = metrics.percentiles()["total"]
     assert 0 < total.p50 <= total.p90 <= total.p99
 
 
@@ -117,10 +118,10 @@ def test_a_running_fill_is_left_between_two_steps(bench: Bench, how: str) -> Non
     bench.submit(1, "a", "steps=10000 wait=0.01", drafts=True)
     wait_for(lambda: bench.replies)
     actions = {
-        "cancel": lambda: bench.scheduler.cancel(1, 1),
+        "cancel": lambda: bench.queue.cancel(1, 1),
         "supersede": lambda: bench.submit(2, "a"),
-        "drop": lambda: bench.scheduler.drop_client(1),
-        "close": lambda: bench.scheduler.close("stopping", ""),
+        "drop": lambda: bench.queue.drop_client(1),
+        "close": lambda: bench.queue.close("stopping", ""),
     }
     actions[how]()
     assert bench.outcome(1) == {"supersede": "superseded", "close": "stopping"}.get(how, "cancelled")
@@ -133,14 +134,14 @@ def test_a_running_fill_is_left_between_two_steps(bench: Bench, how: str) -> Non
 
 def test_cancelling_what_is_queued_unknown_or_answered(bench: Bench) -> None:
     bench.submit(1)
-    bench.scheduler.cancel(1, 1)
-    bench.scheduler.cancel(1, 99)
-    bench.scheduler.cancel(2, 1)
+    bench.queue.cancel(1, 1)
+    bench.queue.cancel(1, 99)
+    bench.queue.cancel(2, 1)
     assert bench.outcome(1) == "cancelled"
     bench.start()
     bench.submit(2)
     assert bench.outcome(2) == "done"
-    bench.scheduler.cancel(1, 2)
+    bench.queue.cancel(1, 2)
     assert bench.engine.started == [2]
     assert bench.outcome(2) == "done"
 
@@ -159,11 +160,11 @@ def test_out_of_time_before_the_first_step(bench: Bench) -> None:
     bench.start()
     bench.submit(1, "a", "wait=0.3", deadline_ms=20)
     bench.submit(2, "b", deadline_ms=40)
-    left = bench.scheduler.expire()
+    left = bench.queue.expire()
     assert left is not None
     assert 0 < left <= 0.02
     time.sleep(0.05)
-    assert bench.scheduler.expire() is None
+    assert bench.queue.expire() is None
     assert set(bench.answers()) == {1, 2}, "refused at the deadline, not after the step"
     assert bench.outcome(1) == bench.outcome(2) == "deadline"
 
@@ -180,7 +181,7 @@ def test_while_the_model_loads_requests_wait_until_their_deadline(bench: Bench) 
     bench.submit(2, "b", deadline_ms=5000)
     bench.submit(3, "c")
     time.sleep(0.02)
-    bench.scheduler.expire()
+    bench.queue.expire()
     assert bench.outcome(1) == "loading"
     bench.start()
     assert bench.outcome(2) == bench.outcome(3) == "done"
@@ -189,13 +190,13 @@ def test_while_the_model_loads_requests_wait_until_their_deadline(bench: Bench) 
 def test_a_step_that_does_not_come_back_is_refused_some_time_after_the_deadline(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "OVERTIME_S", 0.1)
+    monkeypatch.setattr(request, "OVERTIME_S", 0.1)
     bench.start()
     bench.submit(1, "a", "steps=2 wait=0.4", deadline_ms=450, drafts=True)
     wait_for(lambda: bench.replies)  # in its second step
-    assert bench.scheduler.load().stuck_s >= 0
-    time.sleep(bench.scheduler.expire() or 0)
-    bench.scheduler.expire()
+    assert bench.scheduler.stuck_s >= 0
+    time.sleep(bench.queue.expire() or 0)
+    bench.queue.expire()
     assert bench.outcome(1) == "deadline"
 
 
@@ -217,17 +218,6 @@ def test_whose_turn_it_is(bench: Bench, submitted: list, served: list[int]) -> N
     assert bench.engine.started == served
 
 
-def test_waiting_makes_up_for_rank() -> None:
-    def waiting(client: int, received: float, priority: Priority) -> scheduler._Request:
-        return scheduler._Request(client, infill(priority=priority), received, None)
-
-    turns, rewrite = Turns(), waiting(1, 0.0, "rewrite")
-    for now in (0.0, 1.0, 2.0, 3.0):
-        typed = waiting(2, now, "invoked")
-        assert turns.next([rewrite, typed], now) is typed
-    assert turns.next([rewrite, waiting(2, 4.0, "invoked")], 4.0) is rewrite
-
-
 def test_completions_pass_a_running_rewrite_and_it_ends_all_the_same(bench: Bench) -> None:
     bench.start()
     bench.submit(1, "a", "steps=20 wait=0.01", priority="rewrite", drafts=True)
@@ -239,7 +229,7 @@ def test_completions_pass_a_running_rewrite_and_it_ends_all_the_same(bench: Benc
     assert 1 not in bench.answers()
     assert bench.outcome(1) == "done"
     assert bench.engine.started[-1] == 8, "no rewrite passes a rewrite"
-    parts = bench.scheduler.tally.percentiles()
+    parts = bench.queue.metrics.percentiles()
     assert parts["queue"].p99 >= 50, "the pauses of the first"
 
 
@@ -249,19 +239,9 @@ def test_a_rewrite_that_is_cancelled_while_others_pass(bench: Bench) -> None:
     wait_for(lambda: bench.replies)
     bench.submit(2, "b", "steps=20 wait=0.01", drafts=True)
     wait_for(lambda: any(message.id == 2 for _, message in bench.replies))
-    bench.scheduler.cancel(1, 1)
+    bench.queue.cancel(1, 1)
     assert (bench.outcome(1), bench.outcome(2)) == ("cancelled", "done")
     wait_for(lambda: 1 in bench.engine.freed)
-
-
-def test_one_client_cannot_fill_the_queue() -> None:
-    bench = Bench(max_queue=10)
-    for number in range(20):
-        bench.submit(number, str(number))
-    bench.submit(1, "x", client=2)
-    assert {answer.reason for answer in bench.answers().values() if isinstance(answer, Refused)} == {"busy"}
-    assert len(bench.answers()) == 20 - SHARE
-    assert bench.answers(2) == {}
 
 
 def test_an_idle_engine_is_let_go(bench: Bench) -> None:
@@ -272,21 +252,13 @@ def test_an_idle_engine_is_let_go(bench: Bench) -> None:
     bench.thread.join(2)
     assert not bench.thread.is_alive()
     bench.submit(2, deadline_ms=0)
-    assert bench.scheduler.wait()
-    bench.scheduler.expire()
+    assert bench.queue.wait()
+    assert not bench.queue.closed
+    bench.queue.expire()
     assert bench.outcome(2) == "loading"
-    bench.scheduler.close("stopping", "")
-    assert not bench.scheduler.wait()
-
-
-def test_a_full_queue_refuses_at_once_but_not_the_newer_version_of_what_waits() -> None:
-    bench = Bench(max_queue=2)
-    bench.submit(1, "a")
-    bench.submit(2, "b")
-    bench.submit(3, "c")
-    assert bench.outcome(3) == "busy"
-    bench.submit(4, "b")
-    assert set(bench.answers()) == {2, 3}
+    bench.queue.close("stopping", "")
+    assert bench.queue.wait()
+    assert bench.queue.closed
 
 
 @pytest.mark.parametrize(
@@ -327,31 +299,12 @@ def test_an_engine_that_breaks_its_contract_is_survived(bench: Bench) -> None:
 
 def test_a_closed_scheduler_refuses_with_the_first_reason(bench: Bench) -> None:
     bench.submit(1)
-    bench.scheduler.close("failed", "no model")
+    bench.queue.close("failed", "no model")
     bench.submit(2)
-    bench.scheduler.close("stopping", "")
+    bench.queue.close("stopping", "")
     bench.submit(3)
     assert [bench.answers()[n] for n in (1, 2, 3)] == [Refused(n, "failed", "no model") for n in (1, 2, 3)]
     bench.scheduler.run(bench.engine)  # returns
-
-
-def test_an_id_that_is_still_open_is_a_protocol_error(bench: Bench) -> None:
-    bench.submit(1)
-    with pytest.raises(ProtocolError):
-        bench.submit(1, "b")
-
-
-def test_idle_time_counts_from_the_last_answer() -> None:
-    now = [0.0]
-    scheduler = Scheduler(lambda *_: None, clock=lambda: now[0])
-    now[0] = 5.0
-    assert scheduler.load().idle_s == 5.0
-    scheduler.submit(1, infill())
-    now[0] = 9.0
-    assert scheduler.load().idle_s == 0.0
-    scheduler.cancel(1, 1)
-    now[0] = 10.0
-    assert scheduler.load().idle_s == 1.0
 
 
 def test_exactly_one_answer_under_random_traffic() -> None:
@@ -365,10 +318,10 @@ def test_exactly_one_answer_under_random_traffic() -> None:
             deadline = rng.choice([None, 0, 5, 50])
             bench.submit(request_id, rng.choice("abcd"), rng.choice(plans), client, deadline_ms=deadline)
             if rng.random() < 0.3:
-                bench.scheduler.cancel(client, rng.randrange(request_id + 1))
+                bench.queue.cancel(client, rng.randrange(request_id + 1))
             if rng.random() < 0.02:
-                bench.scheduler.drop_client(client)
-            bench.scheduler.expire()
+                bench.queue.drop_client(client)
+            bench.queue.expire()
             time.sleep(rng.random() * 0.004)
 
     threads = [threading.Thread(target=traffic, args=(client,)) for client in range(3)]
@@ -376,11 +329,11 @@ def test_exactly_one_answer_under_random_traffic() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    wait_for(lambda: bench.scheduler.load().idle_s > 0)
-    bench.scheduler.close("stopping", "")
+    wait_for(lambda: bench.queue.idle_s > 0)
+    bench.queue.close("stopping", "")
     bench.thread.join(5)
-    assert bench.scheduler.tally.requests == 450
-    assert bench.scheduler.tally.served + sum(bench.scheduler.tally.refused.values()) == 450
+    assert bench.queue.metrics.requests == 450
+    assert bench.queue.metrics.served + sum(bench.queue.metrics.refused.values()) == 450
     count = Counter((client, m.id) for client, m in bench.replies if not isinstance(m, Draft))
     assert count == Counter((client, number) for client in range(3) for number in range(150))
     assert sorted(bench.engine.freed) == sorted(bench.engine.started)

@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load, save
 
-from model_runtime.models.known import GEMMA, KNOWN
-from model_runtime.network import memory_budget
-from tests.model_runtime.network.test_memory_budget import RELEASED, WORKING
-from tests.support import fake_hub, tiny_gemma
+from tests.model_runtime.models.test_listing import Command, states
+from tests.support import fake_hub
 from tests.support.fake_hub import Hub
-from tests.support.paths import ROOT
 
 SHARD = "model-00001-of-00002.safetensors"
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny_gemma.write(tmp_path_factory.mktemp("release"))
-    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
-    return folder
-
-
-@pytest.fixture
-def hub(folder: Path) -> Iterator[Hub]:
-    with fake_hub.serving(folder) as hub:
-        yield hub
-
-
-@pytest.fixture
-def command(tmp_path: Path, hub: Hub) -> Command:
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-        env = clean | {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.url} | environment
-        env |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        return subprocess.run(
-            [sys.executable, "-m", "lsp_server", "models", *arguments],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-
-    return run
-
-
-def states(command: Command) -> dict[str, str]:
-    return {row["id"]: row["state"] for row in json.loads(command("list", "--json").stdout)}
-
-
-def test_list(command: Command, hub: Hub) -> None:
-    run = command("list")
-    assert run.returncode == 0, run.stderr
-    for known in KNOWN:
-        assert known.id in run.stdout
-    assert states(command) == {"embedded": "ready"} | {k.id: "absent" for k in KNOWN if k.id != "embedded"}
-    assert hub.requests == []  # asks nobody
-
-
-def test_memory_in_the_list_is_the_arithmetic() -> None:
-    listed = next(known for known in KNOWN if known.id == GEMMA).memory
-    for kind, gb in listed.items():
-        needed = memory_budget.total_bytes(RELEASED, WORKING, "bfloat16", kind)
-        assert needed / 1e9 == pytest.approx(gb, abs=0.1)
 
 
 def test_download(command: Command, hub: Hub, folder: Path) -> None:

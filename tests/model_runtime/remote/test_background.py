@@ -1,4 +1,4 @@
-"""The loop beside the engine's thread: waiting that can be given up, and an end when nobody holds it."""
+"""The event loop beside the engine's thread: a wait can be given up, and the loop ends with its object."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_closing_cancels_the_work() -> None:
 
 
 def test_its_thread_ends_with_it_and_so_does_the_work() -> None:
-    """As when the model is unloaded."""
+    """This happens when the model is unloaded."""
     before, ended = set(threading.enumerate()), threading.Event()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Which of several servers is asked, and what becomes of the others: a clock and servers of our own."""
+"""Which of several servers is asked, and when a failed one is asked again. The test sets the clock."""
 
 from __future__ import annotations
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -16,7 +13,6 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from model_runtime.remote import faults
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
 from tests.support.servers import free_port
@@ -150,17 +146,3 @@ async def test_streams(url: str, events: str, expected: list[int] | str) -> None
     else:
         with pytest.raises(Fault, match=expected):
             await streamed(url, events)
-
-
-def test_when_to_come_back() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert faults.retry_after({"retry-after": "7"}) == 7
-    assert 25 < faults.retry_after({"retry-after": soon}) <= 30
-    for nothing in ({}, {"retry-after": "soon"}, {"retry-after": "-5"}, {"retry-after": "1e400"}):
-        assert faults.retry_after(nothing) == 0
-
-
-def test_a_certificate_that_is_not_trusted() -> None:
-    error = faults.httpx2.ConnectError("no")
-    error.__cause__ = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    assert "set SSL_CERT_FILE" in str(faults.of_error("https://x", error))

@@ -1,5 +1,6 @@
-"""The engine over OpenAI-compatible servers, against a real one: `transformers serve`,
-with a model that is made here, tiny and trained in seconds to answer everything with the same line.
+"""The engine over OpenAI-compatible servers, against a real one: `transformers serve`.
+
+Its model is made here: tiny, and trained in seconds to answer everything with the same line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine over OpenAI-compatible servers: which endpoint it takes, what it asks, how it reads answers."""
+"""The engine over OpenAI-compatible servers: which endpoint it uses, what it sends, how it ranks answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import structs
 
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
-from model_runtime.remote import prompts, texts
+from model_runtime.remote import texts
 from model_runtime.remote.answer import UNKNOWN
 from model_runtime.remote.loading import load
 from tests.support.servers import Process, free_port, started
@@ -125,7 +125,7 @@ def test_the_endpoint_that_is_there_or_named(served: Server, flags: list[str], p
 
 
 def test_several_holes(served: Server) -> None:
-    """Endpoints that know one hole are asked for each; a chat for all at once."""
+    """A completion endpoint is asked for each hole, a chat for all at once."""
     process, engine = served("--has", "fim", answers=["1"])
     before = len(process.seen())
     assert run(engine, TWO)[0].texts == ("1", "1")
@@ -201,7 +201,7 @@ def test_candidates_differ_and_the_surest_is_first(served: Server) -> None:
 
 
 def test_an_empty_answer_is_the_last_choice(served: Server) -> None:
-    """Whatever its confidence: a server that says nothing says nothing of that either."""
+    """Whatever its confidence: an empty answer has no log-probabilities."""
     _, engine = served("--has", "suffix", answers=["", "long enough to be unsure of it", ""])
     fill, _ = run(engine, structs.replace(ONE, candidates=3))
     assert fill.texts == ("long enough to be unsure of it",)
@@ -262,36 +262,3 @@ def test_a_request_without_a_hole() -> None:
     engine = load(Choice(backend="openai", url=f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(Unfillable, match="no hole"):
         next(engine.fill(Infill(id=1, document="", prefix="", canvas=(Fixed("x"),))))
-
-
-@pytest.mark.parametrize(
-    ("answer", "heads", "expected"),
-    [
-        ("```python\nfoo()\n```", ["x = "], ["foo()"]),
-        ("Here it is:\n\n```\nfoo()\n```\nI hope it helps.", ["x = "], ["foo()"]),
-        ("foo()", ["x = "], ["foo()"]),
-        ("x = foo()", ["x = "], ["foo()"]),
-        ("```\n    x = foo()\n```", ["    x = "], ["foo()"]),
-        ("```\n    a = 1\n    b = 2\n```", ["    "], ["a = 1\n    b = 2"]),
-        ("```\na = 1\n```", ["    "], ["a = 1"]),
-        ("```python\nfoo(", ["x = "], ["foo("]),  # still being streamed
-        ("```", ["x = "], [""]),
-        ("", ["x = "], [""]),
-        ("<think>```\nno\n```</think>\n```\nyes\n```", ["x = "], ["yes"]),
-        ("<think>not done", ["x = "], [""]),
-        ("```\n1\n```\n```\n2\n```", ["", ""], ["1", "2"]),
-        ("```\n1\n```", ["", ""], ["1", ""]),
-        ("1 and 2", ["", ""], ["", ""]),
-        ('```\ns = """\n```', [""], ['s = """']),
-    ],
-)
-def test_reading_a_chat(answer: str, heads: list[str], expected: list[str]) -> None:
-    assert prompts.read(answer, heads) == expected
-
-
-def test_a_mark_or_fence_in_the_text_is_no_mark() -> None:
-    request = Infill(id=1, document="", prefix="# <HOLE>\n````\n", canvas=(Slot(4), Fixed("\n")))
-    said = prompts.messages(request)
-    assert "<_HOLE>\n" in said[1]["content"]
-    assert "<_HOLE>" in said[0]["content"]
-    assert said[1]["content"].count("`````") == 2

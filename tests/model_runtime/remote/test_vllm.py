@@ -93,7 +93,7 @@ def test_the_same_noise_gives_the_same_fill(server: Process, local: Engine, name
 
 
 def test_what_it_does_can_be_watched(server: Process, local: Engine) -> None:
-    """The same pieces as of a fill on this machine, but for what a step has accepted."""
+    """A draft has the same pieces as one from this machine, except for what is accepted."""
 
     def drawn(engine: Engine) -> list[Token]:
         *_, last = filter(None, engine.fill(HOLES["two holes"]))
@@ -105,7 +105,7 @@ def test_what_it_does_can_be_watched(server: Process, local: Engine) -> None:
 
 
 def test_several_steps_and_lengths(server: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After one step the best lengths go on; both rounds ask the server for just that."""
+    """The server is asked for one step of all lengths, then for all steps of the best ones."""
     policy = dataclasses.replace(profiles.EMBEDDED.policy, max_steps=6)
     profile = dataclasses.replace(
         profiles.EMBEDDED, policy=policy, length=CandidateLengths((2, 4, 8), survivors=2)
@@ -226,7 +226,7 @@ def test_a_server_that_does_not_fit_is_refused(kind: str, monkeypatch: pytest.Mo
 
 
 def test_another_model_is_refused(server: Process, tmp_path: Path) -> None:
-    """By its vocabulary where the names say nothing; one of the same vocabulary may have any name."""
+    """By its vocabulary where the names do not tell. One with the same vocabulary may have any name."""
     folder = tiny.write_folder(tmp_path / "mine")
     with pytest.raises(ModelError, match="has another vocabulary than"):
         load(Choice(model=str(folder), backend="vllm", url=server.url))
@@ -264,7 +264,7 @@ def test_a_server_that_is_gone_is_no_reason_not_to_start(server: Process) -> Non
 
 
 def test_the_same_server_writes_texts(server: Process) -> None:
-    """Where it is asked by chat, which takes no temperature. What the embedded model writes is of no use."""
+    """Asked by chat, which takes no temperature. What the embedded model writes there is of no use."""
     request = Infill(
         id=1,
         document="d",

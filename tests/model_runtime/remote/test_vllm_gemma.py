@@ -1,4 +1,4 @@
-"""DiffusionGemma on a server with vLLM's rules: what is prompted by chat here is prompted alike there."""
+"""DiffusionGemma on a server with vLLM's rules: it gets the same chat prompts as the local model."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ SAME = {
 def test_the_same_noise_gives_the_same_fill(
     server: Process, local: Engine, remote: Engine, name: str
 ) -> None:
-    """With one step; what several differ in is in docs/remote.md."""
+    """With one step. How several steps differ is in docs/remote.md."""
     here, since = local.run(SAME[name]), len(server.seen())
     there = remote.run(SAME[name])
     assert there.texts == here.texts
@@ -98,7 +98,7 @@ def test_the_same_noise_gives_the_same_fill(
 
 @pytest.fixture(scope="module")
 def several(one_step: Path, server: Process) -> Engine:
-    """As released but for the number of steps: more than one."""
+    """As `remote`, but with more than one step."""
     folder = without_weights(one_step, one_step.parent / "several")
     told = json.loads((folder / "generation_config.json").read_bytes()) | {"max_denoising_steps": STEPS}
     (folder / "generation_config.json").write_text(json.dumps(told))
@@ -136,7 +136,7 @@ def test_a_free_answer_is_asked_for_all_steps_at_once(several: Engine, server: P
 
 
 def test_a_rewrite_that_is_late_is_not_cut_inside_a_canvas(remote: Engine) -> None:
-    """The server writes it to its end all the same; whoever waits may stop at any time."""
+    """The server finishes it all the same; the client may give up at any time."""
     expected, waited = remote.run(LONG), 0
     steps = remote.fill(LONG)
     step = next(steps)

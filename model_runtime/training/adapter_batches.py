@@ -1,5 +1,8 @@
-"""Batches of holes in one's own code, for an adapter: as the embedded model was trained, or as the engine
-asks a model that follows instructions."""
+"""Batches that an adapter learns from: holes in one's own code.
+
+For the embedded model they are made as in its training; for a model that follows instructions each hole has
+the prompt that the engine would give it. What is learnt from them is not decided here.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,21 @@ from model_runtime.training.corpus import Document
 from model_runtime.training.holes import cut_hole
 
 SLACK = (8, 12, 16, 24, 32, 48)  # tokens of a hole, its filler included
-CANVASES, WIDTH, LENGTH = 8, 96, 320  # of a batch for the embedded model: canvases on one sequence
+CANVASES, WIDTH, LENGTH = 8, 96, 320  # of a batch for the embedded model: K, C and P of `Batch`
 
 
-def drawn(prompting: Prompting, documents: Sequence[Document], seed: int) -> Iterator[Batch]:
-    """Batches of holes in these documents, for ever; the same for a seed."""
+def hole_batches(prompting: Prompting, documents: Sequence[Document], seed: int) -> Iterator[Batch]:
+    """Batches of holes in these documents, without end; the same for the same seed."""
     if prompting.chat:
-        yield from Asked(prompting, documents, seed)
+        yield from ChatBatches(prompting, documents, seed)
         return
     maker = BatchMaker([tokenize(d.text, prompting.tokens) for d in documents], prompting.tokens, seed)
     for step in count():
         yield maker.draw(step, 1, CANVASES, WIDTH, LENGTH)
 
 
-class Asked:
-    """Holes as the engine asks for them, one a batch: each has a prompt of its own."""
+class ChatBatches:
+    """Holes with the prompt that the engine would give them, one a batch."""
 
     def __init__(self, prompting: Prompting, documents: Sequence[Document], seed: int) -> None:
         self._prompting = prompting
@@ -52,7 +55,7 @@ class Asked:
                 continue
             request = calibrate.request(held_out.whole(document, text, cut))
             try:
-                layout = _laid(self._prompting, request, document.path)
+                layout = _lay(self._prompting, request, document.path)
             except LayoutError:
                 continue
             if batch := self._batch(layout, cut.middle):
@@ -81,8 +84,8 @@ class Asked:
         )
 
 
-def _laid(prompting: Prompting, request: Infill, path: str) -> Layout:
-    """As the engine does it. The requests of `calibrate` say no language, and a chat is told one."""
+def _lay(prompting: Prompting, request: Infill, path: str) -> Layout:
+    """As the engine does it. The requests of `calibrate` name no language; a chat prompt needs one."""
     if prompting.chat is None:
         return prompting.tokens.lay(request)
     suffix = Path(path).suffix

@@ -1,4 +1,4 @@
-"""The table of contenders: short name, what a reader is told, and how it is made from a loaded engine."""
+"""The table of baselines: name, label in reports, and how each is made from a loaded engine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from model_runtime.baselines.drafts import DraftsAlone, copied
 from model_runtime.baselines.greedy import Causal
-from model_runtime.baselines.retrieved import DraftsAlone, copied
 from model_runtime.diffusion.hole_length import CandidateLengths, FixedLength
 from model_runtime.diffusion.sampler import entropy_bound
 from model_runtime.inference.engine import Engine, Fill
@@ -20,7 +20,7 @@ Change = Callable[[Profile], Profile]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Baseline:
     label: str
     make: Callable[[Engine], Ask]
 
@@ -32,7 +32,7 @@ def changed(engine: Engine, change: Change) -> Engine:
 
 
 def prefill(engine: Engine, request: Infill) -> None:
-    """Encode the request's prompt, as far as it can be laid out."""
+    """Encode the request's prompt into the prefix cache; nothing happens where it cannot be laid out."""
     with suppress(LayoutError):
         engine.denoiser.prefill(engine.tokens.lay(request).prompt)
 
@@ -48,26 +48,26 @@ def _alone(steps: int, bound: float = 2.0) -> Change:
     )
 
 
-FIELD: dict[str, Entry] = {
-    "copy": Entry("copy the most similar text, no model", lambda engine: copied),
-    "drafts": Entry("drafts alone, ranked by the model", DraftsAlone),
-    "denoiser": Entry("denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0))),
+BASELINES: dict[str, Baseline] = {
+    "copy": Baseline("copy the most similar text, no model", lambda engine: copied),
+    "drafts": Baseline("drafts alone, ranked by the model", DraftsAlone),
+    "denoiser": Baseline("denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0))),
     **{
-        f"denoiser-{n}": Entry(f"denoiser alone, {n} step{'s' * (n > 1)}", _under(_alone(n)))
+        f"denoiser-{n}": Baseline(f"denoiser alone, {n} step{'s' * (n > 1)}", _under(_alone(n)))
         for n in (1, 2, 4, 8, 16)
     },
-    "stock-16": Entry("denoiser alone, 16 steps, stock entropy bound 0.1", _under(_alone(16, 0.1))),
-    "fixed-8": Entry(
+    "stock-16": Baseline("denoiser alone, 16 steps, stock entropy bound 0.1", _under(_alone(16, 0.1))),
+    "fixed-8": Baseline(
         "denoiser alone, hole of 8 tokens",
         _under(lambda p: replace(p, drafts=0, length=FixedLength(8), filler=None)),
     ),
-    "lengths": Entry(
+    "lengths": Baseline(
         "denoiser alone, several lengths tried",
         _under(lambda p: replace(p, drafts=0, length=CandidateLengths(), filler=None)),
     ),
-    "mended": Entry("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
-    "healed": Entry("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
-    "causal": Entry("causal encoder, greedy, no suffix", Causal),
+    "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
+    "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
+    "causal": Baseline("causal encoder, greedy, no suffix", Causal),
 }
-FIM = "fim"  # a model of its own, see `greedy.FillInTheMiddle`
+FIM = "fim"  # not in the table: it needs a model of its own, see `greedy.FillInTheMiddle`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

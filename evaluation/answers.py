@@ -1,9 +1,9 @@
-"""One place, one contender: through the server's pipeline to an answer.
+"""One contender's answer at one place, through the server's pipeline.
 
-At a cursor the request is an automatic one, with every rule that an editor's user is protected by, except
-that the confidence is only noted: the threshold is applied when outcomes are counted. Where the rules
-refuse, the same place is asked as if the user had invoked completion: that answer is judged, but never counts
-as shown.
+At a cursor the request is an automatic one, under all the rules that keep suggestions from a user who wants
+none, except the confidence threshold: that is applied when outcomes are counted. Where the rules refuse, the
+same place is asked again as if the user had invoked completion. That answer is judged, but never counts as
+shown.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Answer:
     confidence: float
     steps: int
     ms: float
-    asked: bool  # False: the rules were against an unasked suggestion
+    allowed: bool  # False: the rules refuse an automatic suggestion here
     reason: str  # why nothing is offered, or ""
 
 
 async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
+    """`ms` leaves out the time in which the contender reads the text before the hole."""
     settings = replace(settings, confidence_threshold=0.0)
     snapshot = Snapshot(f"file:///evaluation/{place.name}", 0, place.language, place.before + place.after)
     watch = Stopwatch(contender)
@@ -49,20 +50,20 @@ async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
         outcome = (await pipeline.fill(snapshot, [named_hole(place)], watch, settings, parses))[0]
     else:
         outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, context=context)
-    unasked = watch.asked
-    if not unasked and place.middle is not None:  # its best guess all the same
+    allowed = watch.called
+    if not allowed and place.middle is not None:  # its best guess all the same
         outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, invoked=True, context=context)
     ms = (time.perf_counter() - started) * 1000 - watch.preparing_ms
     if isinstance(outcome, Refusal):
-        return Answer("", snapshot.text, 0.0, watch.steps, ms, unasked, outcome.reason)
+        return Answer("", snapshot.text, 0.0, watch.steps, ms, allowed, outcome.reason)
     whole = snapshot.text[: outcome.span.start] + outcome.text + snapshot.text[outcome.span.end :]
     inside = whole.startswith(place.before) and len(whole) >= len(snapshot.text)
     text = whole[at : len(whole) - len(place.after)] if inside else outcome.text
-    return Answer(text, whole, outcome.confidence, watch.steps, ms, unasked, "")
+    return Answer(text, whole, outcome.confidence, watch.steps, ms, allowed, "")
 
 
 def named_hole(place: Place) -> Hole:
-    """A hole of several lines, no deeper than what stands around it."""
+    """A hole of several lines, indented no deeper than the lines around it."""
     head = place.before.rpartition("\n")[2] or place.before.rstrip().rpartition("\n")[2]
     below = next((line for line in place.after.split("\n")[1:] if line.strip()), head)
     indent = min(indentation(head), indentation(below), key=len)

@@ -1,54 +1,20 @@
-"""Every contender on one tiny random model, and greedy decoding against a slow reference."""
+"""Greedy decoding against a slow reference, and the prompts it is given."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from model_runtime.baselines import greedy, retrieved
-from model_runtime.baselines.field import FIELD, changed, prefill
+from model_runtime.baselines import greedy
 from model_runtime.diffusion.faults import Unfillable
-from model_runtime.inference.engine import Engine, Fill
+from model_runtime.inference.engine import Engine
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.network import forward
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.training import fim
 from model_runtime.training.attention import causal_masks
+from tests.model_runtime.baselines.conftest import PREFIX, REQUEST
 from tests.support import tiny
-
-PREFIX = "class A:\n    def __init__(self, price, size):\n        self.price = price\n"
-REQUEST = Infill(0, "", PREFIX, (Fixed("        self.size ="), Slot(8), Fixed("\n        return self\n")))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine("tiny", tiny.denoiser(PrefixCache(1 << 26)), tiny.tokens())
-
-
-@pytest.mark.parametrize("name", FIELD)
-def test_contender_answers(name: str, engine: Engine) -> None:
-    prefill(engine, REQUEST)
-    fill = FIELD[name].make(engine)(REQUEST)
-    assert isinstance(fill, Fill)
-    assert len(fill.texts) == 1
-    assert 0 <= fill.confidence <= 1
-    assert fill.texts == FIELD[name].make(engine)(REQUEST).texts
-    if name.startswith("denoiser-"):
-        assert fill.steps <= int(name.partition("-")[2])
-        assert set(fill.sources) <= {"denoiser"}
-
-
-def test_drafts_alone_come_from_the_text(engine: Engine) -> None:
-    assert retrieved.copied(REQUEST).texts == (" size",)
-    found = retrieved.DraftsAlone(engine)(REQUEST)
-    assert found.sources == ("draft",)
-    assert found.texts[0].strip() in PREFIX
-
-
-def test_a_variant_is_the_same_model(engine: Engine) -> None:
-    other = changed(engine, lambda profile: profile)
-    assert other.denoiser is engine.denoiser
-    assert other.run(REQUEST).texts == engine.run(REQUEST).texts
 
 
 @pytest.mark.parametrize("cached", [True, False])

@@ -1,10 +1,10 @@
-"""Retrieval without the denoiser: the best draft as it is, or the one that the model thinks best."""
+"""Retrieval without the denoiser: the first draft as it is, or the one that the model ranks first."""
 
 from __future__ import annotations
 
 import time
 
-from model_runtime.baselines.greedy import laid
+from model_runtime.baselines.greedy import lay
 from model_runtime.diffusion.interface import Guess
 from model_runtime.inference.engine import Engine, Fill, around
 from model_runtime.protocol import Infill
@@ -34,7 +34,7 @@ class DraftsAlone:
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         engine = self._engine
-        layout = laid(engine.tokens, request)
+        layout = lay(engine.tokens, request)
         drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
         best, *others = engine.judged(layout, Guess([], []), drafts)
         return Fill(

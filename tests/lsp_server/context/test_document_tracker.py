@@ -1,0 +1,170 @@
+"""What is read of documents and files, and when; with the real reader process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config.file_filter import MAX_BYTES, Rules
+from lsp_server.context import document_tracker
+from lsp_server.context.document_tracker import DocumentTracker, key_of
+from lsp_server.text.buffer import Buffer
+from tests.lsp_server.context.editor import SECONDS, Editor
+from tests.support.fakes import eventually
+
+A, B = "file:///p/a.py", "file:///p/b.py"
+TEXT = "".join(f"line_{n} = {n}\n" for n in range(60))
+TOKEN = "ghp_aK3xV9mQ2nR7tY1wZ5bC8dF4gH6jL0pS2uXe"
+
+
+class Documents:
+    """Open documents, as a session keeps them, and what the tracker knows of their text."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, Buffer] = {}
+        self.tracker = DocumentTracker(self.buffers.get)
+        self.tracker.configure(Rules(languages=("python",)))
+
+    def open(self, uri: str, text: str, language: str = "python") -> None:
+        self.buffers[uri] = Buffer(uri, 1, language, text)
+        self.tracker.opened(uri)
+
+    def insert(self, uri: str, line: int, new: str) -> None:
+        self.buffers[uri].replace((line, 0), (line, 0), new, "utf-16")
+        self.tracker.edited(uri, line)
+
+    def known(self) -> dict[str, str]:
+        return dict(self.tracker.index.texts("python", near=""))
+
+    async def until_known(self, key: str, text: str) -> None:
+        await eventually(lambda: text in self.known().get(key, ""), SECONDS)
+
+
+@asynccontextmanager
+async def documents() -> AsyncIterator[Documents]:
+    it = Documents()
+    try:
+        yield it
+    finally:
+        await it.tracker.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        ("file:///p/a.py", "/p/a.py"),
+        ("file:///p/x/../a%20b.py", "/p/a b.py"),
+        ("FILE:///p/a.py", "/p/a.py"),
+        ("untitled:Untitled-1", "untitled:Untitled-1"),
+    ],
+)
+def test_keys(uri: str, key: str) -> None:
+    assert key_of(uri) == key
+
+
+async def test_a_document_is_read_again_once_the_edits_are_elsewhere() -> None:
+    async with documents() as it:
+        it.open(A, TEXT)
+        it.tracker.refresh()
+        await it.until_known("/p/a.py", "line_0")
+        it.insert(A, 5, "near = 1\n")
+        it.tracker.use(A, 6)  # the request comes from where the edit was: it goes on
+        it.open(B, "other = 1\n")
+        it.tracker.use(A, 6)
+        await it.until_known("/p/b.py", "other")  # read in the order asked
+        assert "near" not in it.known()["/p/a.py"]
+        it.tracker.use(A, 50)
+        await it.until_known("/p/a.py", "near")
+        ((key, piece),) = it.tracker.recent.pieces(without="/p/b.py")
+        assert key == "/p/a.py"
+        assert "near = 1" in piece
+        it.tracker.closed(A)
+        assert "/p/a.py" not in it.known()
+
+
+async def test_a_document_that_a_dead_reader_had_not_answered_is_read_again() -> None:
+    async with documents() as it:
+        it.open(A, TEXT)
+        it.tracker.refresh()
+        reader = it.tracker._reader
+        await eventually(lambda: reader._process, SECONDS)
+        assert reader._process
+        reader._process.kill()  # long before it can answer
+        await eventually(lambda: reader._process is None, SECONDS)
+        assert it.known() == {}
+        await asyncio.sleep(0)
+        it.tracker.refresh()
+        await it.until_known("/p/a.py", "line_0")
+
+
+async def test_documents_that_may_not_be_read() -> None:
+    async with documents() as it:
+        it.tracker.configure(Rules(exclude=("*/left_out.py",), languages=("python",)))
+        it.open("file:///p/left_out.py", TEXT)
+        it.open("file:///p/.env", TEXT)
+        it.open("file:///p/a.js", "let a\n", language="javascript")
+        it.open("file:///p/large.py", "#" * (MAX_BYTES + 1))
+        it.open(A, TEXT)
+        it.tracker.refresh()
+        await it.until_known("/p/a.py", "line_0")
+        assert it.known().keys() == {"/p/a.py"}
+
+
+async def test_files_that_change_are_read_again(editor: Editor) -> None:
+    editor.write({"a.py": "def first(one): ...\n"})
+    editor.open("b.py", "first(")
+    await editor.until("b.py", "def first(one)")
+    editor.write({"a.py": "def first(one, two): ...\n"})
+    editor.session.tracker.files_changed()
+    await editor.until("b.py", "def first(one, two)")
+    (editor.root / "a.py").unlink()
+    editor.session.tracker.files_changed()
+    for _ in range(int(SECONDS / 0.05)):
+        if not any("first" in piece for piece in await editor.ask("b.py")):  # type: ignore[union-attr]
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("a file that is gone is still there")
+
+
+async def test_a_new_rule_counts_at_once(editor: Editor) -> None:
+    editor.write({"a.py": "store_all(from_file, 1)\n"})
+    editor.open("c.py", "store_all(from_document, 1)\n")
+    editor.open("b.py", "store_all(")
+    await editor.until("b.py", "from_file", "from_document")
+    editor.session.configure("test", {"exclude": ["*/[ac].py"]})
+    assert await editor.ask("b.py") == ()
+    editor.write({"d.py": "store_all(from_another, 1)\n"})
+    editor.session.tracker.files_changed()
+    context = await editor.until("b.py", "from_another")
+    assert not any("from_file" in piece or "from_document" in piece for piece in context)
+
+
+async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
+    editor.write({"a.py": "store_all(from_file, 1)\n"})
+    editor.open("b.py", "store_all(")
+    await editor.until("b.py", "from_file")
+    reader = editor.session.tracker._reader
+    assert reader._process
+    reader._process.kill()
+    await reader._process.wait()
+    await asyncio.sleep(0.1)
+    editor.write({"c.py": "store_all(from_another, 1)\n"})
+    await editor.until("b.py", "from_another")  # what a process that died was asked is asked again
+
+
+async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
+    texts = ["all is well", f"not {TOKEN}", "", "\ud800"]
+    assert await editor.session.tracker.cleaned(texts) == ("all is well", "\ufffd")
+    editor.session.configure("test", {"exclude": ["*"]})
+    assert await editor.session.tracker.cleaned(texts) == ()
+
+
+async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path: Path) -> None:
+    it = DocumentTracker({}.get)
+    it.refresh()
+    assert it._reader._serving is None

@@ -1,0 +1,198 @@
+"""Text at the cursor and the next edit, from a server with a fake worker."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+
+from tests.support.editor import (
+    FAKED,
+    RECORDED,
+    TIMEOUT,
+    URI,
+    Editor,
+    check_empty,
+    check_offered,
+    editor,
+    listen,
+    served,
+    texts,
+    type_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "character", "utf_16"),
+    [
+        ("", 0, 0, 0),
+        ("a = ", 0, 4, 4),
+        ("a = 1\r\nb = \r\nc = 3\r\n", 1, 4, 4),
+        ("s = '😀注' + \n", 0, 12, 12),
+        ("a\x0cb\n\nc = \n", 2, 4, 4),  # a form feed ends no line
+        ("a = \n", 0, 77, 4),  # past the line's end
+        ("s = '\ud83d' + \n", 0, 10, 10),
+    ],
+)
+async def test_offered_at_the_cursor(text: str, line: int, character: int, utf_16: int) -> None:
+    async with editor(FAKED) as it:
+        it.open(text)
+        check_offered(await it.ask(line, character), line, utf_16)
+
+
+async def test_what_is_typed_as_offered_needs_no_worker() -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = \nb = 1\n")
+        assert await texts(it.send(0, 4)) == ["filled"]
+        type_text(it, 2, 0, 4, "fi")
+        assert await texts(it.send(0, 6)) == ["lled"]
+        type_text(it, 3, 0, 6, "l")
+        assert await texts(it.send(0, 7)) == ["led"]
+        type_text(it, 4, 0, 7, "", deleted=2)  # back into it
+        assert await texts(it.send(0, 5)) == ["illed"]
+        assert await served(it) == 1
+        type_text(it, 5, 0, 5, "x")  # another way
+        assert await texts(it.send(0, 6)) != []
+        assert await served(it) == 2
+
+
+async def test_an_accepted_suggestion_is_not_offered_again_when_deleted() -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = ")
+        await it.ask(0, 4)
+        type_text(it, 2, 0, 4, "filled")
+        await it.execute("infill.accepted", {"uri": URI, "version": 1, "length": 6})
+        type_text(it, 3, 0, 10, "", deleted=2)
+        await it.ask(0, 8)
+        assert await served(it) == 2
+
+
+async def test_who_asks_gets_alternatives() -> None:
+    async with editor(RECORDED) as it:
+        it.open("# fill: filled\na = \n")
+        invoked = it.send(1, 4, trigger=lsp.InlineCompletionTriggerKind.Invoked)
+        assert await texts(invoked) == ["filled", "other"]  # of three, two are the same
+        type_text(it, 2, 1, 4, "o")
+        assert await texts(it.send(1, 5)) == ["ther"]
+        assert await served(it) == 1
+
+
+async def test_the_selected_menu_entry_comes_first() -> None:
+    async with editor(RECORDED) as it:
+        it.open("# fill: (1)\na = pri\n")
+        chosen = lsp.Range(lsp.Position(1, 4), lsp.Position(1, 7))
+        context = lsp.InlineCompletionContext(
+            lsp.InlineCompletionTriggerKind.Automatic, lsp.SelectedCompletionInfo(chosen, "print")
+        )
+        params = lsp.InlineCompletionParams(context, lsp.TextDocumentIdentifier(URI), lsp.Position(1, 7))
+        answer = await asyncio.wait_for(it.client.text_document_inline_completion_async(params), TIMEOUT)
+        (item,) = answer.items
+        assert (item.insert_text, item.range) == ("print(1)", chosen)
+        type_text(it, 2, 1, 7, "n")
+        assert await texts(it.send(1, 8)) == ["t(1)"]
+
+
+async def test_an_item_tells_how_sure_it_is() -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = ")
+        (item,) = (await it.ask(0, 4)).items
+        (told,) = item.command.arguments
+        assert (told["confidence"], told["sources"]) == (0.9, [])
+
+
+async def test_an_unsure_suggestion_is_shown_only_when_asked_for() -> None:
+    async with editor(FAKED, options={"confidenceThreshold": 0.9}) as it:
+        it.open("a = ")
+        check_empty(await it.ask(0, 4))
+        invoked = it.send(0, 4, trigger=lsp.InlineCompletionTriggerKind.Invoked)
+        check_offered(await asyncio.wait_for(invoked, TIMEOUT), 0, 4)
+
+
+async def test_one_current_request_per_document() -> None:
+    async with editor(FAKED) as it:
+        it.open("# wait\na = \nb = \n")
+        it.open("c = ", uri="file:///c.py")
+        first, second = it.send(1, 4), it.send(2, 4)
+        assert await asyncio.wait_for(first, TIMEOUT) is None  # superseded
+        check_offered(await it.ask(0, 4, "file:///c.py"), 0, 4)  # other documents go on
+        it.change(2, lsp.TextDocumentContentChangeWholeDocument("a = \n"))
+        assert await asyncio.wait_for(second, TIMEOUT) is None  # the document has moved on
+        check_offered(await it.ask(0, 4), 0, 4)
+
+
+async def test_cancelled_by_the_client() -> None:
+    async with editor(FAKED) as it:
+        it.open("# wait\na = \n")
+        request = it.send(1, 4, id="mine")
+        it.client.cancel_request(lsp.CancelParams(id="mine"))
+        with pytest.raises(JsonRpcException, match="cancel"):
+            await asyncio.wait_for(request, TIMEOUT)
+        it.change(2, lsp.TextDocumentContentChangeWholeDocument("a = \n"))
+        check_offered(await it.ask(0, 4), 0, 4)
+
+
+async def test_closing_a_document_answers_its_request() -> None:
+    async with editor(FAKED) as it:
+        it.open("# wait\na = \n")
+        request = it.send(1, 4)
+        it.client.text_document_did_close(
+            lsp.DidCloseTextDocumentParams(lsp.TextDocumentIdentifier("file:///a.py"))
+        )
+        assert await asyncio.wait_for(request, TIMEOUT) is None
+
+
+async def test_faults_end_at_the_request() -> None:
+    async with editor(FAKED) as it:
+        it.open("# crash\na = \n")
+        assert await it.ask(1, 4) is None
+        it.change(2, lsp.TextDocumentContentChangeWholeDocument("# lost\na = \n"))
+        check_empty(await it.ask(1, 4))
+        assert it.logged == ["infill-ls: the worker is gone"]
+        it.change(3, lsp.TextDocumentContentChangeWholeDocument("a = \n"))
+        check_offered(await it.ask(0, 4), 0, 4)
+        assert it.shown == []
+
+
+async def test_what_a_user_can_act_on_is_shown_once() -> None:
+    async with editor(FAKED) as it:
+        it.open("# failed\na = \n")
+        for _ in range(3):
+            check_empty(await it.ask(1, 4))
+        assert it.shown == ["infill-ls: no model at /m: copy it again"]
+
+
+async def ask_next_edit(it: Editor, version: int | None, line: int = 0, character: int = 0) -> Any:
+    document = {"uri": URI, "version": version}
+    params = {
+        "textDocument": document,
+        "position": {"line": line, "character": character},
+        "context": {"triggerKind": 2},
+    }
+    answer = it.client.protocol.send_request_async("textDocument/copilotInlineEdit", params)
+    return await asyncio.wait_for(answer, TIMEOUT)
+
+
+async def test_the_next_edit() -> None:
+    async with editor(RECORDED) as it:
+        told = listen(it, "didChangeStatus")
+        for method in ("didFocus", "didShowInlineEdit", "didShowCompletion", "didPartiallyAcceptCompletion"):
+            it.client.protocol.notify(f"textDocument/{method}", {"textDocument": {"uri": URI}})
+        assert (await ask_next_edit(it, 1)).edits == []  # not open
+        it.open("def f(old):\n    s = '😀' + old\n    return old\n\n\nx = \n")
+        assert (await ask_next_edit(it, 1)).edits == []
+        type_text(it, 2, 0, 9, "", deleted=3)
+        type_text(it, 3, 0, 6, "new")
+        assert (await ask_next_edit(it, 2)).edits == []  # a version that is gone
+        first, second = (await ask_next_edit(it, 3)).edits
+        assert (first.textDocument.uri, first.textDocument.version, first.text) == (URI, 3, "new")
+        place = first.range.start, first.range.end
+        assert [(each.line, each.character) for each in place] == [(1, 15), (1, 18)]
+        assert second.range.start.line == 2
+        assert first.command.command == "infill.accepted"
+        await it.ask(5, 4)
+        assert await served(it) == 1
+        assert [status.busy for status in told][-2:] == [True, False]
+        assert {status.kind for status in told} == {"Normal"}

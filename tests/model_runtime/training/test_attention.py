@@ -1,0 +1,53 @@
+"""Training in blocks, many canvases at once, against each sequence and canvas alone."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+from model_runtime.network import forward
+from model_runtime.training import attention, objective
+from model_runtime.training.vocabulary import PAD
+from tests.model_runtime.training.examples import maker
+from tests.support import tiny
+
+
+@pytest.mark.parametrize("length", [512, 400])  # two blocks of one window; one, as none divides it
+def test_training_sees_what_the_denoiser_sees(length: int) -> None:
+    """The many-canvases-per-sequence pass gives each canvas the hidden states it gets alone."""
+    batch = maker().draw(1, rows=2, canvases=3, width=96, length=length)
+    net = tiny.model()
+    alone = tiny.denoiser()
+    with torch.no_grad():
+        run = objective.Objective(net)
+        assert attention.block_count(length, run.window) == (2 if length == 512 else 1)
+        _, kv = run.prefix(batch)
+        together = run.canvas_states(
+            batch, run.view(batch, kv), batch.canvas, forward.embed(net, batch.canvas)
+        )
+        for row, k in product(range(2), range(3)):
+            at = slice(k * 96, (k + 1) * 96)
+            real = batch.canvas[row, at] != PAD
+            ids = batch.canvas[row, at][real][None]
+            cut = int(batch.cuts[row, k])
+            view = alone._canvas_view(alone._encode(batch.sequence[row, :cut].tolist()), 1, 96)
+            where = torch.arange(cut, cut + ids.shape[1])[None]
+            single = forward.decode(net, ids, forward.embed(net, ids), where, view.masks, view.kv)
+            torch.testing.assert_close(single[0], together[row, at][real], rtol=1e-3, atol=1e-4)
+
+
+def test_a_sequence_in_blocks_is_the_sequence() -> None:
+    batch = maker().draw(1, rows=2, canvases=1, width=96, length=512)
+    net = tiny.model()
+    run = objective.Objective(net)
+    with torch.no_grad():
+        hidden, kv = run.prefix(batch)
+        masks = attention.causal_masks(512, run.window, torch.device("cpu"))
+        whole, positions = forward.KeyValues(), torch.arange(512).expand(2, -1)
+        expected = forward.encode(net, batch.sequence, positions, masks, whole)
+    torch.testing.assert_close(hidden, expected, rtol=1e-3, atol=1e-4)
+    for mine, theirs in zip(kv.layers, whole.layers, strict=True):
+        torch.testing.assert_close(mine.keys, theirs.keys, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(mine.values, theirs.values, rtol=1e-3, atol=1e-4)
