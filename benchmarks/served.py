@@ -22,7 +22,7 @@ from typing import Any
 
 from evaluation import places, report, scores
 from evaluation.answers import ask
-from evaluation.contenders import Local
+from evaluation.contenders import InProcess
 from evaluation.scores import Outcome
 from lsp_server.config.settings import Settings
 from model_runtime import backends
@@ -52,7 +52,7 @@ async def judged(found: list[places.Place], engines: dict[str, Noted]) -> list[O
     outcomes = []
     for number, place in enumerate(found, 1):
         for name, engine in engines.items():
-            contender = Local(engine, engine.engine.run)
+            contender = InProcess(engine, engine.engine.run)
             outcomes.append(
                 scores.judge(place, name, await ask(place, contender, Settings()), lambda program: False)
             )
