@@ -9,7 +9,6 @@ holds the text, denoised for one step along with the others. Neither costs a rou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from model_runtime.diffusion.interface import Branch, BranchScore, Denoiser, Proposal, Row, Scoring
 from model_runtime.prompting.layout import Layout, Tokens
@@ -19,17 +18,9 @@ UNSEEN = 2.0  # nats that a token lies below the least likely one that is known 
 UNHEARD = -15.0  # nats a token of a text that nothing was said of
 
 Ids = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the denoiser said of texts that it did not write, nats a token; a text that it said nothing of is
-    missing."""
-
-    logprobs: Mapping[Ids, list[float]]
-
-
-NOTHING = Heard({})
+# What the denoiser said of texts that it did not write, nats a token; of a text that is missing, nothing.
+Heard = Mapping[Ids, list[float]]
+NOTHING: Heard = {}
 
 
 def probes(denoiser: Denoiser, tokens: Tokens, layout: Layout, texts: Sequence[Ids], width: int) -> list[Row]:
@@ -47,8 +38,8 @@ def heard(
         return NOTHING
     said = first.read().likeliest
     if tokens.profile.filler is not None:
-        return Heard({ids: _read(_whole(tokens, layout, ids), said[0]) for ids in texts})
-    return Heard({ids: _read(ids, row) for ids, row in zip(texts, said[own:], strict=False)})
+        return {ids: _read(_whole(tokens, layout, ids), said[0]) for ids in texts}
+    return {ids: _read(ids, row) for ids, row in zip(texts, said[own:], strict=False)}
 
 
 def scores(
@@ -63,7 +54,7 @@ def scores(
 
 def _own(candidate: Candidate, said: Heard) -> list[float]:
     lost = [UNHEARD] * max(1, len(candidate.ids))
-    return candidate.logprobs or said.logprobs.get(tuple(candidate.ids), lost)
+    return candidate.logprobs or said.get(tuple(candidate.ids), lost)
 
 
 def _whole(tokens: Tokens, layout: Layout, ids: Ids) -> list[int]:

@@ -48,8 +48,8 @@ def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:
     row = [{300: -1.0, 9: -4.0}, {301: -2.0}, {3: -0.5}, {3: -0.1}]
     assert scoring.probes(served(), tokens, layout, [(300, 301)], 40) == []
     found = scoring.heard(served(), tokens, layout, [(300, 301), (302,)], 1, said(row))
-    assert found.logprobs[300, 301] == [-1.0, -2.0, -0.5], "with the token that ends it"
-    assert found.logprobs[(302,)] == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
+    assert found[300, 301] == [-1.0, -2.0, -0.5], "with the token that ends it"
+    assert found[(302,)] == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
 
 
 def test_others_need_a_row_for_each() -> None:
@@ -64,7 +64,7 @@ def test_others_need_a_row_for_each() -> None:
     ]
     own, first, second = [{7: -0.1}], [{300: -1.0}, {301: -2.0}], [{302: -0.3}]
     found = scoring.heard(served(), tokens, layout, texts, 1, said(own, first, second))
-    assert found.logprobs == {(300, 301): [-1.0, -2.0], (302,): [-0.3]}
+    assert found == {(300, 301): [-1.0, -2.0], (302,): [-0.3]}
 
 
 def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
@@ -73,7 +73,7 @@ def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
         Candidate("y", [301]),
         Candidate("z", [9, 9]),
     )
-    layout, heard = tiny.tokens().lay(HOLE), scoring.Heard({(301,): [-3.0]})
+    layout, heard = tiny.tokens().lay(HOLE), {(301,): [-3.0]}
     scores = scoring.scores(served(), layout, [own, draft, unheard], 4, heard)
     assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], [scoring.UNHEARD] * 2]
     assert not any(score.after for score in scores)
