@@ -46,6 +46,7 @@ def main(kind: str, tokenizer: str, out: str) -> None:
         writer.add_tensor(name, (draw.standard_normal(shape) * scale).astype(np.float32))
 
     add("token_embd.weight", len(tokens), WIDTH, scale=1.0)
+    add("output.weight", len(tokens), WIDTH)  # of its own: a tied one says the last token again
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
     for layer in range(LAYERS):
         for norm in ("attn_norm", "ffn_norm"):

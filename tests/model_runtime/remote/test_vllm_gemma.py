@@ -35,7 +35,7 @@ def without_weights(folder: Path, to: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def one_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gemma.write(tmp_path_factory.mktemp("gemma") / "one", ending=1.8, steps=1)
+    return tiny_gemma.write(tmp_path_factory.mktemp("gemma") / "one", ending=2.3, steps=1)
 
 
 @pytest.fixture(scope="module")
