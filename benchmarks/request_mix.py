@@ -1,4 +1,4 @@
-"""What a fill asks of a server: tokens of prompt, canvas and scoring, measured over places in real files.
+"""What a fill asks of a server: tokens of prompt and canvas, measured over places in real files.
 
     python -m benchmarks.request_mix [--places N] [--json FILE]
 
@@ -23,7 +23,6 @@ from lsp_server.infilling.pipeline import suggest
 from lsp_server.text.document import Snapshot
 from lsp_server.text.syntax import Parses
 from model_runtime.diffusion.faults import Unfillable
-from model_runtime.diffusion.interface import Branch
 from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.protocol import Choice, Done, Infill, Refused
 
@@ -39,20 +38,13 @@ class Counted:
         self._wrap()
 
     def _wrap(self) -> None:
-        denoise, score = self.engine.denoiser.denoise, self.engine.denoiser.score
+        denoise = self.engine.denoiser.denoise
 
         def denoised(prompt: Sequence[int], rows: Any, policy: Any, seed: int) -> Any:
             self.row |= {"prompt": len(prompt), "rows": len(rows), "canvas": len(rows[0].ids)}
             return denoise(prompt, rows, policy, seed)
 
-        def scored(prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]) -> Any:
-            stem = len(prompt) + len(head)
-            lengths = [stem + len(branch.ids) + len(branch.after) for branch in branches]
-            self.row |= {"scored": len(branches), "scored_tokens": sum(lengths)}
-            return score(prompt, head, branches)
-
         self.engine.denoiser.denoise = denoised  # type: ignore[method-assign]
-        self.engine.denoiser.score = scored  # type: ignore[method-assign]
 
     async def fill(self, request: Infill, on_draft: Any = None) -> Done | Refused:
         self.row: dict[str, int] = {}
@@ -80,7 +72,7 @@ def main() -> int:
     args = parser.parse_args()
     rows = asyncio.run(measured(args.places))
     found: dict[str, dict[str, float]] = {}
-    for name in ("prompt", "rows", "canvas", "scored", "scored_tokens"):
+    for name in ("prompt", "rows", "canvas"):
         values = sorted(row[name] for row in rows if name in row)
         cuts = quantiles(values, n=10)
         found[name] = {"p50": cuts[4], "p90": cuts[8], "mean": sum(values) / len(values)}

@@ -66,7 +66,7 @@ def stop(choice: Chosen, as_json: bool) -> None:
 
 @click.group()
 def models() -> None:
-    """Checkpoints: which are known and here, and fetching one."""
+    """Checkpoints: which are known and here, fetching one, and writing one for other programs."""
 
 
 @models.command("list")
@@ -81,6 +81,22 @@ def list_models(as_json: bool) -> None:
 def download(id: str) -> None:
     """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
     _run("model_runtime.models", "download", id)
+
+
+@models.command()
+@click.argument("folder")
+@click.option("--for", "form", type=click.Choice(["vllm", "hf"]), required=True, help="Who is to load it.")
+@click.option("--model", default="embedded", help="Name, id or folder; embedded if not given.")
+@click.option("--adapter", default="", help="Folder of a LoRA adapter, to be merged.")
+def export(folder: str, form: str, model: str, adapter: str) -> None:
+    """Write a checkpoint into a new FOLDER as vLLM, or transformers (hf), loads it."""
+    chosen = ["--for", form, "--model", _path(model), "--adapter", _path(adapter)]
+    _run("model_runtime.models", "export", str(Path(folder).absolute()), *chosen)
+
+
+def _path(name: str) -> str:
+    """As somebody in a shell means it: the process that gets it runs in another folder."""
+    return str(Path(name).absolute()) if name and Path(name).is_dir() else name
 
 
 @click.command()

@@ -6,7 +6,7 @@ only; no text, no tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -33,6 +33,8 @@ class Guess:
 
     ids: list[list[int]]
     logprobs: list[list[float]]  # nats
+    # Of each position the likeliest tokens and their log-probabilities, where a denoiser is not `Scoring`.
+    likeliest: Sequence[Sequence[Mapping[int, float]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class BranchScore:
-    """Causal log-probabilities in nats, one per token."""
+    """Log-probabilities in nats, one per token: the causal encoder's, or the denoiser's own where that
+    cannot be asked."""
 
     ids: list[float]
     after: list[float]
@@ -99,6 +102,12 @@ class Denoiser(Protocol):
         Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError,
         OutOfMemory where the batch is too large."""
         ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """A denoiser whose causal encoder can be asked how likely a text is. For others `Guess.likeliest` has
+    to do."""
 
     def score(
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from model_runtime.diffusion.interface import Guess, Row
+from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
@@ -31,6 +31,21 @@ def rows(
     width = max(layout.fixed_width([size]) for size in sizes)
     starts = tokens.starts(layout.typed) if layout.typed else None
     return [layout.row(content, width, starts) for content in contents], sizes
+
+
+def foreign(tokens: Tokens, layout: Layout, drafts: Sequence[Draft], original: str) -> list[tuple[int, ...]]:
+    """The texts for a single hole, in ids, that are judged though the denoiser did not write them."""
+    if not layout.single:
+        return []
+    said = [layout.typed + draft.text for draft in drafts] + ([original] if original else [])
+    found = dict.fromkeys(tuple(tokens.encode(text)) for text in said)
+    return [ids for ids in found if 0 < len(ids) <= layout.slots[0]]
+
+
+def without_probes(proposal: Proposal, own: int) -> Guess:
+    """What the first `own` rows say, as far as they are still in it."""
+    guess, left = proposal.read(), sum(row < own for row in proposal.rows)
+    return Guess(guess.ids[:left], guess.logprobs[:left], guess.likeliest[:left])
 
 
 def texts(tokens: Tokens, layout: Layout, ids: Sequence[int]) -> tuple[str, ...]:
@@ -63,7 +78,7 @@ def gather(tokens: Tokens, layout: Layout, guess: Guess, drafts: Sequence[Draft]
         whole = tokens.decode(ids[:n])
         if whole.startswith(layout.typed):
             text = whole.removeprefix(layout.typed)
-            add(Candidate(text, tokens.encode(whole), ended, sum(logprobs[: n + ended])), "denoiser")
+            add(Candidate(text, tokens.encode(whole), ended, list(logprobs[: n + ended])), "denoiser")
     for draft in drafts:
         ids = tokens.encode(layout.typed + draft.text)
         if len(ids) <= layout.slots[0]:

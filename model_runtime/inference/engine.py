@@ -14,7 +14,6 @@ from functools import partial
 
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.interface import (
-    Branch,
     BranchScore,
     DenoiseError,
     Denoiser,
@@ -33,7 +32,8 @@ from model_runtime.retrieval import proofread_scoring, reranker
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft, continued, retrieve
 
-from . import candidates, step_trace
+from . import candidates, scoring, step_trace
+from .scoring import Heard
 
 AFTER = 4  # suffix tokens that a candidate is judged by
 ALTERNATIVES = 4  # fills that are told beside the best
@@ -105,6 +105,9 @@ class Engine:
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
         drafts = self._drafts(request, layout)
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
+        texts = candidates.foreign(self.tokens, layout, drafts, request.original)
+        rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
+        said = scoring.NOTHING
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
@@ -113,16 +116,19 @@ class Engine:
         while True:
             proposal = news or proposal
             command = yield news and self._step(layout, rows, news)
+            if news and news.step == 1:
+                said = scoring.heard(self.denoiser, self.tokens, layout, texts, len(sizes), news)
             if proposal:
                 complete = proposal.finished or proposal.step == policy.max_steps
                 if complete or command == "finish":
                     break
             news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
+        guess = candidates.without_probes(proposal, len(sizes))
         if request.original:
-            best, *others = self._doubted(layout, proposal.read(), drafts, request.original)
+            best, *others = self._doubted(layout, guess, drafts, request.original, said)
         else:
-            best, *others = self.judged(layout, proposal.read(), drafts)
+            best, *others = self.judged(layout, guess, drafts, said)
             self._remember(request, best.texts)
         return Fill(
             texts=best.texts,
@@ -170,12 +176,15 @@ class Engine:
         return found
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
-        """After the first step, drop the lengths that do not look right."""
-        tried = [sizes[row] for row in proposal.rows]
-        if proposal.step != 1 or len(set(tried)) == 1:
+        """After the first step, drop the lengths that do not look right, and the probes."""
+        if proposal.step != 1:
             return None
-        kept = self.tokens.profile.length.keep(tried, proposal.read().logprobs)
-        return [proposal.rows[i] for i in kept]
+        own = [row for row in proposal.rows if row < len(sizes)]
+        if len(set(tried := [sizes[row] for row in own])) > 1:
+            own = [
+                own[i] for i in self.tokens.profile.length.keep(tried, proposal.read().logprobs[: len(own)])
+            ]
+        return own if len(own) < len(proposal.rows) else None
 
     # After the denoiser
 
@@ -189,20 +198,21 @@ class Engine:
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
-    def judged(self, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Alternative]:
+    def judged(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], said: Heard = scoring.NOTHING
+    ) -> list[Alternative]:
         """All fills, best first; with several holes there is one."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
         found = candidates.gather(self.tokens, layout, guess, drafts)
-        branches = [Branch(candidate.ids, layout.suffix[:AFTER]) for candidate in found]
-        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        scores = scoring.scores(self.denoiser, layout, found, AFTER, said)
         if self.on_scored:
             self.on_scored(found, scores)
         return _alternatives(reranker.rank(found, scores, self.calibration))
 
     def _doubted(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, said: Heard
     ) -> list[Alternative]:
         """As `judged`, with what stands there among the fills."""
         if not layout.single:
@@ -210,8 +220,7 @@ class Engine:
         found = candidates.gather(self.tokens, layout, guess, drafts)
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
-        branches = [Branch(each.ids, layout.suffix[: proofread_scoring.AFTER]) for each in (written, *others)]
-        scores = self.denoiser.score(layout.prompt, layout.head, branches)
+        scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, said)
         return _alternatives(proofread_scoring.weigh(written, others, scores))
 
     def _remember(self, request: Infill, texts: Sequence[str]) -> None:

@@ -1,9 +1,10 @@
 """A whole answer, canvas after canvas: denoise one, add it to the prompt, go on until the answer ends.
 
 Each canvas is denoised from noise and, where the old text fits on the first one, from the old text as well,
-both rows in one batch. Which one is taken is decided by a score: the causal encoder's mean log-probability
-of a row's tokens up to its end. A row that is the old text again loses against one that is not, since what
-stands in the prompt is always likely. A model that thinks gets canvases for that first.
+both rows in one batch. Which one is taken is decided by a score: the causal encoder's mean log-probability of
+a row's tokens up to its end, or the denoiser's own where the encoder cannot be asked. A row that is the old
+text again loses against one that is not, since what stands in the prompt is always likely. A model that
+thinks gets canvases for that first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from model_runtime.diffusion.faults import Unfillable
-from model_runtime.diffusion.interface import Branch, Denoiser, OutOfMemory, Proposal, Row
+from model_runtime.diffusion.interface import Branch, Denoiser, Guess, OutOfMemory, Proposal, Row, Scoring
 from model_runtime.diffusion.results import Fill, Filling, Order, Step
 from model_runtime.diffusion.sampler import Policy
 from model_runtime.prompting.chat_prompt import Question, first_of, without_fence
@@ -118,14 +119,20 @@ class Answering:
                 running.close()
                 break
         assert proposal, "a denoiser proposes something"
-        best = proposal.read().ids
+        guess = proposal.read()
+        best = guess.ids
         ended = [ids[: first_of(ids, self._ends) + 1] for ids in best]
-        scores = self._denoiser.score(prompt, [], [Branch(ids) for ids in ended])
-        means = [sum(score.ids) / len(score.ids) for score in scores]
+        means = [sum(each) / len(each) for each in self._logprobs(prompt, ended, guess)]
         chosen = pick(ended, means, draft)
         self._warm = self._warm or chosen > 0
         self._seed += 1
         return _Canvas(best[chosen], means[chosen], finished)
+
+    def _logprobs(self, prompt: list[int], ended: list[list[int]], guess: Guess) -> list[list[float]]:
+        """Nats a token. The denoiser's own word is the weaker judge: a row that has settled is sure."""
+        if isinstance(self._denoiser, Scoring):
+            return [score.ids for score in self._denoiser.score(prompt, [], [Branch(ids) for ids in ended])]
+        return [said[: len(ids)] for said, ids in zip(guess.logprobs, ended, strict=True)]
 
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], policy: Policy

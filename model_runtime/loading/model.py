@@ -85,14 +85,20 @@ def _network(found: Checkpoint) -> Any:
         raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
 
 
+def whole(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: str = "none") -> Any:
+    """transformers' class with all of its weights. Raises ModelError."""
+    model = _weights(found, device, dtype, kind)
+    check_tied(model)
+    return model
+
+
 def _stock(
     found: Checkpoint, device: torch.device, dtype: torch.dtype, choice: Choice, adapter: Path | None
 ) -> Any:
     """Raises ModelError."""
     from model_runtime.network import moe  # only here, as transformers below
 
-    model = _weights(found, device, dtype, choice.quantization)
-    check_tied(model)
+    model = whole(found, device, dtype, choice.quantization)
     if adapter:
         small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
         packed = choice.quantization != "none" or found.quantized

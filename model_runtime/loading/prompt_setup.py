@@ -10,6 +10,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.loading import adapters
 from model_runtime.loading.checkpoint import Checkpoint
 from model_runtime.prompting import chat_template, profiles
 from model_runtime.prompting.chat_prompt import Chat
@@ -31,7 +32,9 @@ class Prompting:
 
 
 def load(found: Checkpoint, filler: int | None = None) -> Prompting:
-    """`filler`: the id with which an adapter taught a model to end a hole. Raises ModelError."""
+    """`filler`: the id with which an adapter taught a model to end a hole; a folder that was exported with
+    one
+    says it itself. Raises ModelError."""
     tokenizer = _tokenizer(found.folder)
     if not chat_template.has_template(found.folder):
         if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
@@ -52,6 +55,7 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
         pad=text.get("pad_token_id", 0),
         special=frozenset([*(token["id"] for token in added if token.get("special")), *unknown]),
     )
+    filler = adapters.filler(found.folder) if filler is None else filler
     if filler is not None:
         profile = profiles.with_filler(profile, filler)
     tokenizer.encode_special_tokens = True  # what a document says is text, also where it looks like a mark

@@ -1,9 +1,10 @@
-"""`python -m model_runtime.models list|download ID`, behind `infill-ls models`."""
+"""`python -m model_runtime.models list|download ID|export FOLDER`, behind `infill-ls models`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.models import download, listing
@@ -16,13 +17,18 @@ def main() -> int:
     shown.add_argument("--json", action="store_true")
     fetched = actions.add_parser("download", help="fetch one into the cache")
     fetched.add_argument("id")
+    written = actions.add_parser("export", help="write one as vLLM or transformers loads it")
+    written.add_argument("folder", type=Path)
+    written.add_argument("--for", dest="form", required=True, choices=("vllm", "hf"))
+    written.add_argument("--model", default="embedded")
+    written.add_argument("--adapter", default="")
     args = parser.parse_args()
     if args.action == "list":
         found = listing.rows()
         print(listing.as_json(found) if args.json else listing.table(found))
         return 0
     try:
-        return _download(args.id)
+        return _download(args.id) if args.action == "download" else _export(args)
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
@@ -46,6 +52,17 @@ def _download(id: str) -> int:
         download.check(offer, folder, bar.update)
     print(folder)
     say(f"ready: set infill.model to {offer.id}")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from model_runtime.models import export  # only here: it loads torch
+
+    folder = args.folder.expanduser().absolute()
+    export.export(args.model, args.adapter, args.form, folder)
+    print(folder)
+    if args.form == "vllm":
+        print(f"serve it: vllm serve {folder} --served-model-name {args.model}", file=sys.stderr)
     return 0
 
 

@@ -38,9 +38,12 @@ class Choice(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    """One event of a stream, or a whole answer."""
+    """One event of a stream, or a whole answer. The last three are of llama.cpp's `/infill`."""
 
     choices: list[Choice] = []
+    content: str | None = None
+    stop: bool = False
+    completion_probabilities: list[Logprob] = []
 
 
 @dataclass
@@ -58,6 +61,11 @@ class Answer:
         self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
 
     def take(self, chunk: Chunk) -> None:
+        if chunk.content is not None:
+            self.text += chunk.content
+            self.pieces += 1
+            if each := [value.logprob for value in chunk.completion_probabilities]:
+                self.logprob = (self.logprob or 0.0) + sum(each)
         for choice in chunk.choices[:1]:
             said = choice.delta or choice.message
             self.text += choice.text or (said and said.content) or ""
@@ -96,4 +104,4 @@ class Attempt:
 
 def is_last(chunk: Chunk) -> bool:
     """Whether nothing but statistics may follow."""
-    return any(choice.finish_reason for choice in chunk.choices)
+    return chunk.stop or any(choice.finish_reason for choice in chunk.choices)

@@ -21,6 +21,7 @@ ANSWER_S = 20.0
 _SAYS = {  # of a server's kind, for a person
     "canvas": "denoises on its canvas",
     "fim": "completes at /v1/fim/completions",
+    "infill": "completes at /infill",
     "suffix": "completes with a suffix",
     "chat": "is asked by chat",
 }

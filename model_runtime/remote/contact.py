@@ -1,7 +1,7 @@
 """First contact with a server: is it the right one, and how does it want to be asked?
 
 A vLLM server has to have our model's vocabulary and a canvas that is wide enough. An OpenAI-compatible one is
-asked which of three endpoints it has. Raises Fault with the remedy. Remembers nothing.
+asked which of four endpoints it has. Raises Fault with the remedy. Remembers nothing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, Literal
 import msgspec
 
 from model_runtime.remote import wire
-from model_runtime.remote.faults import Fault
+from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
 
-Kind = Literal["canvas", "fim", "suffix", "chat"]
+Kind = Literal["canvas", "fim", "infill", "suffix", "chat"]
 PATHS: dict[Kind, str] = {
     "canvas": wire.COMPLETIONS,
     "fim": "/v1/fim/completions",
+    "infill": "/infill",  # llama.cpp's own
     "suffix": "/v1/completions",
     "chat": "/v1/chat/completions",
 }
@@ -52,7 +53,9 @@ class ProbeChoice(msgspec.Struct):
 
 
 class ProbeAnswer(msgspec.Struct):
-    choices: list[ProbeChoice]
+    choices: list[ProbeChoice] = []
+    content: str | None = None  # of `/infill`, which has no choices
+    completion_probabilities: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Needs:
 def split(url: str) -> tuple[str, Kind | None]:
     """(the base address, the kind of endpoint). The kind is None unless `url` names an endpoint in full."""
     url = url.rstrip("/")
-    kinds: list[Kind] = ["fim", "chat", "suffix"]
+    kinds: list[Kind] = ["fim", "chat", "suffix", "infill"]
     for kind in kinds:
         if url.endswith(PATHS[kind]):
             return url.removesuffix(PATHS[kind]), kind
@@ -110,12 +113,12 @@ async def _check_canvas(http: Http, url: str, model: str, needs: Needs) -> None:
         width = wire.served_canvas(fault.said)
     else:
         raise Fault(
-            f"{url} does not know vLLM's diffusion fields; serve {needs.model} with vLLM 0.31 or later, "
+            f"{url} does not know vLLM's diffusion fields; serve {needs.model} with vLLM 0.32 or later, "
             "or set infill.backend to openai"
         )
     flag = f"--diffusion-config '{{\"canvas_length\": {max(256, needs.canvas)}}}'"
     if width is None:
-        raise Fault(f"{url} was not told the length of its canvas; start it with {flag}")
+        raise not_understood(url)
     if width < needs.canvas:
         raise Fault(
             f"{url} serves a canvas of {width} tokens, {needs.canvas} are needed; start it with {flag}"
@@ -146,7 +149,7 @@ def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str],
 
     async def meet(url: str) -> Contact:
         name = model or await _only_model(http, url)
-        kinds: list[Kind] = [named[url]] if url in named else ["fim", "suffix", "chat"]
+        kinds: list[Kind] = [named[url]] if url in named else ["fim", "infill", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
             for logprobs, adjustable in _OPTIONS:
@@ -162,8 +165,10 @@ def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str],
                     if failed.status in _NOT_THERE:
                         break
                 else:
-                    given = any(choice.logprobs for choice in answer.choices)
-                    return Contact(name, kind, logprobs and given, adjustable)
+                    if not answer.choices and answer.content is None:
+                        raise not_understood(url)
+                    given = answer.completion_probabilities or any(c.logprobs for c in answer.choices)
+                    return Contact(name, kind, logprobs and bool(given), adjustable)
         if len(kinds) == 1 and fault:
             raise fault
         tried = ", ".join(PATHS[kind] for kind in kinds)
@@ -177,12 +182,15 @@ def _probe(contact: Contact) -> dict[str, Any]:
     body: dict[str, Any] = {"model": contact.model, "max_tokens": 1}
     if contact.kind == "chat":
         body["messages"] = [{"role": "user", "content": "x = "}]
+    elif contact.kind == "infill":
+        body |= {"input_prefix": "x = ", "input_suffix": SUFFIX, "n_predict": 1}
     else:
         body |= {"prompt": "x = ", "suffix": SUFFIX}
     if contact.adjustable:
         body["temperature"] = 0.0
     if contact.logprobs:
-        body["logprobs"] = True if contact.kind == "chat" else 1
+        wishes: dict[Kind, dict[str, Any]] = {"chat": {"logprobs": True}, "infill": {"n_probs": 1}}
+        body |= wishes.get(contact.kind, {"logprobs": 1})
     return body
 
 

@@ -20,6 +20,10 @@ KEY = "INFILL_LS_API_KEY"  # environment variable
 
 # How servers that read no images say so.
 _BLIND = re.compile(r"image|multimodal|mmproj", re.IGNORECASE)
+_TOO_LONG = (
+    "maximum context length",
+    "max_tokens must be at least 1",
+)  # vLLM; the latter, where it just fits
 _RESTART = "run `infill-ls worker stop`"
 
 
@@ -48,9 +52,8 @@ def of_status(
         case 404 | 405:
             what = f"{url} has no {path}, or not for this model"
             message = f"{what} ({status}); check infill.backendUrl and infill.model"
-        case 400 if "maximum context length" in said:
-            what = f"{url} has no room for a prompt of this length (400)"
-            message = f"{what}; select less, or start it with a larger --max-model-len"
+        case 400 if any(words in said for words in _TOO_LONG):
+            return no_room(url, said)
         case 413:
             message = f"{url} takes no request of this size (413); raise its limit"
         case 429 | 503:
@@ -106,6 +109,12 @@ def of_error(url: str, error: Exception) -> Fault:
 def cut(url: str) -> Fault:
     """An answer that ends before it is complete."""
     return Fault(f"{url} ended its answer midway; its log says why", again=True)
+
+
+def no_room(url: str, said: str = "") -> Fault:
+    """Of a prompt that leaves no room for an answer, or not for all of a canvas: the request's own fault."""
+    what = f"{url} has no room for a prompt of this length (400)"
+    return Fault(f"{what}; select less, or start it with a larger --max-model-len", status=400, said=said)
 
 
 def not_understood(url: str) -> Fault:

@@ -49,7 +49,8 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     background, servers = _in_contact(*canvas_servers(choice, http, prompting))
     tokens = prompting.tokens
     denoiser = VllmDenoiser(http, servers, background, tokens.profile, found.vocabulary)
-    return VllmEngine(choice.model, denoiser, tokens, reranker.load(found.folder), prompting.chat)
+    calibration = reranker.load(found.folder, reranker.DENOISED_FILE)
+    return VllmEngine(choice.model, denoiser, tokens, calibration, prompting.chat)
 
 
 def text_servers(choice: Choice, http: Http) -> tuple[list[str], Meet]:

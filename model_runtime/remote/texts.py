@@ -148,5 +148,8 @@ def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature:
         body |= {"messages": prompts.messages(request), "max_tokens": sum(sizes) + CHAT_TOKENS}
         return body | ({"logprobs": True} if contact.logprobs else {})
     before, after = prompts.around(request, hole)
+    if kind == "infill":
+        body |= {"input_prefix": before, "input_suffix": after, "n_predict": sizes[hole]}
+        return body | ({"n_probs": 1} if contact.logprobs else {})
     body |= {"prompt": before, "suffix": after, "max_tokens": sizes[hole]}
     return body | ({"logprobs": 1} if contact.logprobs else {})

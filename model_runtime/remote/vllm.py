@@ -3,7 +3,8 @@
 Each row is a request of its own. Its seed canvas holds our noise and the known ids, with the known positions
 pinned. The server denoises it and returns the likeliest tokens of every position; those of known positions
 are ignored. Of the policy only the number of steps can be sent: temperature, acceptance and stop are the
-server's own, from the model's generation_config.json.
+server's own, from the model's generation_config.json. Its causal encoder cannot be asked for anything
+(`wire`): texts are judged by what comes back for the holes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import Branch, BranchScore, DenoiseError, Guess, Proposal, Row, Seen
+from model_runtime.diffusion.interface import DenoiseError, Guess, Proposal, Row, Seen
 from model_runtime.inference.engine import Engine
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Tokens
@@ -26,11 +27,9 @@ from model_runtime.remote import wire
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import Contact
-from model_runtime.remote.faults import Fault, not_understood
+from model_runtime.remote.faults import Fault, no_room, not_understood
 from model_runtime.remote.http import Http
 from model_runtime.retrieval.reranker import Calibration
-
-SCORE_S = 15.0  # limit on scoring, which cannot be cancelled; on a GPU it takes a tenth of a second
 
 
 class VllmDenoiser:
@@ -73,36 +72,6 @@ class VllmDenoiser:
             kept = yield Proposal(step, alive, step == last, lambda guess=guess: guess, seen)
             alive = alive if kept is None else tuple(kept)
 
-    def score(
-        self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
-    ) -> list[BranchScore]:
-        stem = [*prompt, *head]
-        prompts = [[*stem, *branch.ids, *branch.after] for branch in branches]
-
-        async def ask(url: str, contact: Contact) -> list[list[float]]:
-            answer = await self._http.post(
-                url, wire.COMPLETIONS, wire.score(contact.model, prompts), wire.Completion
-            )
-            if (found := wire.scores(answer, prompts)) is None:
-                raise not_understood(url)
-            return found
-
-        async def in_time() -> list[list[float]]:
-            async with asyncio.timeout(SCORE_S):
-                return await self._servers.ask(ask)
-
-        try:
-            found = self._background.run(in_time())
-        except Fault as fault:
-            raise DenoiseError(str(fault)) from None
-        except TimeoutError:
-            raise DenoiseError(f"{self.device} takes too long to score candidates") from None
-        at = len(stem) - 1
-        return [
-            BranchScore(each[at : at + len(branch.ids)], each[at + len(branch.ids) :])
-            for each, branch in zip(found, branches, strict=True)
-        ]
-
     def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
         """Each row's canvas with noise in its hole, the same noise that the local denoiser would draw."""
         noise = sampler.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
@@ -120,6 +89,8 @@ class VllmDenoiser:
             async def ask(url: str, contact: Contact) -> list[dict[int, float]]:
                 request = wire.fill(contact.model, prompt, canvas, pinned, steps)
                 answer = await self._http.post(url, wire.COMPLETIONS, request, wire.Completion)
+                if wire.shortened(answer, len(canvas)):
+                    raise no_room(url)
                 if (found := wire.likeliest(answer, len(canvas))) is None:
                     raise not_understood(url)
                 return found
@@ -140,12 +111,14 @@ class VllmDenoiser:
             raise DenoiseError(str(fault)) from None
         picked = [self._picked(row, answer) for (row, _), answer in zip(rows, answers, strict=True)]
         return Guess(
-            [[token for token, _ in row] for row in picked], [[lp for _, lp in row] for row in picked]
+            [[token for token, _ in row] for row in picked],
+            [[lp for _, lp in row] for row in picked],
+            [_of_holes(row, answer) for (row, _), answer in zip(rows, answers, strict=True)],
         )
 
     def _picked(self, row: Row, answer: Sequence[dict[int, float]]) -> list[tuple[int, float]]:
         """The likeliest permitted token of each hole position, with its log-probability."""
-        holes = [likeliest for likeliest, known in zip(answer, row.pinned, strict=True) if not known]
+        holes = _of_holes(row, answer)
         if row.free:
             return [max(each.items(), key=lambda item: item[1]) for each in holes]
         return [self._permitted(each, row.starts if i == 0 else None) for i, each in enumerate(holes)]
@@ -162,6 +135,10 @@ class VllmDenoiser:
             raise DenoiseError("the server's model proposes special tokens only; check infill.model")
         token = max(allowed, key=lambda t: allowed[t])
         return token, min(0.0, allowed[token] - math.log(max(1 - banned, 1e-9)))
+
+
+def _of_holes(row: Row, answer: Sequence[dict[int, float]]) -> list[dict[int, float]]:
+    return [likeliest for likeliest, known in zip(answer, row.pinned, strict=True) if not known]
 
 
 def _seen(row: Row, canvas: Sequence[int], *, settled: bool) -> Seen:

@@ -1,7 +1,9 @@
 """Requests to vLLM's `/v1/completions` for a diffusion model, and its answers. Token ids only, no text.
 
-The fields are those of vLLM 0.33 (`vllm/utils/diffusion.py`, `entrypoints/openai/completion/protocol.py`);
-`tests/support/vllm_rules.py` holds them to that.
+The fields are those of vLLM 0.32 and 0.33 (`vllm/utils/diffusion.py`,
+`entrypoints/openai/completion/protocol.py`); `tests/support/vllm_rules.py` holds them to that.
+`prompt_logprobs` and `echo`, which asks for them, are never sent: a diffusion model's server ends itself over
+them (an assertion in `v1/core/sched/scheduler.py`, in 0.30 to 0.33).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import msgspec
 COMPLETIONS = "/v1/completions"
 MODELS = "/v1/models"
 TOKENIZE = "/tokenize"
-TOP = 16  # how many of the likeliest tokens come back for each position; by default vLLM allows up to 20
+TOP = 20  # likeliest tokens that come back for each position: as many as vLLM gives unless told otherwise
 _TOKEN = re.compile(r"token_id:(\d+)")
 _SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d+) ids")
 
@@ -40,15 +42,10 @@ class Logprobs(msgspec.Struct):
     top_logprobs: list[dict[str, float] | None]
 
 
-class Scored(msgspec.Struct):
-    logprob: float
-
-
 class Choice(msgspec.Struct):
     index: int = 0
     logprobs: Logprobs | None = None
     token_ids: list[int] | None = None
-    prompt_logprobs: list[dict[str, Scored] | None] | None = None
 
 
 class Completion(msgspec.Struct):
@@ -87,13 +84,6 @@ def fill(
     return request | {"logprobs": TOP, "return_tokens_as_token_ids": True}
 
 
-def score(model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """A request for the causal log-probabilities of prompts. vLLM must also generate something: the narrowest
-    canvas, for one step. There is no `diffusion_pinned`, as even an empty one requires a seed canvas."""
-    xargs = {"diffusion_canvas_length": 1, "diffusion_max_steps": 1, "diffusion_read_only": 1}
-    return _request(model, [list(prompt) for prompt in prompts], 1, xargs) | {"prompt_logprobs": 0}
-
-
 def probe(model: str, prompt: Sequence[int]) -> dict[str, Any]:
     """An invalid request. A vLLM with the diffusion fields refuses it before it reaches the model, and names
     the width of its canvas; one without them ignores the fields and answers."""
@@ -104,6 +94,11 @@ def served_canvas(said: str) -> int | None:
     """The canvas width in the refusal of a `probe`; None where the server was started without one."""
     found = _SERVED_CANVAS.search(said)
     return int(found[1]) if found else None
+
+
+def shortened(completion: Completion, width: int) -> bool:
+    """Whether the server had no room for all of a canvas, and denoised only the beginning of it."""
+    return any(0 < len(choice.token_ids or ()) < width for choice in completion.choices)
 
 
 def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | None:
@@ -127,21 +122,4 @@ def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | No
         if not each:
             return None
         found.append(each)
-    return found
-
-
-def scores(completion: Completion, prompts: Sequence[Sequence[int]]) -> list[list[float]] | None:
-    """For each prompt, the log-probability of each token but the first. None where any is missing."""
-    choices = sorted(completion.choices, key=lambda choice: choice.index)
-    if len(choices) != len(prompts):
-        return None
-    found = []
-    for choice, prompt in zip(choices, prompts, strict=True):
-        said = choice.prompt_logprobs
-        if said is None or len(said) != len(prompt):
-            return None
-        values = [(at or {}).get(str(token)) for at, token in zip(said[1:], prompt[1:], strict=True)]
-        if any(value is None for value in values):
-            return None
-        found.append([value.logprob for value in values if value])
     return found

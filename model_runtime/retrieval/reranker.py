@@ -22,6 +22,7 @@ from model_runtime.diffusion.interface import BranchScore
 from model_runtime.retrieval.retriever import Draft
 
 FILE = "calibration.json"
+DENOISED_FILE = "calibration.denoised.json"  # for scores of the denoiser's own
 _LEAST_DENOISED = -30.0  # nats: less is as bad
 
 
@@ -32,10 +33,15 @@ class Candidate:
     text: str
     ids: list[int]
     ended: bool = True  # its end is known, not cut off
-    denoised: float | None = None  # nats, joint, where the denoiser wrote it
+    logprobs: list[float] = field(default_factory=list)  # nats, its end too, where the denoiser wrote it
     draft: Draft | None = None
     votes: int = 1
     sources: set[str] = field(default_factory=set)
+
+    @property
+    def denoised(self) -> float | None:
+        """Joint, in nats; None for what the denoiser did not write."""
+        return sum(self.logprobs) if self.logprobs else None
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,10 @@ class Calibration(msgspec.Struct, frozen=True):
 UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
 
 
-def load(folder: Path) -> Calibration:
+def load(folder: Path, file: str = FILE) -> Calibration:
     """The calibration beside a model, or the plain one where there is none that can be read."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Calibration)
+        return msgspec.json.decode((folder / file).read_bytes(), type=Calibration)
     except (OSError, msgspec.DecodeError):
         return UNCALIBRATED
 

@@ -103,10 +103,8 @@ def fitted(choices: Sequence[Choice]) -> Calibration:
     return Calibration({name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)})
 
 
-def save(calibration: Calibration, folder: Path) -> None:
-    (folder / reranker.FILE).write_bytes(
-        msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n"
-    )
+def save(calibration: Calibration, folder: Path, file: str = reranker.FILE) -> None:
+    (folder / file).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
 
 
 def threshold(found: Sequence[Outcome], precision: float = 0.5) -> float:

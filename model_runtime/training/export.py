@@ -22,7 +22,8 @@ from tokenizers import Tokenizer
 from model_runtime.inference import engine
 from model_runtime.loading import int8_file
 from model_runtime.protocol import Choice
-from model_runtime.training import calibrate, held_out
+from model_runtime.retrieval import reranker
+from model_runtime.training import calibrate, held_out, served
 from model_runtime.training.calibrate import Outcome
 from model_runtime.training.corpus import Document
 from model_runtime.training.geometry import fresh_model
@@ -67,6 +68,7 @@ def export(
     print(f"calibrating on {len(fitted)} holes")
     loaded.calibration = calibrate.fit(loaded, fitted)
     calibrate.save(loaded.calibration, out)
+    calibrate.save(calibrate.fit(served.engine(loaded), fitted), out, reranker.DENOISED_FILE)
     print(f"scoring on {len(scored)} holes", flush=True)
     held_out.write(checkpoint.parent / HOLES, scored)
     found = evaluated(out, checkpoint.parent / HOLES, checkpoint.parent / SCORES, only)

@@ -85,6 +85,7 @@ def learn(options: argparse.Namespace) -> None:
 
     config = LoraConfig(r=options.rank, lora_alpha=2 * options.rank, target_modules=TARGETS)
     adapted: Any = get_peft_model(model, config)
+    share(adapted)
     train_adapter(model, prompting, examples, options.minutes, options.steps)
     after = score(model, prompting, checks, test, options.holes)
     print(report("after", after), flush=True)
@@ -107,6 +108,16 @@ def with_filler(prompting: Prompting) -> Prompting:
     tokens = Tokens(prompting.tokens.tokenizer, profile)
     chat = prompting.chat
     return Prompting(tokens, Chat(tokens, chat.dialogue) if chat else None)
+
+
+def share(adapted: Any) -> None:
+    """Encoder and decoder learn the same matrices, as they share the weights that these are added to: merged,
+    it
+    is one model again, which a file and a vLLM server can hold."""
+    modules = dict(adapted.named_modules())
+    for name, module in modules.items():
+        if ".decoder." in name and name.endswith((".lora_A", ".lora_B")):
+            modules[name.replace(".decoder.", ".encoder.language_model.")]["default"] = module["default"]
 
 
 def train_adapter(

@@ -165,7 +165,7 @@ def test_vllm_gives_what_this_machine_gives(server_command: list[str]) -> None:
     """Through the command line, the real worker and a server with vLLM's rules."""
     command = [*server_command[:-1], "complete", str(EXAMPLE), "--at", "69:18", "--json"]
     here = subprocess.run(command, capture_output=True, text=True)
-    with started("--pins", "embedding") as server:
+    with started("--alike") as server:
         choice = ["--backend", "vllm", "--backend-url", server.url]
         there = subprocess.run([*command, *choice], capture_output=True, text=True)
         assert any("diffusion_seed_canvas" in body for body in map(str, server.seen()))

@@ -15,7 +15,18 @@ from typing import Any
 
 from . import faulty_server
 
-PATHS = {"/v1/fim/completions": "fim", "/v1/completions": "suffix", "/v1/chat/completions": "chat"}
+PATHS = {
+    "/infill": "infill",
+    "/v1/fim/completions": "fim",
+    "/v1/completions": "suffix",
+    "/v1/chat/completions": "chat",
+}
+FIELDS = {
+    "infill": {"input_prefix", "input_suffix", "n_predict"},
+    "fim": {"prompt", "suffix"},
+    "suffix": {"prompt", "suffix"},
+    "chat": {"messages"},
+}
 LOGPROB = -0.1  # of each piece
 
 
@@ -45,29 +56,39 @@ class Handler(faulty_server.Handler):
             self.refuse(404, "Not Found")
         elif body.get("logprobs") and not self.server.logprobs:
             self.refuse(400, f"logprobs is not supported; the request was {body}")
-        elif ("messages" in body) != (kind == "chat") or ("suffix" in body) == (kind == "chat"):
+        elif not FIELDS[kind] <= body.keys():
             self.refuse(422, "missing field")
         elif (images := image_count(body)) is None:
             self.refuse(422, "content parts are text, or image_url with a data URL")
         elif images and self.server.blind:
             self.refuse(self.server.blind, "image input is not supported")
         elif not body.get("stream"):
-            self.answer(200, {"choices": [self.choice(kind, "x", body, stream=False)]})
+            self.answer(200, self.event(kind, "x", body, stream=False))
         else:
             answers = self.server.answers
             text = answers.pop(0) if len(answers) > 1 else answers[0]
             cut = self.server.fault == "cut stream"
-            self.events(self.pieces(kind, text[: len(text) // 2] if cut else text, body, cut), done=not cut)
+            done = not cut and kind != "infill"
+            self.events(self.pieces(kind, text[: len(text) // 2] if cut else text, body, cut), done)
 
     def pieces(self, kind: str, text: str, body: dict[str, Any], cut: bool) -> Iterator[Any]:
         for start in range(0, len(text), 4):
             time.sleep(self.server.pause_s)
-            yield {"choices": [self.choice(kind, text[start : start + 4], body, stream=True)]}
+            yield self.event(kind, text[start : start + 4], body, stream=True)
         if self.server.fault == "error in stream":
             yield {"error": {"message": "the engine is dead"}}
+        elif kind == "infill" and not cut:
+            yield {"content": "", "stop": True, "stop_type": "eos"}
         elif not cut:
             yield {"choices": [self.choice(kind, "", body, stream=True) | {"finish_reason": "stop"}]}
             yield {"choices": [], "usage": {"total_tokens": 1}}
+
+    def event(self, kind: str, text: str, body: dict[str, Any], stream: bool) -> dict[str, Any]:
+        if kind != "infill":
+            return {"choices": [self.choice(kind, text, body, stream)]}
+        told = body.get("n_probs") and self.server.logprobs and text
+        probabilities = [{"id": 1, "token": "?", "logprob": LOGPROB}] if told else []
+        return {"content": text, "stop": not stream, "completion_probabilities": probabilities}
 
     def choice(self, kind: str, text: str, body: dict[str, Any], stream: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"index": 0, "finish_reason": None if stream else "stop"}

@@ -111,8 +111,8 @@ def config(layers: int = 2) -> DiffusionGemmaConfig:
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "num_global_key_value_heads": 1,
-        "head_dim": 16,
-        "global_head_dim": 32,
+        "head_dim": 32,  # a CPU's vLLM knows 32, 64, ...
+        "global_head_dim": 64,
         "max_position_embeddings": 131_072,
         "sliding_window": 64,
         "layer_types": ["sliding_attention"] * (layers - 1) + ["full_attention"],
@@ -135,6 +135,7 @@ def config(layers: int = 2) -> DiffusionGemmaConfig:
         "patch_size": 4,
         "position_embedding_size": 256,
         "pooling_kernel_size": 3,
+        "default_output_length": 70,
     }
     return DiffusionGemmaConfig(
         text_config=text,
@@ -153,7 +154,7 @@ def model() -> DiffusionGemmaForBlockDiffusion:
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             if name.endswith(("q_norm.weight", "k_norm.weight")):
-                parameter.fill_(16**-0.25)
+                parameter.fill_(32**-0.25)
     made.generation_config = DiffusionGemmaGenerationConfig(
         max_new_tokens=CANVAS,
         max_denoising_steps=4,
@@ -161,6 +162,7 @@ def model() -> DiffusionGemmaForBlockDiffusion:
         t_min=0.4,
         t_max=0.8,
         confidence_threshold=0.005,
+        stability_threshold=1,
         bos_token_id=2,
         pad_token_id=0,
         eos_token_id=[1, 106, 50],

@@ -1,8 +1,10 @@
-"""What vLLM 0.33 accepts of a `/v1/completions` request for a diffusion model, rule for rule, in our words.
+"""What vLLM accepts of a `/v1/completions` request for a diffusion model, rule for rule, in our words.
 
-Read in its wheel: `utils/diffusion.py`, `sampling_params.py` (`_validate_diffusion`, `_validate_logprobs`),
-`entrypoints/openai/completion/protocol.py`, `v1/core/sched/diffusion_scheduler.py`. It is stricter in one
-thing: unknown fields are refused. vLLM would ignore a misspelt one.
+Read in the wheel of 0.32.0, where the same rules were then seen (tests/real_vllm), and of 0.33:
+`utils/diffusion.py` the canvas fields; `sampling_params.py` (`_validate_diffusion`, `_validate_logprobs`)
+what is not supported; `entrypoints/openai/completion/protocol.py` log-probabilities; `renderers/params.py`
+lengths; `v1/core/sched/scheduler.py` the assertion over `prompt_logprobs`. One thing is stricter: a field
+that this project does not send on purpose is refused, as vLLM would ignore a misspelt one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ FIELDS = {
     "model", "prompt", "max_tokens", "temperature", "top_p", "top_k", "add_special_tokens", "logprobs",
     "prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids", "stream", "vllm_xargs",
     "seed", "min_p", "min_tokens", "logit_bias", "bad_words", "allowed_token_ids", "response_format",
-    "structured_outputs", "logprob_token_ids",
+    "structured_outputs", "logprob_token_ids", "echo",
 }  # fmt: skip
 XARGS = {
     "diffusion_canvas_length", "diffusion_seed_canvas", "diffusion_pinned", "diffusion_max_steps",
@@ -26,9 +28,13 @@ class Invalid(Exception):
     """Answered with status 400."""
 
 
+class Deadly(Exception):
+    """Accepted, and then the engine ends over it, and the server with it."""
+
+
 @dataclass(frozen=True)
 class Served:
-    canvas: int | None  # tokens, from --diffusion-config; None: started without
+    canvas: int  # the checkpoint's, or as --diffusion-config says
     vocabulary: int
     model_len: int = 4096
     max_logprobs: int = 20
@@ -38,18 +44,17 @@ class Served:
 @dataclass(frozen=True)
 class Accepted:
     prompts: list[list[int]]
-    width: int
+    width: int  # of the canvas that was asked for
+    room: int  # of it that is denoised: as much as the model's length leaves
     seed: list[int] | None
     pinned: list[int]
     steps: int
-    read_only: bool
-    max_tokens: int
     logprobs: int | None
-    prompt_logprobs: int | None
 
 
 def accept(body: dict[str, Any], served: Served) -> Accepted:
-    """The request with its defaults filled in. Raises Invalid, with vLLM's own message where it matters."""
+    """The request with its defaults filled in. Raises Invalid, with vLLM's own message where it matters, and
+    Deadly."""
 
     def check(valid: bool, message: str, parameter: str = "") -> None:
         if not valid:
@@ -58,7 +63,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
     unknown = set(body) - FIELDS
     check(not unknown, f"unknown fields: {sorted(unknown)}")
     prompts = body.get("prompt")
-    check(bool(prompts), "Either prompt or prompt_embeds must be provided and non-empty.", "prompt")
+    check(bool(prompts), "You must pass at least one prompt")
     check(isinstance(prompts, list), "this server is asked with token ids")
     prompts = prompts if isinstance(prompts[0], list) else [prompts]
     check(all(_whole(t) and t >= 0 for prompt in prompts for t in prompt), "prompt: not token ids")
@@ -94,7 +99,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
     width = extra.get("diffusion_canvas_length")
     if width is not None:
         check(
-            _whole(width) and width > 0 and (served.canvas is None or width <= served.canvas),
+            _whole(width) and 0 < width <= served.canvas,
             "diffusion_canvas_length must be a positive integer no larger than the served canvas.",
             "extra_args",
         )
@@ -112,7 +117,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
             "extra_args",
         )
         check(
-            expected is None or len(seed) == expected,
+            len(seed) == expected,
             f"diffusion_seed_canvas must hold exactly {expected} ids, got {len(seed)}.",
             "extra_args",
         )
@@ -125,7 +130,7 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
         )
         check(seed is not None, "diffusion_pinned needs a diffusion_seed_canvas to hold.", "extra_args")
         check(
-            all(p >= 0 and (expected is None or p < expected) for p in pinned),
+            all(0 <= p < expected for p in pinned),
             "diffusion_pinned positions must lie inside the canvas.",
             "extra_args",
         )
@@ -144,27 +149,25 @@ def accept(body: dict[str, Any], served: Served) -> Accepted:
         "diffusion_constrained needs logprob_token_ids: they are the allowed set.",
         "extra_args",
     )
-    # A request that passes the rules can still end the engine: without a width it assumes its default.
-    check(expected is not None or seed is None, "the engine is dead: a canvas of another length than 32")
-    width = expected or 32
-    max_tokens = body.get("max_tokens") or 16
-    if read_only:
-        max_tokens = min(max_tokens, width)
     longest = max(map(len, prompts))
     check(
-        longest + max_tokens <= served.model_len,
-        f"This model's maximum context length is {served.model_len} tokens.",
+        longest <= served.model_len,
+        f"This model's maximum context length is {served.model_len} tokens. However, your prompt contains "
+        f"{longest} input tokens, which exceeds this limit even without any output tokens.",
     )
+    check(longest < served.model_len, "max_tokens must be at least 1, got 0.", "max_tokens")
+    # 0.32.0, lines 2200 and 2290: what only encodes may say nothing of a prompt, and a canvas comes later.
+    if body.get("prompt_logprobs") is not None or body.get("echo"):
+        raise Deadly
+    wanted = min(body.get("max_tokens") or 16, expected) if read_only else expected
     return Accepted(
         prompts,
-        width,
+        expected,
+        min(wanted, served.model_len - longest),
         seed,
         pinned or [],
         max(1, min(steps or served.max_steps, served.max_steps)),
-        bool(read_only),
-        max_tokens,
         body.get("logprobs"),
-        body.get("prompt_logprobs"),
     )
 
 

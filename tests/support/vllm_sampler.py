@@ -1,29 +1,25 @@
-"""vLLM 0.33's denoising of one canvas (its `diffusion_gemma.py`), for a model of ours on the CPU.
+"""vLLM's denoising of one canvas (0.32 and 0.33, `models/diffusion_gemma.py`), for a model of ours on a CPU.
 
-Unlike our own denoiser, vLLM counts pinned positions in the entropy budget and the stop test, and gives them
-no self-conditioning. With `pins="embedding"` they get their own embedding, as in ours: then one step is the
-same computation on both sides.
+Unlike our own denoiser, vLLM counts pinned positions in the entropy budget and the stop test, gives them no
+self-conditioning, and lets the sliding window slide along the canvas (`v1/attention/backends/`). `alike`
+leaves out the last two: then one step is the same computation on both sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from model_runtime.diffusion.interface import Branch
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.network import forward
+from model_runtime.network.forward import FULL, SLIDING
 
 T_MIN, T_MAX = 0.4, 0.8  # the released generation_config.json
 ENTROPY_BOUND = 0.1
 CONFIDENCE = 0.005
 STABLE = 2  # equal answers in a row
-
-Pins = Literal["embedding", "zero"]
 
 
 @torch.inference_mode()
@@ -34,7 +30,7 @@ def denoised(
     pinned: Sequence[int],
     steps: int,
     most: int,
-    pins: Pins,
+    alike: bool,
 ) -> tuple[list[int], Tensor]:
     """(the argmax canvas, log-probabilities at temperature 1 [C, V]). `most`: the number of steps that the
     temperature schedule is made for."""
@@ -43,11 +39,12 @@ def denoised(
     known[list(pinned)] = True
     first = torch.tensor(list(seed))
     view = denoiser._canvas_view(denoiser._encode(prompt), 1, len(seed))
+    masks = view.masks if alike else {FULL: None, SLIDING: sliding(denoiser._window, len(prompt), len(seed))}
     positions = torch.arange(len(prompt), len(prompt) + len(seed))[None]
-    held = forward.embed(model, first) * known[:, None] if pins == "embedding" else 0.0
+    held = forward.embed(model, first) * known[:, None] if alike else 0.0
     canvas, signal, history = first, torch.zeros_like(forward.embed(model, first)) + held, []
     for step in range(steps):
-        hidden = forward.decode(model, canvas[None], signal[None], positions, view.masks, view.kv)
+        hidden = forward.decode(model, canvas[None], signal[None], positions, masks, view.kv)
         logits = forward.logits(model, hidden)[0]
         tempered = logits / (T_MIN + (T_MAX - T_MIN) * (most - step) / most)
         logp = tempered.log_softmax(-1)
@@ -65,12 +62,9 @@ def denoised(
     return history[-1].tolist(), logits.log_softmax(-1)
 
 
-def causal(denoiser: LocalDenoiser, prompts: Sequence[Sequence[int]]) -> list[list[float | None]]:
-    """Each prompt token's log-probability given those before it; as in vLLM, None for the first. A prefix
-    that the prompts share is encoded once, to save time."""
-    same = takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))
-    shared = min(len(list(same)), min(map(len, prompts)) - 1)
-    stem = list(prompts[0][:shared])
-    (common,) = denoiser.score(stem[:1], [], [Branch(stem[1:])])
-    rests = denoiser.score(stem[:-1], stem[-1:], [Branch(prompt[shared:]) for prompt in prompts])
-    return [[None, *common.ids, *rest.ids] for rest in rests]
+def sliding(window: int, prompt: int, canvas: int) -> Tensor:
+    """Which of the newest window - 1 prompt tokens and of the canvas each canvas position sees: [1, 1, C,
+    keys]."""
+    at = torch.arange(prompt, prompt + canvas)
+    keys = torch.arange(max(0, prompt - (window - 1)), prompt + canvas)
+    return (keys[None, :] > at[:, None] - window)[None, None]

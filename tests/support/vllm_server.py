@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from tests.support.paths import EMBEDDED
-from tests.support.vllm_rules import Accepted, Invalid, Served, accept
+from tests.support.vllm_rules import Accepted, Deadly, Invalid, Served, accept
 
 from . import faulty_server
 
@@ -30,9 +31,10 @@ class Server(faulty_server.Server):
         super().__init__(Handler, args)
         self.folder = EMBEDDED if args.model == "embedded" else Path(args.model)
         self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-        vocabulary = json.loads((self.folder / "config.json").read_bytes())["text_config"]["vocab_size"]
-        self.served = Served(args.canvas or None, vocabulary, max_steps=args.steps, model_len=args.model_len)
-        self.pins = args.pins
+        config = json.loads((self.folder / "config.json").read_bytes())
+        canvas, vocabulary = args.canvas or config["canvas_length"], config["text_config"]["vocab_size"]
+        self.served = Served(canvas, vocabulary, max_steps=args.steps, model_len=args.model_len)
+        self.alike = args.alike
         self.lock = threading.Lock()
 
     def encode(self, text: str) -> list[int]:
@@ -77,10 +79,10 @@ class Handler(faulty_server.Handler):
         except Invalid as error:
             self.refuse(400, str(error))
             return
+        except Deadly:
+            os._exit(1)
         with self.server.lock:
             choices = [self.choice(i, prompt, request) for i, prompt in enumerate(request.prompts)]
-            if request.prompt_logprobs is not None:
-                self.score(request.prompts, choices)
         usage = {"prompt_tokens": 1, "total_tokens": 1, "completion_tokens": 1}
         self.answer(200, {"id": "c", "model": self.server.name, "choices": choices, "usage": usage})
 
@@ -96,11 +98,10 @@ class Handler(faulty_server.Handler):
             }
         from tests.support.vllm_sampler import denoised
 
-        seed = request.seed or server.noise(request.width)
-        ids, logp = denoised(
-            server.denoiser, prompt, seed, request.pinned, request.steps, server.served.max_steps, server.pins
-        )
-        ids = ids[: request.max_tokens]
+        seed = (request.seed or server.noise(request.width))[: request.room]
+        pinned = [at for at in request.pinned if at < request.room]
+        most, alike = server.served.max_steps, server.alike
+        ids, logp = denoised(server.denoiser, prompt, seed, pinned, request.steps, most, alike)
         choice: dict[str, Any] = {"index": index, "text": server.tokenizer.decode(ids), "token_ids": ids}
         choice["finish_reason"], choice["logprobs"] = "length", None
         if request.logprobs is not None:
@@ -113,17 +114,6 @@ class Handler(faulty_server.Handler):
                 "text_offset": [0] * len(ids),
             }
         return choice
-
-    def score(self, prompts: list[list[int]], choices: list[dict[str, Any]]) -> None:
-        from tests.support.vllm_sampler import causal
-
-        for choice, prompt, values in zip(
-            choices, prompts, causal(self.server.denoiser, prompts), strict=True
-        ):
-            choice["prompt_logprobs"] = [
-                None if lp is None else {str(t): {"logprob": lp, "rank": 1, "decoded_token": "?"}}
-                for t, lp in zip(prompt, values, strict=True)
-            ]
 
     def chat(self, body: dict[str, Any]) -> None:
         """Answers with whatever the small model writes."""
@@ -145,7 +135,7 @@ class Handler(faulty_server.Handler):
         for number in range(count):
             noise = self.server.noise(CANVAS)
             with self.server.lock:
-                ids, _ = denoised(self.server.denoiser, prompt, noise, [], 4, 4, self.server.pins)
+                ids, _ = denoised(self.server.denoiser, prompt, noise, [], 4, 4, self.server.alike)
             prompt += ids
             reason = "length" if number == count - 1 else None
             said = {"content": self.server.tokenizer.decode(ids)}
@@ -155,11 +145,17 @@ class Handler(faulty_server.Handler):
 def main() -> None:
     parser = faulty_server.arguments()
     parser.add_argument("--model", default="embedded")
-    parser.add_argument("--canvas", type=int, default=256, help="0: not told")
+    parser.add_argument("--canvas", type=int, default=0, help="0: the checkpoint's")
     parser.add_argument("--model-len", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=48)
-    parser.add_argument("--pins", choices=("embedding", "zero"), default="zero")
-    faulty_server.serve(Server(parser.parse_args()))
+    parser.add_argument(
+        "--alike", action="store_true", help="where vLLM differs from our own denoiser: as that"
+    )
+    parser.add_argument("--enable-lora", action="store_true")
+    args = parser.parse_args()
+    if args.enable_lora:
+        parser.error("DiffusionGemmaForConditionalGeneration does not support LoRA yet.")
+    faulty_server.serve(Server(args))
 
 
 if __name__ == "__main__":

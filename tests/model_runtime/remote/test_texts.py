@@ -89,6 +89,9 @@ def last(process: Process) -> dict[str, Any]:
     ("flags", "path", "kind"),
     [
         (["--has", "fim,suffix,chat"], "", "fim"),
+        (["--has", "infill,suffix,chat"], "", "infill"),
+        (["--has", "fim,infill"], "/infill", "infill"),
+        (["--has", "infill", "--no-logprobs"], "", "infill"),
         (["--has", "suffix,chat"], "/v1", "suffix"),
         (["--has", "chat"], "/", "chat"),
         (["--has", "fim,suffix,chat"], "/v1/chat/completions", "chat"),
@@ -108,6 +111,10 @@ def test_the_endpoint_that_is_there_or_named(served: Server, flags: list[str], p
         said = body["messages"][-1]["content"]
         assert "x = <HOLE>\nprint(x)" in said
         assert "def helper()" in said
+    elif kind == "infill":
+        assert body["input_prefix"] == "# other.py\ndef helper(): ...\nimport os\nx = "
+        assert body["input_suffix"] == "\nprint(x)\n"
+        assert body["n_predict"] == 16
     else:
         assert body["prompt"] == "# other.py\ndef helper(): ...\nimport os\nx = "
         assert body["suffix"] == "\nprint(x)\n"

@@ -9,22 +9,27 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
+from msgspec.structs import replace
 
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.diffusion.hole_length import CandidateLengths
-from model_runtime.diffusion.interface import Row
+from model_runtime.diffusion.interface import DenoiseError, Row
 from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.loading.checkpoint import EMBEDDED_FOLDER
 from model_runtime.prompting import profiles
 from model_runtime.protocol import Choice, Fixed, Infill, Slot, Token
-from model_runtime.remote import contact
+from model_runtime.remote import contact, wire
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.http import Http
 from model_runtime.remote.loading import load
 from model_runtime.remote.vllm import VllmDenoiser
+from model_runtime.retrieval import reranker
+from model_runtime.training import served
 from tests.support import tiny
 from tests.support.servers import Process, free_port, make_certificate, started
 
@@ -57,13 +62,19 @@ HOLES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Process]:
-    with started("--pins", "embedding") as process:
+    with started("--alike") as process:
         yield process
+
+
+def as_served(folder: Path) -> Engine:
+    """A model on this machine of which no more is known than of one on a server."""
+    local = load_engine(Choice(model=str(folder), device="cpu"))
+    return served.engine(local, reranker.load(folder, reranker.DENOISED_FILE))
 
 
 @pytest.fixture(scope="module")
 def local() -> Engine:
-    return load_engine(Choice(device="cpu"))
+    return as_served(EMBEDDED_FOLDER)
 
 
 def remote(url: str) -> Engine:
@@ -141,6 +152,36 @@ def test_closing_a_fill_closes_its_connection(server: Process) -> None:
         server.fault("")
 
 
+def test_nothing_is_asked_for_that_ends_a_server(server: Process) -> None:
+    """A vLLM with a diffusion model survives no `prompt_logprobs`, which `echo` asks for too."""
+    engine = remote(server.url)
+    for request in (*HOLES.values(), replace(HOLES["end of line"], original="price")):
+        engine.run(request)
+    assert server.process.poll() is None
+    assert not any(word in body for body in server.seen() for word in ("prompt_logprobs", '"echo"'))
+    with started() as doomed:
+        body = wire.fill("embedded", [2], [9] * 4, [], 1) | {"prompt_logprobs": 0}
+        request = Request(f"{doomed.url}/v1/completions", json.dumps(body).encode())
+        with pytest.raises((URLError, OSError)):
+            urlopen(request, timeout=10)
+        assert doomed.process.wait(10) == 1
+
+
+def test_a_shortened_canvas_is_no_room(server: Process) -> None:
+    """vLLM answers with what it had room for, which is not what was asked."""
+    denoiser = remote(server.url).denoiser
+    for tokens in (4000, 4001, 4095, 4096, 4097):
+        row, policy = Row([9] * 96, [True, *[False] * 95]), profiles.EMBEDDED.policy
+        asking = denoiser.denoise([2, *[300] * (tokens - 1)], [row], policy, 0)
+        if tokens == 4000:
+            assert len(next(filter(None, asking)).read().ids[0]) == 95
+        else:
+            with pytest.raises(
+                DenoiseError, match=r"has no room for a prompt of this length \(400\); select"
+            ):
+                list(asking)
+
+
 FAULTS = {
     "401": "refuses the key in INFILL_LS_API_KEY|wants an API key",
     "404": "check infill.backendUrl and infill.model",
@@ -169,9 +210,8 @@ def test_a_fault_is_one_line_with_a_remedy(server: Process, kind: str) -> None:
 
 
 WRONG = {
-    "no diffusion fields": (["--fault", "old"], "serve embedded with vLLM 0.31 or later"),
+    "no diffusion fields": (["--fault", "old"], "serve embedded with vLLM 0.32 or later"),
     "narrow canvas": (["--canvas", "32"], 'start it with --diffusion-config .{"canvas_length": 256}'),
-    "canvas not told": (["--canvas", "0"], "was not told the length of its canvas"),
     "few tokens": (["--model-len", "512"], "start it with a larger --max-model-len"),
     "key": (["--key", "s3cret"], "wants an API key \\(401\\); set INFILL_LS_API_KEY"),
 }

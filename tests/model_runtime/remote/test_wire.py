@@ -52,30 +52,10 @@ def test_likeliest(choices: list[dict[str, Any]], expected: list[dict[int, float
     assert wire.likeliest(completion(*choices), 2) == expected
 
 
-def scored(index: int, *logprobs: dict[str, float] | None) -> dict[str, Any]:
-    said = [at and {token: {"logprob": value} for token, value in at.items()} for at in logprobs]
-    return {"index": index, "prompt_logprobs": said}
-
-
-FIRST = scored(0, None, {"2": -0.2, "9": -0.01}, {"3": -0.3})
-SECOND = scored(1, None, {"5": -0.5})
-
-
-@pytest.mark.parametrize(
-    ("choices", "expected"),
-    [
-        ([FIRST, SECOND], [[-0.2, -0.3], [-0.5]]),
-        ([SECOND, FIRST], [[-0.2, -0.3], [-0.5]]),
-        ([FIRST], None),
-        ([FIRST, scored(1, None)], None),
-        ([FIRST, scored(1, None, {"6": -0.6})], None),
-        ([FIRST, scored(1, None, None)], None),
-        ([FIRST, {"index": 1}], None),
-    ],
-    ids=["complete", "in another order", "one is missing", "too short", "other tokens", "a gap", "not given"],
-)
-def test_scores(choices: list[dict[str, Any]], expected: list[list[float]] | None) -> None:
-    assert wire.scores(completion(*choices), [[1, 2, 3], [4, 5]]) == expected
+@pytest.mark.parametrize(("ids", "expected"), [([7], True), ([7, 9], False), ([], False), (None, False)])
+def test_shortened(ids: list[int] | None, expected: bool) -> None:
+    """Whether a canvas of two positions was cut by the server."""
+    assert wire.shortened(completion({"token_ids": ids}), 2) == expected
 
 
 @pytest.mark.parametrize(

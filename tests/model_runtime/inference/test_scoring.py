@@ -1,0 +1,110 @@
+"""Texts judged by what a denoiser says of its positions, where there is no causal encoder to ask."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from model_runtime.diffusion.interface import Guess, Proposal, Scoring
+from model_runtime.inference import candidates, scoring
+from model_runtime.inference.engine import Engine
+from model_runtime.prompting.profiles import EMBEDDED
+from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.retrieval.reranker import Candidate
+from model_runtime.retrieval.retriever import Draft
+from model_runtime.training.served import AsServed
+from tests.support import tiny
+
+HOLE = Infill(id=0, document="", prefix="a = 1\n", canvas=(Fixed("b = "), Slot(8), Fixed("\n")))
+TWO = Infill(id=0, document="", prefix="", canvas=(Slot(4), Fixed(" = "), Slot(4), Fixed("\n")))
+NO_FILLER = dataclasses.replace(EMBEDDED, filler=None)
+
+
+def served() -> AsServed:
+    return AsServed(tiny.denoiser())
+
+
+def said(*rows: list[dict[int, float]]) -> Proposal:
+    guess = Guess([[0] * len(row) for row in rows], [[0.0] * len(row) for row in rows], list(rows))
+    return Proposal(1, tuple(range(len(rows))), False, lambda: guess)
+
+
+def test_who_can_be_asked() -> None:
+    assert isinstance(tiny.denoiser(), Scoring)
+    assert not isinstance(served(), Scoring)
+    tokens = tiny.tokens()
+    layout = tokens.lay(HOLE)
+    local = tiny.denoiser()
+    assert scoring.probes(local, tokens, layout, [(300,)], 40) == []
+    assert scoring.heard(local, tokens, layout, [(300,)], 1, said([{300: -1.0}])) == scoring.NOTHING
+    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, scoring.NOTHING)
+    assert (len(score.ids), len(score.after)) == (2, min(4, len(layout.suffix)))
+
+
+def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:
+    tokens = tiny.tokens()
+    layout = tokens.lay(HOLE)
+    row = [{300: -1.0, 9: -4.0}, {301: -2.0}, {3: -0.5}, {3: -0.1}]
+    assert scoring.probes(served(), tokens, layout, [(300, 301)], 40) == []
+    found = scoring.heard(served(), tokens, layout, [(300, 301), (302,)], 1, said(row))
+    assert found[300, 301] == [-1.0, -2.0, -0.5], "with the token that ends it"
+    assert found[(302,)] == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
+
+
+def test_others_need_a_row_for_each() -> None:
+    tokens = tiny.tokens()
+    tokens.profile = NO_FILLER
+    layout = tokens.lay(HOLE)
+    texts = [(300, 301), (302,)]
+    rows = scoring.probes(served(), tokens, layout, texts, 40)
+    assert [[i for i, known in zip(row.ids, row.pinned, strict=True) if not known] for row in rows] == [
+        [300, 301],
+        [302],
+    ]
+    own, first, second = [{7: -0.1}], [{300: -1.0}, {301: -2.0}], [{302: -0.3}]
+    found = scoring.heard(served(), tokens, layout, texts, 1, said(own, first, second))
+    assert found == {(300, 301): [-1.0, -2.0], (302,): [-0.3]}
+
+
+def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
+    own, draft, unheard = (
+        Candidate("x", [300], logprobs=[-0.2, -0.1]),
+        Candidate("y", [301]),
+        Candidate("z", [9, 9]),
+    )
+    layout, heard = tiny.tokens().lay(HOLE), {(301,): [-3.0]}
+    scores = scoring.scores(served(), layout, [own, draft, unheard], 4, heard)
+    assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], [scoring.UNHEARD] * 2]
+    assert not any(score.after for score in scores)
+
+
+def test_which_texts_are_asked_about() -> None:
+    tokens = tiny.tokens()
+    layout = tokens.lay(HOLE)
+    drafts = [Draft(text, 1, 1, 1) for text in ("a", "a", "a " * 40, "")]
+    assert candidates.foreign(tokens, layout, drafts, "old") == [
+        tuple(tokens.encode("a")),
+        tuple(tokens.encode("old")),
+    ]
+    several = tokens.lay(TWO)
+    assert candidates.foreign(tokens, several, drafts, "") == []
+
+
+@pytest.mark.parametrize("filler", [3, None])
+def test_a_whole_fill_without_scores(filler: int | None) -> None:
+    """Through the engine: drafts compete, probes are gone after the first step, and are never answers."""
+    tokens = tiny.tokens()
+    if filler is None:
+        tokens.profile = dataclasses.replace(NO_FILLER, policy=tokens.profile.policy)
+    text = "first = compute(1)\nsecond = "
+    request = Infill(id=0, document="", prefix=text[:19], canvas=(Fixed("second = "), Slot(8), Fixed("\n")))
+    engine, kept = Engine("tiny", served(), tokens), []
+    keep = engine._keep
+    engine._keep = lambda proposal, sizes: kept.append(found := keep(proposal, sizes)) or found  # type: ignore
+    fill = engine.run(request)
+    everything = [fill.sources, *(each.sources for each in fill.alternatives)]
+    assert any("draft" in sources for sources in everything)
+    assert fill.steps >= 1
+    if filler is None:
+        assert kept[0] is not None, "the rows that only ask go"
