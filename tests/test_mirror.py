@@ -49,6 +49,8 @@ ELSEWHERE = {
     "model_runtime.loading.image_files": "model_runtime/prompting/test_chat_prompt.py",
     "model_runtime.loading.model": "model_runtime/local/test_denoiser.py",
     "model_runtime.loading.prompt_setup": "model_runtime/prompting/test_chat_prompt.py",
+    "model_runtime.loading.merging": "model_runtime/models/test_export.py",
+    "model_runtime.training.served": "model_runtime/training/test_loop.py",
     "model_runtime.network.configs": "model_runtime/local/test_denoiser.py",
     "model_runtime.network.forward": "model_runtime/local/test_denoiser.py",
     "model_runtime.network.moe": "model_runtime/local/test_denoiser.py",
