@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model_runtime.protocol import Done, Draft, Infill, Refused
+from model_runtime.protocol import Done, Draft, Infill, Refused, Texts
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("immediate", "stand-in", "embedded")
@@ -29,6 +29,9 @@ class ImmediateWorker:
         return Done(0, (ANSWER,), 0.9, steps=1, queue_ms=0, prefill_ms=0, denoise_ms=0)
 
     async def prepare(self) -> None:
+        pass
+
+    def tell(self, texts: Texts) -> None:
         pass
 
     def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Choice, Infill, Slot
+from model_runtime.retrieval.library import Library
 
 STEPS = 4
 STEP_S = 0.001
@@ -21,6 +22,9 @@ class Engine:
 
     def servers(self) -> dict[str, str]:
         return {}
+
+    def use(self, library: Library) -> None:
+        pass
 
     def idle(self) -> None:
         pass

@@ -26,7 +26,7 @@ from typing import Literal, TypeVar
 import msgspec
 import platformdirs
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 MOST_STEPS = 64  # the largest number of denoise steps that a request may ask for
@@ -99,6 +99,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     priority: Priority = "automatic"
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
     tokens: bool = False  # each Draft also says what is on the canvas
+    workspace: str = ""  # whose `Texts` drafts may be composed from
     steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
 
 
@@ -108,6 +109,17 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
     id: int
+
+
+class Texts(msgspec.Struct, frozen=True, tag="texts"):
+    """Other texts of a workspace, from which drafts are composed. They are sent once, not with each
+    request, and kept in the worker's memory until the connection ends. No answer."""
+
+    workspace: str  # a name that no other client uses
+    language: str = ""
+    texts: dict[str, str] = {}  # key -> text without secrets, in place of what had that key
+    gone: tuple[str, ...] = ()  # keys whose text is not to be used any more
+    renewed: bool = False  # forget all earlier texts of the workspace first
 
 
 class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
@@ -205,7 +217,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
 
 
-ClientMessage = Hello | Infill | Cancel | StatusRequest | Feedback | Stop
+ClientMessage = Hello | Infill | Cancel | StatusRequest | Texts | Feedback | Stop
 WorkerMessage = Hello | Draft | Done | Refused | Status
 
 _encoder = msgspec.msgpack.Encoder()

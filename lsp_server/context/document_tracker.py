@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NewType, Protocol
 
+from msgspec.structs import replace
+
 from lsp_server.config.file_filter import MAX_BYTES, Rules, by_name, path_of
 from lsp_server.context.index_client import IndexClient
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
@@ -32,6 +34,16 @@ _FOLDERS = 8  # most folders whose files' text is kept: those of the documents u
 Cleaned = NewType("Cleaned", str)  # text without secrets
 
 
+class Library(Protocol):
+    """Who keeps the texts of a workspace, to compose drafts from them."""
+
+    def put(self, key: str, language: str, text: str) -> None: ...
+
+    def drop(self, keys: Sequence[str]) -> None: ...
+
+    def clear(self) -> None: ...
+
+
 class Text(Protocol):
     """A live document."""
 
@@ -46,8 +58,10 @@ class Text(Protocol):
 class DocumentTracker:
     """All methods belong to one event loop; only `use`, `refresh` and `cleaned` need it to be running."""
 
-    def __init__(self, documents: Callable[[str], Text | None]) -> None:
+    def __init__(self, documents: Callable[[str], Text | None], library: Library | None = None) -> None:
         self.rules = Rules()
+        self._library = library
+        self._told = False  # the library has been given texts, whether it was there or not
         self.watched = False  # the client reports file changes, by `files_changed`
         self._documents = documents
         self.index = SymbolIndex()
@@ -71,6 +85,8 @@ class DocumentTracker:
         self.index, self.recent = SymbolIndex(), RecentEdits()
         self._reader.stop()
         self._reader = IndexClient(self._received, self._lost)
+        if self._library and self._told:
+            self._library.clear()
         for key in self._open:
             self.index.opened(key)
             self._dirty[key] = EditedLines(new=True)
@@ -102,6 +118,14 @@ class DocumentTracker:
     def files_changed(self) -> None:
         """Files on disk have changed, or may have."""
         self._scan_wait = SOON_S
+
+    def library_is_ready(self) -> None:
+        """The library is there from now on and knows nothing: what it was told before is read again."""
+        if self._told:
+            self._told = False
+            self._dirty |= {key: EditedLines(new=True) for key in self._open}
+            self.index.forget(self.index.known())
+            self.files_changed()
 
     def use(self, uri: str, line: int) -> str:
         """A request is made in a document, at a line. Starts reading what is due; returns the document's
@@ -163,10 +187,12 @@ class DocumentTracker:
                 if waiting := self._cleaning.pop(answer.key, None):
                     if not waiting.done():
                         waiting.set_result(answer.text or "")
-                elif self.index.take(answer) and (lines := self._looking.get(answer.key)):
+                elif self._take(answer) and (lines := self._looking.get(answer.key)):
                     self.recent.add(answer.key, answer.text or "", lines.popleft())
             case Gone():
                 self.index.forget(answer.keys)
+                if self._library and self._told:
+                    self._library.drop(answer.keys)
                 for key in answer.keys:
                     self.recent.forget(key)
                     self._looking.pop(key, None)
@@ -174,6 +200,15 @@ class DocumentTracker:
                         waiting.set_result("")
             case Scanned():
                 pass
+
+    def _take(self, outline: Outline) -> bool:
+        """Keep what was read, and pass its text on."""
+        if not self.index.take(outline if outline.kept else replace(outline, text=None)):
+            return False
+        if self._library and outline.text:
+            self._library.put(outline.key, outline.language, outline.text)
+            self._told = True
+        return True
 
     def _lost(self) -> None:
         """The process has died: ask again for what it was asked."""

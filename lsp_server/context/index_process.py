@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from lsp_server.config.file_filter import MAX_BYTES, SKIPPED_FOLDERS, Ignored, Rules, by_name, readable
 from lsp_server.context.outline import Outline
@@ -33,8 +34,8 @@ MAX_TEXT = 400_000  # bytes of whole files, for each folder
 
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
-    """Outline the workspace's files, except those in `known` whose stamp is unchanged. Files in `folders`
-    come first, and with their text, unless `texts` says that the client has it."""
+    """Outline the workspace's files, with their text, except those in `known` whose stamp is unchanged. Files
+    in `folders` come first, and again unless `texts` says that the client has kept their text."""
 
     rules: Rules
     known: Mapping[str, tuple[int, int]] = {}  # path -> stamp, as in Outline
@@ -94,8 +95,8 @@ def _scan(request: Scan) -> Iterator[Answer]:
             whole = False
             break
         with contextlib.suppress(OSError):
-            found = path.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
+            size = path.stat().st_size
+            stamp = (path.stat().st_mtime_ns, size)
             seen.add(str(path))
             known = tuple(request.known.get(str(path), ())) == stamp
             if known and (not wanted or str(path) in texts):
@@ -103,8 +104,9 @@ def _scan(request: Scan) -> Iterator[Answer]:
             if (text := readable(path)) is None:
                 yield Gone((str(path),))
                 continue
-            total += found.st_size
-            yield outline.of(str(path), id_of_path(path), text, whole=wanted, stamp=stamp)
+            total += size
+            found = outline.of(str(path), id_of_path(path), text, whole=True, stamp=stamp)
+            yield structs.replace(found, kept=wanted)
     if whole and (gone := request.known.keys() - seen):
         yield Gone(tuple(sorted(gone)))
     yield Scanned(len(seen), whole)

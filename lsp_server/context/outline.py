@@ -41,6 +41,7 @@ class Outline(msgspec.Struct, frozen=True, tag="outline"):
     imports: str = ""
     text: str | None = None  # the whole text, if it was asked for; lines with secrets are empty
     stamp: tuple[int, int] = (0, 0)  # a file's modification time (ns) and size (bytes); (0, 0): no file
+    kept: bool = True  # the client is to keep the text; else it passes it on
 
 
 def of(key: str, language: str, text: str, *, whole: bool, stamp: tuple[int, int] = (0, 0)) -> Outline:
@@ -58,7 +59,7 @@ def of(key: str, language: str, text: str, *, whole: bool, stamp: tuple[int, int
                 break
     imports = secret_filter.clean(symbols.imports(parsed)[:MAX_IMPORTS]) if parsed else ""
     kept = secret_filter.clean(text) if whole else None
-    return Outline(key, known.id if known else language, tuple(signatures), imports, kept, stamp)
+    return Outline(key, known.id if known else language, tuple(signatures), imports, kept, stamp=stamp)
 
 
 def _signature(definition: symbols.Definition, comment: str) -> str:

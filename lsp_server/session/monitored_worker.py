@@ -7,16 +7,21 @@ documents and no settings.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+
+from msgspec import structs
 
 from lsp_server.session.debounce import Debounce
 from lsp_server.session.worker_status import WorkerStatus
 from lsp_server.worker_client.client import Worker
 from lsp_server.worker_client.connection import OnDraft
-from model_runtime.protocol import Done, Infill, Refused, Status
+from model_runtime.protocol import Done, Infill, Refused, Status, Texts
 
+_numbers = itertools.count(1)
 POLL_S = 0.5  # between two questions to a worker that is loading its model
 
 
@@ -24,7 +29,9 @@ class MonitoredWorker:
     """All methods belong to one event loop."""
 
     def __init__(self, client: Worker) -> None:
-        self._client = client
+        self.on_connected: Callable[[], None] | None = None  # called when there is a new worker
+        self._workspace = f"{os.getpid()}-{next(_numbers)}"  # whose texts are whose
+        self._listen_to(client)
         self._debounce = Debounce()
         self._polling: asyncio.Task[None] | None = None
         self.last_status = WorkerStatus()
@@ -32,14 +39,21 @@ class MonitoredWorker:
 
     def use(self, client: Worker) -> Worker:
         """Use another client from now on. Returns the one before, which the caller closes."""
-        before, self._client = self._client, client
+        before = self._client
+        before.on_connected = None
+        self._listen_to(client)
         return before
+
+    def _listen_to(self, client: Worker) -> None:
+        self._client = client
+        client.on_connected = lambda: self.on_connected and self.on_connected()
 
     async def fill(self, request: Infill, on_draft: OnDraft | None = None) -> Done | Refused:
         """As the client's `fill`."""
         began, answer = time.perf_counter(), None
         self._set_status(self.last_status.began())
         try:
+            request = structs.replace(request, workspace=self._workspace)
             answer = await self._client.fill(request, on_draft)
             return answer
         finally:
@@ -74,6 +88,16 @@ class MonitoredWorker:
     def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
         """Count what became of suggestions."""
         self._client.feedback(shown=shown, accepted=accepted)
+
+    def put(self, key: str, language: str, text: str) -> None:
+        """A text of the workspace, from which drafts may be composed."""
+        self._client.tell(Texts(self._workspace, language, {key: text}))
+
+    def drop(self, keys: Sequence[str]) -> None:
+        self._client.tell(Texts(self._workspace, gone=tuple(keys)))
+
+    def clear(self) -> None:
+        self._client.tell(Texts(self._workspace, renewed=True))
 
     def stop_reporting(self) -> None:
         """`on_status` is not called any more."""

@@ -64,7 +64,8 @@ class Session:
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
         self._requests = LatestRequests()
-        self.tracker = DocumentTracker(self._documents.get)
+        self.tracker = DocumentTracker(self._documents.get, library=self.worker)
+        self.worker.on_connected = self.tracker.library_is_ready
         self.context = Context(self.tracker)
         self._suggestions: dict[str, CachedSuggestion] = {}
         self.tracked_ranges = TrackedRanges()

@@ -8,8 +8,10 @@ lives. Knows no LSP and no documents.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,18 @@ from lsp_server import child_process
 from lsp_server.config.workspace_trust import is_path
 from lsp_server.worker_client.connection import HUNG, Connection, OnDraft
 from model_runtime import protocol
-from model_runtime.protocol import Choice, Done, Draft, Feedback, Infill, Refused, Status, StatusRequest, Stop
+from model_runtime.protocol import (
+    Choice,
+    Done,
+    Draft,
+    Feedback,
+    Infill,
+    Refused,
+    Status,
+    StatusRequest,
+    Stop,
+    Texts,
+)
 
 from . import launch
 
@@ -71,6 +84,7 @@ class Worker:
         self._connection: Connection | None = None
         self._starting: asyncio.Task[Connection] | None = None
         self._health = _Health()
+        self.on_connected: Callable[[], None] | None = None  # called at each new connection
         self._ending: asyncio.Future[None] | None = None  # of a process that hangs
 
     @property
@@ -139,6 +153,12 @@ class Worker:
             return Refused(request.id, "worker-lost", str(error))
         assert not isinstance(answer, Done)
         return answer
+
+    def tell(self, texts: Texts) -> None:
+        """Texts for a daemon that is connected; lost where none is, see `on_connected`."""
+        if self._connection and self._connection.usable:
+            with contextlib.suppress(protocol.ProtocolError, UnicodeError):  # too long, or no text
+                self._connection.send(texts)
 
     def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
         """Count suggestions in the daemon, if one is connected; the counts go nowhere else."""
@@ -213,6 +233,8 @@ class Worker:
             link.writer.close()
         else:
             self._connection = Connection(link, self._lost)
+            if self.on_connected:
+                self.on_connected()
         return self._connection
 
     def _lost(self, connection: Connection) -> None:

@@ -16,6 +16,7 @@ from model_runtime.daemon.scheduler import Engine, Scheduler
 from model_runtime.diffusion.faults import ModelError, log_bug, one_line
 from model_runtime.network import process_memory
 from model_runtime.protocol import Choice
+from model_runtime.retrieval.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ class LoadedEngine(Engine, Protocol):
     def device(self) -> str: ...
     @property
     def name(self) -> str: ...
+
+    def use(self, library: Library) -> None:
+        """Compose drafts from these texts, if it composes any."""
+        ...
 
     def servers(self) -> dict[str, str]:
         """The state of each server that it asks, by address; empty where it computes itself. Thread-safe."""
@@ -81,6 +86,7 @@ class Lifecycle:
             self.model = self._as("failed", message)
             self._scheduler.queue.close("failed", message)
             return None
+        engine.use(self._scheduler.library)
         self.model = Model("ready", engine.name, engine.device, progress=1.0, servers=engine.servers)
         log.info("%s is ready on %s", engine.name, engine.device)
         return engine

@@ -138,12 +138,12 @@ class RequestQueue:
                 self._reply(request.client, draft)
             return True
 
-    def wait(self, idle_s: float = 0.0) -> bool:
-        """Until a request is open or the queue is closed. False when neither came within `idle_s` of the last
-        request or answer (0: no limit)."""
+    def wait(self, idle_s: float = 0.0, until: Callable[[], bool] = lambda: False) -> bool:
+        """Until a request is open, the queue is closed, or `until` holds when it is woken. False when
+        nothing of this came within `idle_s` of the last request or answer (0: no limit)."""
         with self._changed:
             left = max(0.0, self._touched + idle_s - self.clock()) if idle_s else None
-            return bool(self._changed.wait_for(lambda: self._open or self._closed, left))
+            return bool(self._changed.wait_for(lambda: self._open or self._closed or until(), left))
 
     # Called by either
 
@@ -160,6 +160,11 @@ class RequestQueue:
                 self.metrics.add(times)
             self._reply(request.client, answer)
 
+    def wake(self) -> None:
+        """Have `wait` look at its condition."""
+        with self._changed:
+            self._changed.notify()
+
     def close(self, reason: Reason, message: str) -> None:
         """Refuse everything, now and from now on. The first call's reason stays."""
         with self._changed:
@@ -171,6 +176,11 @@ class RequestQueue:
     @property
     def closed(self) -> bool:
         return self._closed is not None
+
+    @property
+    def busy(self) -> bool:
+        """A request is open, or nothing is to be done any more."""
+        return bool(self._open or self._closed)
 
     @property
     def queued(self) -> int:

@@ -16,8 +16,12 @@ from model_runtime.daemon.request_queue import RequestQueue
 from model_runtime.diffusion.faults import Unfillable, log_bug, one_line
 from model_runtime.diffusion.results import Fill, Filling, Order, Step
 from model_runtime.protocol import Done, Draft, Infill, Refused
+from model_runtime.retrieval.library import Library
 
 _Result = TypeVar("_Result")
+
+
+SLICE_S = 0.005  # of indexing texts, between two looks at the queue
 
 
 class Engine(Protocol):
@@ -34,8 +38,9 @@ class Engine(Protocol):
 class Scheduler:
     """Belongs to the engine's thread; only `stuck_s` may be read from any other."""
 
-    def __init__(self, queue: RequestQueue) -> None:
+    def __init__(self, queue: RequestQueue, library: Library | None = None) -> None:
         self.queue = queue
+        self.library = library or Library()
         self._clock = queue.clock
         self._entered: float | None = None  # when the engine was last called, until it returns
 
@@ -60,9 +65,11 @@ class Scheduler:
         """Let the engine use the pause, then wait for a request or the end; False when idle for too long."""
         try:
             self._call(engine.idle)
+            while not self.queue.busy and self._call(lambda: self.library.work(SLICE_S)):
+                pass
         except Exception as error:
             log_bug("a pause could not be used", error)
-        return self.queue.wait(idle_s)
+        return self.queue.wait(idle_s, until=lambda: self.library.has_news)
 
     def _serve(self, engine: Engine, request: Request) -> None:
         request.started = self._clock()

@@ -36,7 +36,9 @@ from model_runtime.protocol import (
     Status,
     StatusRequest,
     Stop,
+    Texts,
 )
+from model_runtime.retrieval.library import Library
 
 from . import endpoint
 
@@ -65,7 +67,8 @@ class Daemon:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._queue = RequestQueue(self._reply)
-        self._scheduler = Scheduler(self._queue)
+        self._library = Library()
+        self._scheduler = Scheduler(self._queue, self._library)
         self._lifecycle = Lifecycle(
             self._scheduler,
             choice=options.choice,
@@ -76,7 +79,7 @@ class Daemon:
         self._connections = Connections(
             admits=lambda token: self._listener.admits(token),
             dispatch=self._dispatch,
-            gone=self._queue.drop_client,
+            gone=self._gone,
             make_room=self._stop.set,
         )
         self._expiry: asyncio.TimerHandle | None = None
@@ -124,6 +127,9 @@ class Daemon:
                 self._queue.cancel(client.name, message.id)
             case StatusRequest():
                 client.send(self._status(message.id))
+            case Texts():
+                self._library.put(client.name, message)
+                self._queue.wake()
             case Feedback():
                 self._queue.metrics.shown += max(0, message.shown)
                 self._queue.metrics.accepted += max(0, message.accepted)
@@ -131,6 +137,11 @@ class Daemon:
                 self._stop.set()
             case Hello():
                 raise ProtocolError("a second hello")
+
+    def _gone(self, client: Hashable) -> None:
+        self._queue.drop_client(client)
+        self._library.drop_client(client)
+        self._queue.wake()
 
     def _expire(self) -> None:
         """Have the queue look at its deadlines now and whenever the next one passes."""

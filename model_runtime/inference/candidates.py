@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
+from model_runtime.retrieval.ngram import Composition
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
@@ -63,8 +64,14 @@ def joint(tokens: Tokens, layout: Layout, ids: Sequence[int], logprobs: Sequence
     return min(1.0, math.exp(total))
 
 
-def gather(tokens: Tokens, layout: Layout, guess: Guess, drafts: Sequence[Draft]) -> list[Candidate]:
-    """The different texts that rows and drafts propose for a single hole; never empty."""
+def gather(
+    tokens: Tokens,
+    layout: Layout,
+    guess: Guess,
+    drafts: Sequence[Draft],
+    composed: Sequence[Composition] = (),
+) -> list[Candidate]:
+    """The different texts that rows, drafts and the n-gram model propose for a single hole; never empty."""
     found: dict[str, Candidate] = {}
 
     def add(candidate: Candidate, source: str) -> None:
@@ -83,6 +90,10 @@ def gather(tokens: Tokens, layout: Layout, guess: Guess, drafts: Sequence[Draft]
         ids = tokens.encode(layout.typed + draft.text)
         if len(ids) <= layout.slots[0]:
             add(Candidate(draft.text, ids, draft=draft), "draft")
+    for each in composed:
+        ids = tokens.encode(layout.typed + each.text)
+        if len(ids) <= layout.slots[0]:
+            add(Candidate(each.text, ids), "ngram")
     return list(found.values()) or [Candidate("", [])]
 
 

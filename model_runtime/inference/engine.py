@@ -21,6 +21,7 @@ from model_runtime.diffusion.interface import (
     OutOfMemory,
     Proposal,
     Row,
+    Scoring,
 )
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.diffusion.sampler import Policy
@@ -29,6 +30,9 @@ from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval import proofread_scoring, reranker
+from model_runtime.retrieval.corpus import Corpus
+from model_runtime.retrieval.library import Library
+from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft, continued, retrieve
 
@@ -58,6 +62,7 @@ class Engine:
         self.chat = chat
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
+        self._library: Library | None = None
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
     def fill(self, request: Infill) -> Filling:
@@ -79,6 +84,10 @@ class Engine:
                 next(steps)
             except StopIteration as stop:
                 return stop.value
+
+    def use(self, library: Library) -> None:
+        """Compose drafts from these texts, too."""
+        self._library = library
 
     def servers(self) -> dict[str, str]:
         """It computes here."""
@@ -128,7 +137,7 @@ class Engine:
         if request.original:
             best, *others = self._doubted(layout, guess, drafts, request.original, said)
         else:
-            best, *others = self.judged(layout, guess, drafts, said)
+            best, *others = self.judged(layout, guess, drafts, said, self._ngrams(request, layout))
             self._remember(request, best.texts)
         return Fill(
             texts=best.texts,
@@ -175,6 +184,13 @@ class Engine:
             found = [rest, *found] if rest else found
         return found
 
+    def _ngrams(self, request: Infill, layout: Layout) -> NgramModel | None:
+        """The n-gram model of a hole that it can fill, where its texts can be scored."""
+        if not layout.single or not self.tokens.profile.composed or not isinstance(self.denoiser, Scoring):
+            return None
+        corpus = self._library.corpus(request.workspace, request.language) if self._library else None
+        return NgramModel(*around(request), corpus or Corpus.of(request.context))
+
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
         """After the first step, drop the lengths that do not look right, and the probes."""
         if proposal.step != 1:
@@ -199,13 +215,23 @@ class Engine:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
     def judged(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], said: Heard = scoring.NOTHING
+        self,
+        layout: Layout,
+        guess: Guess,
+        drafts: Sequence[Draft],
+        said: Heard = scoring.NOTHING,
+        ngrams: NgramModel | None = None,
     ) -> list[Alternative]:
         """All fills, best first; with several holes there is one."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
-        found = candidates.gather(self.tokens, layout, guess, drafts)
+        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
+        found = candidates.gather(self.tokens, layout, guess, drafts, composed)
+        if ngrams:
+            for each in found:
+                each.ngram, each.ngram_after = ngrams.scored(each.text)
+                each.inside = ngrams.inside
         scores = scoring.scores(self.denoiser, layout, found, AFTER, said)
         if self.on_scored:
             self.on_scored(found, scores)

@@ -38,6 +38,7 @@ class Profile:
     policy: Policy
     length: LengthPolicy
     drafts: int  # retrieved drafts that are ranked
+    composed: int  # texts of the n-gram model that are ranked
     mended: int  # of these, how many are denoised on as rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
@@ -65,6 +66,7 @@ EMBEDDED = Profile(
     ),
     length=FillerEnds(3),
     drafts=8,
+    composed=8,
     mended=0,
     heal=False,
 )
@@ -110,6 +112,7 @@ def of_chat(
         policy=hole,
         length=CandidateLengths(),
         drafts=4,
+        composed=0,  # not measured with such a model
         mended=0,
         heal=False,
         special=special,

@@ -22,6 +22,7 @@ from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import PATHS, Contact, Kind
 from model_runtime.remote.faults import Fault, of_image
 from model_runtime.remote.http import Http
+from model_runtime.retrieval.library import Library
 
 CHAT_TOKENS = 48  # added to the holes' tokens, for fences and the like
 SOURCES = ("server",)
@@ -38,6 +39,9 @@ class TextEngine:
 
     def servers(self) -> dict[str, str]:
         return self._servers.states()
+
+    def use(self, library: Library) -> None:
+        """It composes no drafts."""
 
     def idle(self) -> None:
         """Nothing can be prepared here."""

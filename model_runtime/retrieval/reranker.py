@@ -24,6 +24,7 @@ from model_runtime.retrieval.retriever import Draft
 FILE = "calibration.json"
 DENOISED_FILE = "calibration.denoised.json"  # for scores of the denoiser's own
 _LEAST_DENOISED = -30.0  # nats: less is as bad
+_LEAST = -40.0  # of a whole candidate: less is as bad
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Candidate:
     ids: list[int]
     ended: bool = True  # its end is known, not cut off
     logprobs: list[float] = field(default_factory=list)  # nats, its end too, where the denoiser wrote it
+    ngram: float | None = None  # nats by the n-gram model, where there is one
+    ngram_after: float = 0.0  # nats of the words behind the hole, after this text
+    inside: bool = False  # text follows the hole on its line
     draft: Draft | None = None
     votes: int = 1
     sources: set[str] = field(default_factory=set)
@@ -83,11 +87,33 @@ def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> 
     """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10."""
     own = [_own(c, s) for c, s in zip(candidates, scores, strict=True)]
     after = max((each["after"] for each in own), default=0.0)
+    ngram = _shares([_least(c.ngram + c.ngram_after) if c.ngram is not None else _LEAST for c in candidates])
+    causal = _shares([_least(sum(s.ids) + sum(s.after)) for s in scores])
     sure = max((each["denoised_logprob"] for each in own if each["denoised"]), default=_LEAST_DENOISED / 10)
     rivals = math.log(max(1, len(own)))
     return [
-        {**each, "after_best": each["after"] - after, "denoiser_sure": sure, "rivals": rivals} for each in own
+        {
+            **each,
+            "after_best": each["after"] - after,
+            "ngram_share": by_ngram,
+            "causal_share": by_causal,
+            "ngram_inside": each["inside"] * by_ngram,
+            "denoiser_sure": sure,
+            "rivals": rivals,
+        }
+        for each, by_ngram, by_causal in zip(own, ngram, causal, strict=True)
     ]
+
+
+def _shares(nats: Sequence[float]) -> list[float]:
+    """The chance of each, were one of them right and nothing else known."""
+    most = max(nats, default=0.0)
+    odds = [math.exp(each - most) for each in nats]
+    return [each / sum(odds) for each in odds]
+
+
+def _least(nats: float) -> float:
+    return max(_LEAST, nats)
 
 
 def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
@@ -98,6 +124,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     analogy = float(draft is not None and draft.analogy)
     agreement = 0.0 if draft is None else math.log1p(draft.agreement)
     near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
+    inside = float(candidate.inside)
     return {
         "bias": 1.0,
         "causal": causal / 10,
@@ -118,6 +145,11 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "analogy_near": analogy * near,
         "places": 0.0 if draft is None else math.log(draft.places),
         "votes": math.log(candidate.votes),
+        "composed": float("ngram" in candidate.sources),
+        "characters": math.log1p(len(candidate.text.strip())),
+        "inside": inside,
+        "inside_denoised": inside * bool(candidate.logprobs),
+        "inside_agreement": inside * agreement,
     }
 
 

@@ -25,7 +25,7 @@ import msgspec
 from lsp_server.handlers import server
 from lsp_server.session import logs
 from lsp_server.session.session import Session
-from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status, Token
+from model_runtime.protocol import Alternative, Done, Draft, Infill, Refused, Slot, Status, Texts, Token
 
 
 class FakeWorker:
@@ -61,6 +61,9 @@ class FakeWorker:
             p50_ms=None,
             p90_ms=None,
         )
+
+    def tell(self, texts: Texts) -> None:
+        pass
 
     def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
         logging.getLogger("lsp_server.fake").warning("feedback %d %d", shown, accepted)

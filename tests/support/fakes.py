@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Choice, Infill, Slot, Token
+from model_runtime.retrieval.library import Library
 
 PIECE = Token("x", "?", "accepted", -0.1)
 
@@ -32,6 +33,9 @@ class Engine:
 
     def servers(self) -> dict[str, str]:
         return {}
+
+    def use(self, library: Library) -> None:
+        pass
 
     def idle(self) -> None:
         self.pauses += 1

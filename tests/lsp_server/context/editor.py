@@ -11,7 +11,7 @@ from typing import Any
 from lsp_server.infilling import pipeline
 from lsp_server.session.session import Session
 from lsp_server.text.document import Refusal
-from model_runtime.protocol import Done, Draft, Infill, Refused
+from model_runtime.protocol import Done, Draft, Infill, Refused, Texts
 
 SECONDS = 80.0  # for the reader process to start and read
 
@@ -27,6 +27,9 @@ class Wire:
         return Done(0, ("x",), 0.9, steps=1, queue_ms=0, prefill_ms=0, denoise_ms=0)
 
     async def prepare(self) -> None:
+        pass
+
+    def tell(self, texts: Texts) -> None:
         pass
 
     async def close(self) -> None:

@@ -31,11 +31,7 @@ def scan(
 
 def read(root: Path, answers: list[Answer]) -> dict[str, bool]:
     """Which files were read, and whether their text came along."""
-    return {
-        os.path.relpath(each.key, root): each.text is not None
-        for each in answers
-        if isinstance(each, Outline)
-    }
+    return {os.path.relpath(each.key, root): each.kept for each in answers if isinstance(each, Outline)}
 
 
 def test_a_scan_reads_what_it_may(tmp_path: Path) -> None:
@@ -92,7 +88,7 @@ def test_the_text_of_a_folder_has_a_limit(tmp_path: Path, monkeypatch: pytest.Mo
     answers = scan(tmp_path, folders=(str(tmp_path),))
     assert read(tmp_path, answers) == {"a.py": True, "b.py": True, "c.py": False}
     stamps = {each.key: each.stamp for each in answers if isinstance(each, Outline)}
-    texts = tuple(each.key for each in answers if isinstance(each, Outline) and each.text is not None)
+    texts = tuple(each.key for each in answers if isinstance(each, Outline) and each.kept)
     rules = Rules(languages=("python",), roots=(str(tmp_path),))
     assert list(index_process.answers(Scan(rules, stamps, (str(tmp_path),), texts))) == [
         Scanned(3, whole=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ START = len(ABOVE)
 
 
 def session(encoding: str = "utf-16") -> Session:
-    worker = cast(Any, None)  # no request reaches it
+    worker = cast(Any, SimpleNamespace())  # no request reaches it
     made = Session(lambda settings: worker)
     made.encoding = cast(Encoding, encoding)
     made.open("cell:1", 1, "python", CELL)

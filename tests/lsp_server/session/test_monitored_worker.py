@@ -10,7 +10,7 @@ import pytest
 
 from lsp_server.session import monitored_worker
 from lsp_server.session.monitored_worker import MonitoredWorker
-from model_runtime.protocol import Done, Infill, Refused, Slot, Status
+from model_runtime.protocol import Done, Infill, Refused, Slot, Status, Texts
 from tests.support.fakes import eventually
 from tests.support.worker_status import STATUS
 
@@ -44,6 +44,9 @@ class Scripted:
 
     async def stop(self) -> bool:
         return await self._next("stop")
+
+    def tell(self, texts: Texts) -> None:
+        pass
 
     def feedback(self, **counts: int) -> None:
         self.calls.append(f"feedback {counts}")

@@ -177,7 +177,7 @@ def test_a_draft_the_model_likes_is_the_answer() -> None:
     request = Infill(id=1, document="d", prefix=prefix, canvas=(Fixed("total = price"), Slot(8), Fixed("\n")))
     answer, _ = run(target.fill(request))
     assert answer.texts == (" * count",)
-    assert answer.sources == ("draft",)
+    assert "draft" in answer.sources
     assert answer.confidence > 0.9
 
 

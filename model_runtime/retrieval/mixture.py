@@ -1,0 +1,109 @@
+"""How likely each word is to come next, by what followed like words in the document and its project.
+
+A nested cache model (Hellendoorn and Devanbu, FSE 2017, "Are deep neural networks the best choice for
+modeling source code?"): an n-gram model of the document, nearer places counting more, beside one of the
+project, the one with the longer match weighing more. Each is smoothed by Witten and Bell's method (1991),
+down to the last word. What is left goes to contexts that are only alike, name for name: there a kind of
+word is predicted, and which word of that kind by how near it was last used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from model_runtime.retrieval.ngram_index import ORDER, Segment
+
+_ENOUGH = 0.02  # of the mass: what is left to shorter contexts that is not worth a look
+_ALIKE = 0.005
+
+Names = Mapping[int, Sequence[tuple[int, float]]]  # kind -> words of it and their shares
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    segment: Segment
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Of the word after a context."""
+
+    shares: Mapping[int, float]  # spaced word (id << 1 | space) -> probability; one spacing for each word
+    longest: int  # words of the context that stand like this elsewhere
+
+
+class Mixture:
+    def __init__(
+        self,
+        exact: Sequence[Source],
+        alike: Sequence[Source] = (),
+        kind: Callable[[int], int] = lambda word: word,
+        names: Names | None = None,
+    ) -> None:
+        """`exact` are indexes over words, `alike` over their kinds; `names` are the words that a kind
+        stands for."""
+        self._exact, self._alike = exact, alike
+        self._kind, self._names = kind, names or {}
+        self._known: dict[tuple[int, ...], Following] = {}
+
+    def after(self, context: Sequence[int]) -> Following:
+        key = tuple(context[-ORDER:])
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._mixed(key)
+        return known
+
+    def _mixed(self, context: tuple[int, ...]) -> Following:
+        mixed, total, left, longest = _smoothed(self._exact, context)
+        if self._alike and left > _ALIKE * total:
+            kinds, whole, rest, _ = _smoothed(self._alike, tuple(map(self._kind, context)))
+            scale = left / (whole - rest) if whole > rest else 0.0
+            for word, mass in self._named(kinds):
+                mixed[word] = mixed.get(word, 0.0) + scale * mass
+        return Following(_one_spacing(mixed, total), longest)
+
+    def _named(self, kinds: Mapping[int, float]) -> Iterable[tuple[int, float]]:
+        for spaced, mass in kinds.items():
+            words = self._names.get(spaced >> 1)
+            if words is None:
+                yield spaced, mass
+            else:
+                for word, share in words:
+                    yield word << 1 | (spaced & 1), mass * share
+
+
+def _smoothed(
+    sources: Sequence[Source], context: tuple[int, ...]
+) -> tuple[dict[int, float], float, float, int]:
+    """Mass of each spaced word, the mass in all, what of it is left for words not seen after this context,
+    and the longest context that was seen."""
+    mixed: dict[int, float] = {}
+    total = unseen = 0.0
+    longest = 0
+    for source in sources:
+        counted = source.segment.following(context)
+        weight = source.weight * (1 + len(counted) ** 2)
+        total += weight
+        longest = max(longest, len(counted))
+        left = weight
+        for each in reversed(counted):
+            share = left / (each.mass + each.distinct)
+            for word, count in each.words:
+                mixed[word] = mixed.get(word, 0.0) + share * count
+            left = share * each.distinct
+            if left < _ENOUGH * weight:
+                break
+        unseen += left
+    return mixed, total, unseen, longest
+
+
+def _one_spacing(mixed: Mapping[int, float], total: float) -> dict[int, float]:
+    """Each word as it is spaced most often, with the mass of both ways, as a share."""
+    found: dict[int, float] = {}
+    for spaced, mass in mixed.items():
+        other = mixed.get(spaced ^ 1, 0.0)
+        if mass > other or (mass == other and not spaced & 1):
+            found[spaced] = (mass + other) / total
+    return found

@@ -1,0 +1,97 @@
+"""Code as a sequence of words, for the n-gram model.
+
+A word is a name, a number, a short string or a sign; a new line is a word of its own that says whether the
+line is deeper than, as deep as, or less deep than the one above it. Whether a space stands before a word is
+kept beside it, so that a word is recognised wherever it stands and still comes out spaced as its project
+spaces it. Knows no grammar. Lines that are blank or only a comment are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+Word = tuple[str, bool]  # and whether a space stands before it
+
+DEEPER, LEVEL, SHALLOWER = "\n+", "\n=", "\n-"
+NEWLINES = (DEEPER, LEVEL, SHALLOWER)
+NAME, CONSTANT, TYPE, NUMBER, STRING = KINDS = ("<name>", "<CONSTANT>", "<Type>", "<number>", "<string>")
+_WORD = re.compile(r""" ?(?:[^\W\d]\w*|\d[\w.]*|"[^"\n]{0,24}"|'[^'\n]{0,24}'|[^\w\s])|[ \t]+""")
+_COMMENT = ("#", "//", "/*", "*", "--")
+_LAST_WORD = re.compile(r"\w+$")
+# Words of the grammar and common built-in names of the languages that are parsed: in contexts that need
+# only be alike, they count as themselves, as signs do.
+RESERVED = frozenset(
+    """
+    and as assert async await break class continue def del elif else except finally for from global if
+    import in is lambda nonlocal not or pass raise return try while with yield None True False self cls
+    super match case var let const function new this typeof instanceof void null undefined true false of
+    export default extends implements interface type enum public private protected static readonly abstract
+    switch do throw catch delete func package struct map chan go defer select range fallthrough nil error
+    string int bool byte make append len fn impl trait pub mod use crate mut ref where move unsafe dyn Self
+    Some Ok Err Box Vec Option Result String str usize u8 u16 u32 u64 i32 i64 final throws boolean char
+    short long float double auto const_cast static_cast namespace using template typename virtual override
+    noexcept operator sizeof typedef union extern inline unsigned signed size_t std goto include define
+    ifdef ifndef endif
+    """.split()  # noqa: SIM905 (a table to read)
+)
+
+
+@lru_cache(maxsize=1 << 14)
+def of_line(line: str) -> tuple[Word, ...]:
+    """The words of one line, without its indentation."""
+    return tuple((each.lstrip(" ") or each, each[0] == " ") for each in _WORD.findall(line.strip()))
+
+
+def of_lines(lines: Iterable[str]) -> Iterator[tuple[int, Word]]:
+    """(number of its line, word) for each word of lines. Each line's stand behind one for the new line, and
+    such a one ends the last."""
+    last, number = 0, -1
+    for number, line in enumerate(lines):
+        if is_code(line):
+            here = indent(line)
+            yield number, (newline(last, here), False)
+            for word in of_line(line):
+                yield number, word
+            last = here
+    if number >= 0:
+        yield number, (LEVEL, False)
+
+
+def is_code(line: str) -> bool:
+    bare = line.lstrip()
+    return bool(bare) and not bare.startswith(_COMMENT)
+
+
+def indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def newline(above: int, here: int) -> str:
+    """The word for a new line, by the indentation of the line above it and its own."""
+    return DEEPER if here > above else LEVEL if here == above else SHALLOWER
+
+
+def kind(word: str) -> str:
+    """What a word is in a context that need only be alike: one of KINDS, or the word itself."""
+    first = word[0]
+    if first.isalpha() or first == "_":
+        if word in RESERVED:
+            return word
+        if first.isupper():
+            return CONSTANT if len(word) > 1 and word.isupper() else TYPE
+        return NAME
+    if first.isdigit():
+        return NUMBER
+    return STRING if first in "\"'" and len(word) > 1 else word
+
+
+def unfinished(head: str) -> str:
+    """The name that is being written at the end of a line's head, or "" where none is."""
+    match = _LAST_WORD.search(head)
+    return match[0] if match else ""
+
+
+def spelled(words: Sequence[Word]) -> str:
+    return "".join(f" {word}" if space else word for word, space in words)
