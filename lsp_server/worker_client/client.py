@@ -155,8 +155,9 @@ class Worker:
         return answer
 
     def tell(self, texts: Texts) -> None:
-        """Texts for a daemon that is connected; lost where none is, see `on_connected`."""
-        if self._connection and self._connection.usable:
+        """Texts for a daemon that is connected and composes drafts; lost where none is, see `on_connected`."""
+        local = self._choice.backend == "local"
+        if local and self._connection and self._connection.usable:
             with contextlib.suppress(protocol.ProtocolError, UnicodeError):  # too long, or no text
                 self._connection.send(texts)
 

@@ -60,7 +60,7 @@ def _memory_guard() -> Iterator[None]:
 
 
 class LocalDenoiser:
-    """Implements `denoiser.Denoiser`. One caller at a time.
+    """Implements `interface.Denoiser`. One caller at a time.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
     (read the stop test one step late, without waiting) are for GPUs. Neither changes a result.

@@ -120,7 +120,7 @@ class NgramModel:
     def _names(
         self, ids: np.ndarray, near: np.ndarray, head: Sequence[int]
     ) -> dict[int, list[tuple[int, float]]]:
-        """The words of the document that each kind may stand for, and their shares, by how often and how near."""
+        """The words of the document that each kind may stand for, and their shares."""
         vocabulary = self._vocabulary
         weights: dict[int, dict[int, float]] = defaultdict(dict)
         pairs = [*zip(ids.tolist(), near.tolist(), strict=True), *((word, 1.0) for word in head)]

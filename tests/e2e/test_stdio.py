@@ -369,3 +369,29 @@ async def test_the_next_edit_after_a_rename(editor: Editor, place: Place) -> Non
     (edit,) = (await raw(editor, "textDocument/copilotInlineEdit", params)).edits
     assert (edit.text, edit.textDocument.version) == ("num", 4)
     assert (edit.range.start.line, edit.range.start.character, edit.range.end.character) == (5, 11, 16)
+
+
+async def test_a_draft_is_composed_from_a_file_of_another_folder(
+    server_command: list[str], settings: dict[str, object], tmp_path: Path
+) -> None:
+    """Neither the document nor its folder holds what is suggested; a restarted worker is told again."""
+    far = tmp_path / "far" / "billing.py"
+    far.parent.mkdir()
+    far.write_text(
+        "def settle(invoice):\n    outstanding = ledger.reconcile_all(invoice)\n    return outstanding\n" * 3
+    )
+    path = tmp_path / "near" / "main.py"
+    path.parent.mkdir()
+    text = "import os\n\n\ndef run(invoice):\n    outstanding = ledger.\n"
+    path.write_text(text)
+    place = Place(path, text, 4, len("    outstanding = ledger."))
+    async with running_editor(server_command, settings, folder=tmp_path) as editor:
+        editor.open(place)
+        for _ in range(2):
+            until = time.monotonic() + FIRST_ANSWER
+            while "reconcile_all(invoice)" not in (found := await editor.ask_until_answered(place)):
+                assert time.monotonic() < until, found
+                await asyncio.sleep(0.3)
+            await editor.client.workspace_execute_command_async(
+                lsp.ExecuteCommandParams("infill.restartWorker")
+            )
