@@ -155,7 +155,7 @@ class Worker:
         return answer
 
     def tell(self, texts: Texts) -> None:
-        """Texts for a daemon that is connected and composes drafts; lost where none is, see `on_connected`."""
+        """Texts for a daemon that composes drafts; lost while none is connected, see `on_connected`."""
         local = self._choice.backend == "local"
         if local and self._connection and self._connection.usable:
             with contextlib.suppress(protocol.ProtocolError, UnicodeError):  # too long, or no text
