@@ -16,6 +16,7 @@ TESTS = ROOT / "tests"
 ELSEWHERE = {
     "lsp_server.text.document": "lsp_server/text/test_buffer.py",
     "lsp_server.infilling.single_hole": "lsp_server/infilling/test_pipeline.py",
+    "lsp_server.worker_client.health": "lsp_server/worker_client/test_client.py",
     "lsp_server.worker_client.launch": "lsp_server/worker_client/test_client.py",
     "lsp_server.actions.action_request": "lsp_server/actions/test_rewrite.py",
     "lsp_server.cli.options": "lsp_server/cli/test_main.py",
@@ -45,6 +46,7 @@ ELSEWHERE = {
     "model_runtime.diffusion.interface": "model_runtime/local/test_denoiser.py",
     "model_runtime.diffusion.results": "model_runtime/daemon/test_scheduler.py",
     "model_runtime.inference.candidates": "model_runtime/inference/test_engine.py",
+    "model_runtime.inference.drafting": "model_runtime/inference/test_engine.py",
     "model_runtime.inference.free_answer": "model_runtime/prompting/test_chat_prompt.py",
     "model_runtime.inference.step_trace": "model_runtime/inference/test_engine.py",
     "model_runtime.loading.devices": "model_runtime/local/test_denoiser.py",

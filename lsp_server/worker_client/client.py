@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -35,42 +34,12 @@ from model_runtime.protocol import (
 )
 
 from . import launch
+from .health import Health
 
 log = logging.getLogger(__name__)
 
 STATUS_S = 5.0
 ANSWER_S = 6.0  # past its deadline; a worker that takes longer hangs
-BACK_OFF_S = (0.0, 1.0, 4.0, 15.0, 60.0)  # after the first, second, ... failure in a row
-DOWN = 3  # after so many failures in a row the user is told
-
-
-@dataclass(slots=True)
-class _Health:
-    """When to start a daemon again: at once after its first failure, then after ever longer waits."""
-
-    failures: int = 0  # in a row
-    not_before: float = 0.0
-    message: str = ""
-
-    def failed(self, message: str) -> None:
-        self.message = message
-        self.failures += 1
-        wait = BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
-        self.not_before = asyncio.get_running_loop().time() + wait
-
-    def worked(self) -> None:
-        self.failures = 0
-
-    def check(self) -> None:
-        """Raises LaunchError while it is too early to try again."""
-        if self.failures and asyncio.get_running_loop().time() < self.not_before:
-            raise launch.LaunchError(self.message)
-
-    def refusal(self, request_id: int, message: str) -> Refused:
-        if self.failures < DOWN:
-            return Refused(request_id, "worker-lost", message)
-        remedy = f"{self.failures} failures in a row; `infill-ls doctor` may tell why"
-        return Refused(request_id, "worker-down", f"{message} ({remedy})")
 
 
 class Worker:
@@ -83,7 +52,7 @@ class Worker:
         self._ids = itertools.count(1)
         self._connection: Connection | None = None
         self._starting: asyncio.Task[Connection] | None = None
-        self._health = _Health()
+        self._health = Health()
         self.on_connected: Callable[[], None] | None = None  # called at each new connection
         self._ending: asyncio.Future[None] | None = None  # of a process that hangs
 
@@ -168,7 +137,7 @@ class Worker:
 
     async def stop(self) -> bool:
         """Stop the daemon, for all its clients. Returns whether there was one and its process has ended."""
-        self._health = _Health()
+        self._health = Health()
         try:
             connection = await self._attach()
         except launch.Hung:

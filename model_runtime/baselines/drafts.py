@@ -6,7 +6,8 @@ import time
 
 from model_runtime.baselines.greedy import lay
 from model_runtime.diffusion.interface import Guess
-from model_runtime.inference.engine import Engine, Fill, around
+from model_runtime.inference.drafting import around
+from model_runtime.inference.engine import Engine, Fill
 from model_runtime.protocol import Infill
 from model_runtime.retrieval.retriever import retrieve
 

@@ -7,7 +7,6 @@ long, because the order of a fill is easier to follow in one place.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,18 +29,17 @@ from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval import proofread_scoring, reranker
-from model_runtime.retrieval.corpus import Corpus
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
-from model_runtime.retrieval.retriever import Draft, continued, retrieve
+from model_runtime.retrieval.retriever import Draft
 
 from . import candidates, scoring, step_trace
+from .drafting import Drafting
 from .scoring import Heard
 
 AFTER = 4  # suffix tokens that a candidate is judged by
 ALTERNATIVES = 4  # fills that are told beside the best
-REMEMBERED = 32  # documents whose last fill may start the next one
 
 
 class Engine:
@@ -61,8 +59,7 @@ class Engine:
         self.calibration = calibration
         self.chat = chat
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
-        self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
-        self._library: Library | None = None
+        self.drafting = Drafting(tokens.profile)
         self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
 
     def fill(self, request: Infill) -> Filling:
@@ -87,7 +84,7 @@ class Engine:
 
     def use(self, library: Library) -> None:
         """Compose drafts from these texts, too."""
-        self._library = library
+        self.drafting.library = library
 
     def servers(self) -> dict[str, str]:
         """It computes here."""
@@ -112,7 +109,7 @@ class Engine:
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
-        drafts = self._drafts(request, layout)
+        drafts = self.drafting.drafts(request, layout)
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
@@ -137,8 +134,9 @@ class Engine:
         if request.original:
             best, *others = self._doubted(layout, guess, drafts, request.original, said)
         else:
-            best, *others = self.judged(layout, guess, drafts, said, self._ngrams(request, layout))
-            self._remember(request, best.texts)
+            ngrams = self.drafting.ngrams(request, layout) if isinstance(self.denoiser, Scoring) else None
+            best, *others = self.judged(layout, guess, drafts, said, ngrams)
+            self.drafting.remember(request, best.texts)
         return Fill(
             texts=best.texts,
             confidence=best.confidence,
@@ -172,24 +170,6 @@ class Engine:
             return layout
         self._behind = layout.prompt
         return layout.riding(missing)
-
-    def _drafts(self, request: Infill, layout: Layout) -> list[Draft]:
-        if not layout.single:
-            return []
-        before, after = around(request)
-        found = retrieve(before, after, elsewhere=request.context)[: self.tokens.profile.drafts]
-        earlier = self._previous.get(request.document)
-        if earlier and before.startswith(earlier[0]):
-            rest = continued(earlier[1], typed=before[len(earlier[0]) :])
-            found = [rest, *found] if rest else found
-        return found
-
-    def _ngrams(self, request: Infill, layout: Layout) -> NgramModel | None:
-        """The n-gram model of a hole that it can fill, where its texts can be scored."""
-        if not layout.single or not self.tokens.profile.composed or not isinstance(self.denoiser, Scoring):
-            return None
-        corpus = self._library.corpus(request.workspace, request.language) if self._library else None
-        return NgramModel(*around(request), corpus or Corpus.of(request.context))
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
         """After the first step, drop the lengths that do not look right, and the probes."""
@@ -249,13 +229,6 @@ class Engine:
         scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, said)
         return _alternatives(proofread_scoring.weigh(written, others, scores))
 
-    def _remember(self, request: Infill, texts: Sequence[str]) -> None:
-        if request.document and len(texts) == 1:
-            self._previous[request.document] = (around(request)[0], texts[0])
-            self._previous.move_to_end(request.document)
-            while len(self._previous) > REMEMBERED:
-                self._previous.popitem(last=False)
-
 
 def _policy(own: Policy, steps: int | None) -> Policy:
     """The model's own, with as many steps as were asked for."""
@@ -264,14 +237,6 @@ def _policy(own: Policy, steps: int | None) -> Policy:
     if steps < 1:
         raise LayoutError("a fill takes at least one step")
     return replace(own, max_steps=min(steps, MOST_STEPS))
-
-
-def around(request: Infill) -> tuple[str, str]:
-    """Text before the first hole and after the last."""
-    fixed = [i for i, piece in enumerate(request.canvas) if not isinstance(piece, Fixed)]
-    head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))
-    tail = "".join(p.text for p in request.canvas[fixed[-1] + 1 :] if isinstance(p, Fixed))
-    return request.prefix + head, tail
 
 
 def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from lsp_server.worker_client import client as worker_client
-from lsp_server.worker_client import connection, launch
+from lsp_server.worker_client import connection, health, launch
 from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot, Status
@@ -54,7 +54,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(connection, "BEAT_S", 0.5)
     monkeypatch.setattr(launch, "HELLO_S", 2.0)
-    monkeypatch.setattr(worker_client, "BACK_OFF_S", (0.0, 0.3))
+    monkeypatch.setattr(health, "BACK_OFF_S", (0.0, 0.3))
     made: list[FaultyWorker] = []
 
     def make(model: str = "fake", device: str = "auto", **options) -> FaultyWorker:

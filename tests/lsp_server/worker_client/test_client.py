@@ -14,8 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lsp_server.worker_client import client as worker_client
-from lsp_server.worker_client import launch
+from lsp_server.worker_client import health, launch
 from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
 from model_runtime.protocol import Choice, Done, Draft, Fixed, Refused, Status
@@ -168,7 +167,7 @@ async def test_a_daemon_that_keeps_dying_is_restarted_ever_less_eagerly(
     assert reason(answer) == "worker-lost"
     assert str(client.log_path) in answer.message  # type: ignore[union-attr]
     assert worker_processes(tmp_path) == []
-    await asyncio.sleep(worker_client.BACK_OFF_S[1])
+    await asyncio.sleep(health.BACK_OFF_S[1])
     assert isinstance(await client.fill(infill()), Done)
 
 

@@ -183,7 +183,7 @@ def test_a_draft_the_model_likes_is_the_answer() -> None:
 
 def test_typing_through_the_last_fill_offers_its_rest() -> None:
     target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"near": 9.0}))
-    target._previous["d"] = ("x = ", "alpha + beta")
+    target.drafting._previous["d"] = ("x = ", "alpha + beta")
     request = Infill(id=1, document="d", prefix="", canvas=(Fixed("x = alp"), Slot(8), Fixed("\n")))
     assert run(target.fill(request))[0].texts == ("ha + beta",)
 

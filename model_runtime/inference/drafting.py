@@ -1,0 +1,61 @@
+"""Where drafts for a hole come from: similar text elsewhere, the last fill typed on, and the n-gram model.
+
+Keeps each document's last fill, and knows the texts that clients told of. No tensors.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from model_runtime.prompting.layout import Layout
+from model_runtime.prompting.profiles import Profile
+from model_runtime.protocol import Fixed, Infill
+from model_runtime.retrieval.corpus import Corpus
+from model_runtime.retrieval.library import Library
+from model_runtime.retrieval.ngram import NgramModel
+from model_runtime.retrieval.retriever import Draft, continued, retrieve
+
+REMEMBERED = 32  # documents whose last fill may start the next one
+
+
+class Drafting:
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self.library: Library | None = None
+        self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
+
+    def drafts(self, request: Infill, layout: Layout) -> list[Draft]:
+        """Of a single hole, the best first, what is left of the last fill before all."""
+        if not layout.single:
+            return []
+        before, after = around(request)
+        found = retrieve(before, after, elsewhere=request.context)[: self._profile.drafts]
+        earlier = self._previous.get(request.document)
+        if earlier and before.startswith(earlier[0]):
+            rest = continued(earlier[1], typed=before[len(earlier[0]) :])
+            found = [rest, *found] if rest else found
+        return found
+
+    def ngrams(self, request: Infill, layout: Layout) -> NgramModel | None:
+        """The n-gram model of a single hole, of what the client told or else of what the request brings."""
+        if not layout.single or not self._profile.composed:
+            return None
+        corpus = self.library.corpus(request.workspace, request.language) if self.library else None
+        return NgramModel(*around(request), corpus or Corpus.of(request.context))
+
+    def remember(self, request: Infill, texts: Sequence[str]) -> None:
+        """A fill from which the next may go on."""
+        if request.document and len(texts) == 1:
+            self._previous[request.document] = (around(request)[0], texts[0])
+            self._previous.move_to_end(request.document)
+            while len(self._previous) > REMEMBERED:
+                self._previous.popitem(last=False)
+
+
+def around(request: Infill) -> tuple[str, str]:
+    """Text before the first hole and after the last."""
+    fixed = [i for i, piece in enumerate(request.canvas) if not isinstance(piece, Fixed)]
+    head = "".join(p.text for p in request.canvas[: fixed[0]] if isinstance(p, Fixed))
+    tail = "".join(p.text for p in request.canvas[fixed[-1] + 1 :] if isinstance(p, Fixed))
+    return request.prefix + head, tail
