@@ -44,14 +44,16 @@ def _under(change: Change) -> Callable[[Engine], Ask]:
 def _alone(steps: int, bound: float = 2.0) -> Change:
     """The denoiser without drafts, up to `steps` steps."""
     return lambda p: replace(
-        p, drafts=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
+        p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
     )
 
 
 BASELINES: dict[str, Baseline] = {
     "copy": Baseline("copy the most similar text, no model", lambda engine: copied),
     "drafts": Baseline("drafts alone, ranked by the model", DraftsAlone),
-    "denoiser": Baseline("denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0))),
+    "denoiser": Baseline(
+        "denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0, composed=0))
+    ),
     **{
         f"denoiser-{n}": Baseline(f"denoiser alone, {n} step{'s' * (n > 1)}", _under(_alone(n)))
         for n in (1, 2, 4, 8, 16)
@@ -59,12 +61,13 @@ BASELINES: dict[str, Baseline] = {
     "stock-16": Baseline("denoiser alone, 16 steps, stock entropy bound 0.1", _under(_alone(16, 0.1))),
     "fixed-8": Baseline(
         "denoiser alone, hole of 8 tokens",
-        _under(lambda p: replace(p, drafts=0, length=FixedLength(8), filler=None)),
+        _under(lambda p: replace(p, drafts=0, composed=0, length=FixedLength(8), filler=None)),
     ),
     "lengths": Baseline(
         "denoiser alone, several lengths tried",
-        _under(lambda p: replace(p, drafts=0, length=CandidateLengths(), filler=None)),
+        _under(lambda p: replace(p, drafts=0, composed=0, length=CandidateLengths(), filler=None)),
     ),
+    "uncomposed": Baseline("as shipped without composed drafts", _under(lambda p: replace(p, composed=0))),
     "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
     "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
     "causal": Baseline("causal encoder, greedy, no suffix", Causal),

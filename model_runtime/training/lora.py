@@ -160,7 +160,7 @@ def score(
         for number, batch in enumerate(checks):
             noise = torch.Generator(device=device).manual_seed(number)
             total += _loss(objective, batch, device, noise, condition=False).item() / len(checks)
-    profile = replace(prompting.tokens.profile, drafts=0)
+    profile = replace(prompting.tokens.profile, drafts=0, composed=0)
     tokens = Tokens(prompting.tokens.tokenizer, profile)
     chat = prompting.chat
     denoiser = LocalDenoiser(model, profile, NoCache())
