@@ -2,11 +2,11 @@
 
     python -m benchmarks.holes --out FOLDER [--split dev|test] [--language L] [--count N] [--seed N]
 
-A hole is a place in a file: FOLDER/<split>/<language>.jsonl.gz has one JSON object a line with kind, language,
-project, path, start and end, the last two in code points of the text, and text[start:end] is what is
-missing. Every project gives as many, every line of a project is as likely, and the same files and seed
-give the same holes. Comments and docstrings are left out, whatever the language (Pygments says where they
-are), and so is what has no letter or digit, such as a closing bracket.
+A hole is a place in a file: FOLDER/<split>/<language>.jsonl.gz has one JSON object a line with kind,
+language, project, path, start and end, the last two in code points of the text, and text[start:end] is what
+is missing. Every project gives as many, every line of a project is as likely, and the same files and seed
+give the same holes. In no language is what is missing a comment or documentation (Pygments says where they
+are), without a letter or digit, such as a closing bracket, or in a line without a name, such as a table's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import json
 import random
 import re
 import sys
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,9 +42,10 @@ TESTS_SHARE = 0.1  # of the holes are in the project's tests
 TRIES = 200  # places looked at for each hole before a project is said to have no more
 # Where a person pauses: behind a whole word, a space, a bracket, a dot, a comma, an equals sign.
 PAUSE = re.compile(r"(?<=[\s()\[\]{}<>.,=])|(?<=\w)(?!\w)")
+NAME = re.compile(r"\b[^\W\d]")  # a line without one is a table's
 PREPROCESSOR = (Comment.Preproc, Comment.PreprocFile)  # code, though Pygments files it under comments
-_TEST_FOLDERS = frozenset("test tests testing testsuite testdata __tests__ spec specs e2e unit_tests".split())
-_TEST_NAME = re.compile(r"^(test[s_-].*|tests?|conftest|.*([_.-](test|tests|spec)|Tests?|TestCase))$")
+TEST_FOLDERS = {"test", "tests", "testing", "testsuite", "testdata", "__tests__", "spec", "specs", "e2e"}
+TEST_NAME = re.compile(r"^(test[s_-].*|tests?|conftest|.*([_.-](test|tests|spec)|Tests?|TestCase))$")
 
 
 @dataclass(frozen=True)
@@ -106,30 +106,35 @@ class File:
 def is_test(path: str) -> bool:
     """Whether a file is named like a test."""
     *folders, name = path.split("/")
-    return bool(_TEST_FOLDERS & set(folders) or _TEST_NAME.match(name.rsplit(".", 1)[0]))
+    return bool(TEST_FOLDERS & set(folders) or TEST_NAME.match(name.rsplit(".", 1)[0]))
 
 
 def cut(files: Sequence[File], kind: Kind, count: int, rng: random.Random) -> Iterator[tuple[File, int, int]]:
     """At most `count` different holes of a kind: file, start and end."""
-    pools = [[f for f in files if is_test(f.path) == tests] for tests in (False, True)]
-    ends = [[*accumulate(len(f.lines) for f in pool)] for pool in pools]
+    tests = [file for file in files if is_test(file.path)]
+    share = round(count * TESTS_SHARE) if tests else 0
+    yield from _drawn([file for file in files if not is_test(file.path)], kind, count - share, rng)
+    yield from _drawn(tests, kind, share, rng)
+
+
+def _drawn(
+    files: Sequence[File], kind: Kind, count: int, rng: random.Random
+) -> Iterator[tuple[File, int, int]]:
+    lines = [(file, line) for file in files for line in range(len(file.lines))]
     seen: set[tuple[str, int, int]] = set()
-    for _ in range(TRIES * count):
-        if len(seen) == count:
-            return
-        tests = bool(pools[1]) and (rng.random() < TESTS_SHARE or not pools[0])
-        pool, lasts = pools[tests], ends[tests]
-        at = rng.randrange(lasts[-1])
-        file = pool[bisect(lasts, at)]
-        found = _cut_in(file, at - lasts[bisect(lasts, at)] + len(file.lines), kind, rng)
+    for _ in range(TRIES * count if lines else 0):
+        file, line = rng.choice(lines)
+        found = _cut_in(file, line, kind, rng)
         if found and (file.path, *found) not in seen:
             seen.add((file.path, *found))
             yield file, *found
+            if len(seen) == count:
+                break
 
 
 def _cut_in(file: File, line: int, kind: Kind, rng: random.Random) -> tuple[int, int] | None:
     hole = cut_hole(file.lines, line, rng, kind)
-    if hole is None or len(hole.middle) > LONGEST:
+    if hole is None or len(hole.middle) > LONGEST or not NAME.search(file.lines[line]):
         return None
     if kind == "end-of-line" and not (hole.head.strip() and PAUSE.match(file.lines[line], len(hole.head))):
         return None
@@ -145,19 +150,24 @@ def read_files(folder: Path, language: str) -> list[File]:
     return [File(p.relative_to(folder).as_posix(), text, language) for p, text in texts if text.strip()]
 
 
-def places(folder: Path, language: str, count: int, seed: int) -> Iterator[Place]:
-    """`count` of each kind from the projects in a folder, as many from each."""
-    projects = sorted(each for each in folder.iterdir() if each.is_dir())
+def places(folder: Path, language: str, count: int, seed: int) -> list[Place]:
+    """`count` of each kind from the projects in a folder, as many from each; shuffled, so that the first of
+    them are a fair sample."""
+    projects = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found: list[Place] = []
     for number, project in enumerate(projects):
         files = read_files(project, language)
         share = count // len(projects) + (number < count % len(projects))
         for kind in CUTTERS:
-            rng, found = random.Random(f"{seed}/{language}/{project.name}/{kind}"), 0
-            for file, start, end in cut(files, kind, share, rng):
-                yield Place(kind, language, project.name, file.path, start, end)
-                found += 1
-            if found < share:
-                print(f"{project}: only {found} of {share} holes of kind {kind}", file=sys.stderr)
+            rng = random.Random(f"{seed}/{language}/{project.name}/{kind}")
+            cuts = [
+                Place(kind, language, project.name, f.path, *at) for f, *at in cut(files, kind, share, rng)
+            ]
+            if len(cuts) < share:
+                print(f"{project}: only {len(cuts)} of {share} holes of kind {kind}", file=sys.stderr)
+            found += cuts
+    random.Random(seed).shuffle(found)
+    return found
 
 
 def write(path: Path, found: Sequence[Place]) -> None:
@@ -205,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = options.out / split / language
             if folder.is_dir():
                 count = options.count or COUNTS[split, language == "python"]
-                found = list(places(folder, language, count, options.seed))
+                found = places(folder, language, count, options.seed)
                 write(folder.with_name(f"{language}.jsonl.gz"), found)
                 print(f"{split} {language}: {len(found)} holes", file=sys.stderr, flush=True)
     return 0

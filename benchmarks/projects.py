@@ -1,13 +1,11 @@
 """Lay out other people's projects as an editor would open them: to choose on (dev) and to test on (test).
 
-    python -m benchmarks.projects --out FOLDER [--split dev|test] [--language L]
-                                  [--recipe FILE] [--hash]
+    python -m benchmarks.projects --out FOLDER [--split dev|test] [--language L] [--recipe FILE]
 
 Each project of the recipe (`data/projects.toml`) is fetched with the machine's own package clients at the
 version named there, its archive is compared with the hash named there, and its source files of that
 language go to FOLDER/<split>/<language>/<project>/. What is there already is left alone. The holes that were
-cut from them (`data/holes`) go beside them, for `benchmarks.holes.load`. `--hash` prints the hashes
-instead, for a recipe that is being written.
+cut from them (`holes/` beside the recipe) go there too, for `benchmarks.holes.load`.
 """
 
 from __future__ import annotations
@@ -22,13 +20,12 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from benchmarks.archives import Clients, FetchError, Source, members, sha256
 
 Split = Literal["dev", "test"]
 RECIPE = Path(__file__).parent / "data" / "projects.toml"
-HOLES = Path(__file__).parent / "data" / "holes"
 LARGEST = 200_000  # bytes of a file
 LONGEST_LINE = 1_000  # characters; longer ones are data, or minified
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -41,11 +38,16 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "c": (".c", ".h"),
     "cpp": (".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inl", ".ipp"),
 }
-FOREIGN = frozenset(  # folders of code that is not the project's own, or that a tool has made
-    "vendor vendored _vendor third_party third-party thirdparty 3rdparty extern external externals extlibs "
-    "node_modules dist debian".split()
+FOREIGN = {  # folders of code that is not the project's own, or that a tool has made
+    *("vendor", "vendored", "_vendor", "third_party", "third-party", "thirdparty", "3rdparty"),
+    *("extern", "external", "externals", "extlibs", "node_modules", "dist", "debian"),
+}
+MADE = re.compile(
+    r"code generated|auto-?generated|automatically generated|@generated|do not edit|"
+    r"(file|source code) (is |was )?generated|^\W*generated (by|table|\d)",
+    re.IGNORECASE | re.MULTILINE,
 )
-MADE = re.compile(r"code generated|auto-?generated|automatically generated|@generated|do not edit", re.I)
+HEADER = 1_500  # characters in which a file says that it was made
 MADE_NAMES = ("*.min.js", "*.d.ts", "*.d.mts", "*.d.cts", "*.pb.go", "*.pb.cc", "*.pb.h", "*_pb2.py")
 
 
@@ -76,20 +78,25 @@ class Project:
 
 def read(path: Path = RECIPE) -> list[Project]:
     """The projects of a recipe, in its order."""
-    found: list[Project] = []
-    for number, table in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("project", []), 1):
-        try:
-            project = Project(**{**table, "exclude": tuple(table.get("exclude", ()))})
-        except TypeError as error:
-            raise RecipeError(f"{path.name}, project {number}: {error}") from None
-        known = {"split": get_args(Split), "language": tuple(SUFFIXES), "source": get_args(Source)}
-        for field, values in known.items():
-            if getattr(project, field) not in values:
-                raise RecipeError(f"{path.name}, {project.name}: {field} must be one of {', '.join(values)}")
-        if not re.fullmatch(r"[\w.-]+", project.name) or project.name.startswith("."):
-            raise RecipeError(f"{path.name}: {project.name!r} is no name for a folder")
-        found.append(project)
-    return found
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("project", [])
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read: {error}") from None
+    return [_project(table, f"{path.name}, project {number}") for number, table in enumerate(tables, 1)]
+
+
+def _project(table: dict[str, Any], where: str) -> Project:
+    try:
+        project = Project(**{**table, "exclude": tuple(table.get("exclude", ()))})
+    except TypeError as error:
+        raise RecipeError(f"{where}: {error}") from None
+    known = {"split": get_args(Split), "language": tuple(SUFFIXES), "source": get_args(Source)}
+    for field, values in known.items():
+        if getattr(project, field) not in values:
+            raise RecipeError(f"{where}: {field} must be one of {', '.join(values)}")
+    if not re.fullmatch(r"\w[\w.-]*", project.name):
+        raise RecipeError(f"{where}: {project.name!r} is no name for a folder")
+    return project
 
 
 def sources(archive: Path, project: Project) -> Iterator[tuple[PurePosixPath, str]]:
@@ -118,7 +125,7 @@ def _text(data: bytes) -> str | None:
 def _made(path: PurePosixPath, text: str) -> bool:
     """Whether a tool has made it."""
     named = any(fnmatch.fnmatchcase(path.name, pattern) for pattern in MADE_NAMES)
-    return named or bool(MADE.search(text[:800])) or max(map(len, text.split("\n"))) > LONGEST_LINE
+    return named or bool(MADE.search(text[:HEADER])) or max(map(len, text.split("\n"))) > LONGEST_LINE
 
 
 def lay_out(project: Project, out: Path, clients: Clients) -> str:
@@ -130,8 +137,10 @@ def lay_out(project: Project, out: Path, clients: Clients) -> str:
     archive = clients.fetch(project.source, project.package or project.name, project.version)
     found = sha256(archive)
     if found != project.sha256:
-        raise FetchError(f"{project.name} {project.version}: the archive's sha256 is {found}, not the recipe's")
-    half = place.with_name(place.name + ".half")
+        raise FetchError(
+            f"{project.name} {project.version}: the archive's sha256 is {found}, not the recipe's"
+        )
+    half = place.with_name("." + place.name)  # unseen by `benchmarks.holes` if this is cut short
     for old in (half, place):
         shutil.rmtree(old, ignore_errors=True)
     count = characters = 0
@@ -146,10 +155,11 @@ def lay_out(project: Project, out: Path, clients: Clients) -> str:
     return f"{count} files, {characters / 1000:.0f} kB"
 
 
-def _put_holes(projects: Sequence[Project], out: Path) -> None:
+def put_holes(projects: Sequence[Project], out: Path, holes: Path) -> None:
+    """Copy the holes of these projects' splits and languages to where `benchmarks.holes` reads them."""
     for place in sorted({Path(p.split, f"{p.language}.jsonl.gz") for p in projects}):
-        if (HOLES / place).exists():
-            shutil.copyfile(HOLES / place, out / place)
+        if (holes / place).exists() and (out / place).parent.is_dir():
+            shutil.copyfile(holes / place, out / place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,32 +168,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=get_args(Split))
     parser.add_argument("--language", choices=list(SUFFIXES))
     parser.add_argument("--recipe", type=Path, default=RECIPE)
-    parser.add_argument("--hash", action="store_true", help="fetch and print hashes only")
     options = parser.parse_args(arguments)
     try:
         projects = [
-            p
-            for p in read(options.recipe)
-            if options.split in (None, p.split) and options.language in (None, p.language)
+            project
+            for project in read(options.recipe)
+            if options.split in (None, project.split) and options.language in (None, project.language)
         ]
     except RecipeError as error:
         print(error, file=sys.stderr)
         return 2
-    failed = False
+    failed = 0
     with tempfile.TemporaryDirectory(prefix="projects-") as folder:
         clients = Clients(Path(folder))
         for number, project in enumerate(projects, 1):
             try:
-                if options.hash:
-                    archive = clients.fetch(project.source, project.package or project.name, project.version)
-                    said = sha256(archive)
-                else:
-                    said = lay_out(project, options.out, clients)
+                said = lay_out(project, options.out, clients)
             except FetchError as error:
-                said, failed = str(error), True
+                said, failed = str(error), failed + 1
             print(f"{number}/{len(projects)} {project.place}: {said}", file=sys.stderr, flush=True)
-    if not options.hash:
-        _put_holes(projects, options.out)
+    put_holes(projects, options.out, options.recipe.parent / "holes")
     return 1 if failed else 0
 
 
