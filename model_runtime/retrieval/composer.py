@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from model_runtime.retrieval.mixture import Mixture
 
-MOST = 12  # texts
-EXPANDED = 40  # beginnings that are gone on with
-BRANCHES = 12  # words that one beginning is gone on with
+MOST = 8  # texts
+EXPANDED = 24  # beginnings that are gone on with
+BRANCHES = 10  # words that one beginning is gone on with
 LONGEST = 24  # words
 _UNSEEN = math.log(1e-4)  # nats of a word that the mixture does not know
 
