@@ -27,7 +27,7 @@ class LengthPolicy(Protocol):
         ...
 
     def filled(self, ids: Sequence[int], most: int) -> list[int]:
-        """A known text as the content of a slot."""
+        """The ids of a known text as the content of a slot for at most `most` tokens of text."""
         ...
 
 

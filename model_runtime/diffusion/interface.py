@@ -15,10 +15,10 @@ from model_runtime.diffusion.sampler import Policy
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One canvas. `ids[i]` counts where `pinned[i]`; elsewhere the denoiser decides, starting from
-    random tokens, or from `ids` where the row is a draft to be mended. `starts` limits what the first
-    hole position may become (token healing). A `free` row may hold any token, also those that are no
-    text: it says itself where it ends."""
+    """One canvas. Where `pinned[i]`, the token is `ids[i]`. Elsewhere the denoiser decides; it starts from
+    random tokens, or from `ids` where the row is a `draft`. `starts` limits what the first hole position may
+    become (token healing). A `free` row may also hold tokens that are not text, such as the one that ends
+    it."""
 
     ids: Sequence[int]
     pinned: Sequence[bool]
@@ -33,7 +33,8 @@ class Guess:
 
     ids: list[list[int]]
     logprobs: list[list[float]]  # nats
-    # Of each position the likeliest tokens and their log-probabilities, where a denoiser is not `Scoring`.
+    # By row and position: the likeliest tokens and their log-probabilities. Empty where a denoiser is
+    # `Scoring`.
     likeliest: Sequence[Sequence[Mapping[int, float]]] = ()
 
 
@@ -41,25 +42,25 @@ class Guess:
 class Seen:
     """What a step did to the first row's hole positions, beside its guess."""
 
-    before: list[int]  # ids that it read there
-    accepted: list[bool]  # it holds its guess there for the next step, which finds noise elsewhere
+    before: list[int]  # ids that the step read
+    accepted: list[bool]  # True: the next step reads this step's token; False: it reads noise
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The rows after `step` steps. `read` fetches the best guess so far: it may have to wait for the
-    device, so ask only when it is wanted. So may `seen`, which not every denoiser can tell."""
+    """The rows after `step` steps. `read` fetches the best guess so far. It may wait for the device, so call
+    it only when the guess is needed. The same goes for `seen`; it is None where the denoiser cannot tell."""
 
     step: int
-    rows: tuple[int, ...]  # which of the rows asked for are still in it
-    finished: bool  # on a GPU known one step late; a finished row no longer changes
+    rows: tuple[int, ...]  # numbers of the rows that are still denoised
+    finished: bool  # all rows are finished and no longer change; on a GPU known one step late
     read: Callable[[], Guess]
     seen: Callable[[], Seen] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A text to be scored: `ids` and the known text `after` it that it has to lead to."""
+    """A text to be scored: its `ids`, and the known text `after` it, which is scored too."""
 
     ids: Sequence[int]
     after: Sequence[int] = ()
@@ -67,8 +68,8 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class BranchScore:
-    """Log-probabilities in nats, one per token: the causal encoder's, or the denoiser's own where that
-    cannot be asked."""
+    """Log-probabilities in nats, one per token: by the causal encoder, or by the denoiser itself where there
+    is no encoder to ask."""
 
     ids: list[float]
     after: list[float]
@@ -86,7 +87,7 @@ class Denoiser(Protocol):
     device: str
 
     def cached(self, prompt: Sequence[int]) -> int:
-        """How many tokens at the start of the prompt are encoded already."""
+        """Number of tokens at the start of the prompt that are encoded already."""
         ...
 
     def prefill(self, prompt: Sequence[int]) -> None:
@@ -96,18 +97,17 @@ class Denoiser(Protocol):
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """Proposals until all rows are finished or `policy.max_steps`. Rows must be equally long. None where
-        nothing is new but the wait is long: the caller may want to stop.
+        """Proposals until all rows are finished or `policy.max_steps` are done. Rows must be equally long.
+        Also yields None during a long wait, so that the caller can stop.
 
-        Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError,
+        Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError, and
         OutOfMemory where the batch is too large."""
         ...
 
 
 @runtime_checkable
 class Scoring(Protocol):
-    """A denoiser whose causal encoder can be asked how likely a text is. For others `Guess.likeliest` has
-    to do."""
+    """A denoiser whose causal encoder can score a text. Others give `Guess.likeliest` instead."""
 
     def score(
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
@@ -121,6 +121,6 @@ class Seeing(Protocol):
     """A denoiser that reads images."""
 
     def see(self, image: bytes) -> list[int]:
-        """Ids that stand for the image in a prompt: the vocabulary has none of them. Raises DenoiseError
-        where it cannot be read."""
+        """Ids that stand for the image in a prompt; they lie above the vocabulary. Raises DenoiseError where
+        the image cannot be read."""
         ...

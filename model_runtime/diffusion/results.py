@@ -11,7 +11,7 @@ from model_runtime.protocol import Alternative, Token
 
 @dataclass(frozen=True)
 class Step:
-    """After one denoise step; `texts` and `tokens` decode the draft only when somebody wants it."""
+    """After one denoise step. `texts` and `tokens` decode the guess so far, and only when they are called."""
 
     step: int
     texts: Callable[[], tuple[str, ...]]
@@ -20,16 +20,19 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Fill:
+    """The answer: one text per hole."""
+
     texts: tuple[str, ...]
     confidence: float  # in [0, 1]
     steps: int
     prefill_ms: float
     denoise_ms: float
-    complete: bool
+    complete: bool  # False where it was cut short by "finish"
     alternatives: tuple[Alternative, ...] = ()  # best first
     sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
 
 
-Order = Literal["finish"] | None  # sent into a fill: return the best so far, or take another step
-# Yields after every step, and None while a step takes long; closing it abandons the fill.
+# Sent into a fill. "finish": return the best so far; None: take another step.
+Order = Literal["finish"] | None
+# Yields after every step, and None during a step that takes long; closing it abandons the fill.
 Filling = Generator[Step | None, Order, Fill]

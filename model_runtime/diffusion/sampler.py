@@ -62,6 +62,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Policy:
+    """How the sampler decides; each part is a function, so that models and tests can bring their own."""
+
     temperature: Temperature
     accept: Accept
     stop: Stop
@@ -74,7 +76,7 @@ class Policy:
 class State:
     """After `step` updates. `ids` is what the next forward pass sees, `best` the answer so far."""
 
-    ids: Tensor  # [R, N]
+    ids: Tensor  # [R, N], accepted tokens and noise
     best: Tensor  # [R, N], argmax
     logits: Tensor | None  # [R, N, V], tempered: the belief that conditions the next pass
     entropy: Tensor  # [R, N]
@@ -85,7 +87,7 @@ class State:
 
 
 def initialize(layout: Layout, noise: Noise, warm: Tensor | None = None) -> State:
-    """Holes full of random tokens, or of `warm` [R, N] where a draft is to be mended."""
+    """Holes full of random tokens, or of `warm` [R, N], the tokens of a draft."""
     shape = tuple(layout.index.shape)
     ids = noise.ids(shape) if warm is None else warm
     infinite = torch.full(shape, float("inf"), device=ids.device)
@@ -110,8 +112,8 @@ def update(state: State, logits: Tensor, layout: Layout, policy: Policy, noise: 
 
 
 def _draw(logits: Tensor, temperature: float, sample: Sample, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
-    """(likeliest, entropy, a sample), each [R, N]. As released, a canvas's logits are 268 MB: at most two
-    tensors of that size are there at once, beside them and the state's (`fitting.LOGIT_COPIES`)."""
+    """(likeliest, entropy, a sample), each [R, N]. A canvas's logits are 268 MB in the released size, so at
+    most two tensors as large exist here, beside `logits` and the state's (`memory_budget.LOGIT_COPIES`)."""
     tempered = logits / temperature
     best, logp = tempered.argmax(-1), tempered.log_softmax(-1)
     del tempered
@@ -146,9 +148,6 @@ def _keep_finished(old: State, new: State) -> State:
         logprob=torch.where(done, old.logprob, new.logprob),
         accepted=torch.where(done, old.accepted, new.accepted),
     )
-
-
-# Policies
 
 
 def linear_temperature(low: float, high: float) -> Temperature:

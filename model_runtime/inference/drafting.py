@@ -1,6 +1,6 @@
-"""Where drafts for a hole come from: similar text elsewhere, the last fill typed on, and the n-gram model.
+"""Where drafts for a hole come from: similar text elsewhere, the rest of the last fill, and the n-gram model.
 
-Keeps each document's last fill, and knows the texts that clients told of. No tensors.
+Keeps each document's last fill, and reads the library of texts that clients sent. No tensors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Drafting:
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
 
     def drafts(self, request: Infill, layout: Layout) -> list[Draft]:
-        """Of a single hole, the best first, what is left of the last fill before all."""
+        """Drafts for a single hole, the best first; what is left of the last fill comes before all others."""
         if not layout.single:
             return []
         before, after = around(request)
@@ -38,14 +38,15 @@ class Drafting:
         return found
 
     def ngrams(self, request: Infill, layout: Layout) -> NgramModel | None:
-        """The n-gram model of a single hole, of what the client told or else of what the request brings."""
+        """The n-gram model for a single hole, made of the texts that the client sent, or else of those in the
+        request."""
         if not layout.single or not self._profile.composed:
             return None
         corpus = self.library.corpus(request.workspace, request.language) if self.library else None
         return NgramModel(*around(request), corpus or Corpus.of(request.context))
 
     def remember(self, request: Infill, texts: Sequence[str]) -> None:
-        """A fill from which the next may go on."""
+        """Keep a fill, since the user may go on to type it."""
         if request.document and len(texts) == 1:
             self._previous[request.document] = (around(request)[0], texts[0])
             self._previous.move_to_end(request.document)

@@ -1,7 +1,7 @@
 """One fill, from request to text: lay out, prefill, denoise, rank, read the holes back.
 
-Owns the order of these steps and the clock; the worker's scheduler drives it a step at a time. A little
-long, because the order of a fill is easier to follow in one place.
+Owns the order of these steps and the clock; the worker's scheduler drives it a step at a time. Longer than
+most modules, because the order of a fill is easier to follow in one place.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from model_runtime.retrieval.retriever import Draft
 
 from . import candidates, scoring, step_trace
 from .drafting import Drafting
-from .scoring import Heard
+from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
-ALTERNATIVES = 4  # fills that are told beside the best
+ALTERNATIVES = 4  # fills that are returned beside the best
 
 
 class Engine:
@@ -51,7 +51,7 @@ class Engine:
         calibration: reranker.Calibration = reranker.UNCALIBRATED,
         chat: Chat | None = None,
     ) -> None:
-        """`chat`: how to speak to the model, if it follows instructions."""
+        """`chat`: makes the prompts of a model that follows instructions; None for others."""
         self.name = name
         self.device = denoiser.device
         self.denoiser = denoiser
@@ -60,7 +60,7 @@ class Engine:
         self.chat = chat
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self.drafting = Drafting(tokens.profile)
-        self._behind: list[int] | None = None  # a prompt whose tail rode on the canvas
+        self._behind: list[int] | None = None  # a prompt whose end was on the canvas, so it is not cached yet
 
     def fill(self, request: Infill) -> Filling:
         """Raises Unfillable."""
@@ -87,11 +87,11 @@ class Engine:
         self.drafting.library = library
 
     def servers(self) -> dict[str, str]:
-        """It computes here."""
+        """No remote server is asked: this machine computes."""
         return {}
 
     def idle(self) -> None:
-        """Use a pause: encode what rode on the last canvas, so that the next fill finds it cached."""
+        """Use a pause: encode the prompt tokens that were on the last canvas, so that they are cached."""
         if self._behind is not None:
             prompt, self._behind = self._behind, None
             self.denoiser.prefill(prompt)
@@ -113,7 +113,7 @@ class Engine:
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
-        said = scoring.NOTHING
+        known = scoring.NONE
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
@@ -123,7 +123,7 @@ class Engine:
             proposal = news or proposal
             command = yield news and self._step(layout, rows, news)
             if news and news.step == 1:
-                said = scoring.heard(self.denoiser, self.tokens, layout, texts, len(sizes), news)
+                known = scoring.first_step(self.denoiser, self.tokens, layout, texts, len(sizes), news)
             if proposal:
                 complete = proposal.finished or proposal.step == policy.max_steps
                 if complete or command == "finish":
@@ -132,10 +132,10 @@ class Engine:
         steps.close()
         guess = candidates.without_probes(proposal, len(sizes))
         if request.original:
-            best, *others = self._doubted(layout, guess, drafts, request.original, said)
+            best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
             ngrams = self.drafting.ngrams(request, layout) if isinstance(self.denoiser, Scoring) else None
-            best, *others = self.judged(layout, guess, drafts, said, ngrams)
+            best, *others = self.judged(layout, guess, drafts, known, ngrams)
             self.drafting.remember(request, best.texts)
         return Fill(
             texts=best.texts,
@@ -151,7 +151,7 @@ class Engine:
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """The denoiser's proposals; with half of the rows, from the start, when it runs out of memory."""
+        """The denoiser's proposals. When it runs out of memory, it starts again with half of the rows."""
         while True:
             try:
                 return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
@@ -160,10 +160,8 @@ class Engine:
                     raise
                 rows = rows[: len(rows) // 2]
 
-    # Before the denoiser
-
     def _ride(self, layout: Layout) -> Layout:
-        """A few new prompt tokens ride on the canvas: cheaper than encoding them at every keystroke."""
+        """Put a few new prompt tokens on the canvas: cheaper than encoding them at every keystroke."""
         self._behind = None
         missing = len(layout.prompt) - self.denoiser.cached(layout.prompt)
         if not 0 < missing <= self.tokens.profile.head - len(layout.head) or missing == len(layout.prompt):
@@ -172,7 +170,8 @@ class Engine:
         return layout.riding(missing)
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
-        """After the first step, drop the lengths that do not look right, and the probes."""
+        """After the first step, the rows to go on with: neither probes nor unlikely lengths. None: all
+        rows."""
         if proposal.step != 1:
             return None
         own = [row for row in proposal.rows if row < len(sizes)]
@@ -181,8 +180,6 @@ class Engine:
                 own[i] for i in self.tokens.profile.length.keep(tried, proposal.read().logprobs[: len(own)])
             ]
         return own if len(own) < len(proposal.rows) else None
-
-    # After the denoiser
 
     def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
         return Step(
@@ -199,10 +196,10 @@ class Engine:
         layout: Layout,
         guess: Guess,
         drafts: Sequence[Draft],
-        said: Heard = scoring.NOTHING,
+        known: TokenScores = scoring.NONE,
         ngrams: NgramModel | None = None,
     ) -> list[Alternative]:
-        """All fills, best first; with several holes there is one."""
+        """All fills, best first. With several holes there is only one."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
@@ -212,26 +209,26 @@ class Engine:
             for each in found:
                 each.ngram, each.ngram_after = ngrams.scored(each.text)
                 each.inside = ngrams.inside
-        scores = scoring.scores(self.denoiser, layout, found, AFTER, said)
+        scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)
         return _alternatives(reranker.rank(found, scores, self.calibration))
 
-    def _doubted(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, said: Heard
+    def _proofread(
+        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, known: TokenScores
     ) -> list[Alternative]:
-        """As `judged`, with what stands there among the fills."""
+        """As `judged`, with the `original` text among the fills."""
         if not layout.single:
             raise LayoutError("what stands in several holes at once cannot be judged")
         found = candidates.gather(self.tokens, layout, guess, drafts)
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
-        scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, said)
+        scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, known)
         return _alternatives(proofread_scoring.weigh(written, others, scores))
 
 
 def _policy(own: Policy, steps: int | None) -> Policy:
-    """The model's own, with as many steps as were asked for."""
+    """The model's own policy, with the number of steps that was requested. Raises LayoutError."""
     if steps is None:
         return own
     if steps < 1:
@@ -244,7 +241,8 @@ def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:
 
 
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
-    """On this machine. Raises `faults.ModelError`."""
+    """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
+    Raises `faults.ModelError`."""
     from model_runtime.loading import model  # only here: a remote denoiser loads no weights
 
     loaded = model.load(choice, on_progress)

@@ -1,10 +1,10 @@
 """A whole answer, canvas after canvas: denoise one, add it to the prompt, go on until the answer ends.
 
-Each canvas is denoised from noise and, where the old text fits on the first one, from the old text as well,
-both rows in one batch. Which one is taken is decided by a score: the causal encoder's mean log-probability of
-a row's tokens up to its end, or the denoiser's own where the encoder cannot be asked. A row that is the old
-text again loses against one that is not, since what stands in the prompt is always likely. A model that
-thinks gets canvases for that first.
+Each canvas is denoised from noise. Where the old text fits on the first canvas, a second row of the same
+batch starts from it. The row with the better score is taken: the causal encoder's mean log-probability of its
+tokens up to its end, or the denoiser's own where there is no encoder to ask. A row that only repeats the old
+text loses against any other, since text that is in the prompt is always likely. A model that thinks gets
+canvases for that first. Knows ids, no tensors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from model_runtime.prompting.layout import Tokens
 _Result = TypeVar("_Result")
 Part = Generator[Step | None, Order, _Result]  # of a Filling
 
-THOUGHT_CANVASES = 8  # after so many a thought is ended
+THOUGHT_CANVASES = 8  # a thought that has not ended after so many is ended
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Canvas:
 
 
 class Answering:
-    """One answer. `ends`: any of these ids ends it."""
+    """One answer; used once. `ends`: any of these ids ends it."""
 
     def __init__(self, denoiser: Denoiser, tokens: Tokens, ends: frozenset[int], seed: int) -> None:
         self._denoiser = denoiser
@@ -48,7 +48,7 @@ class Answering:
         self._warm = False
 
     def run(self, question: Question) -> Filling:
-        """Raises Unfillable where the answer does not end in time."""
+        """Raises Unfillable where the answer does not end in time, or within its most tokens."""
         started = time.perf_counter()
         prompt = list(question.prompt)
         self._denoiser.prefill(prompt)
@@ -129,7 +129,8 @@ class Answering:
         return _Canvas(best[chosen], means[chosen], finished)
 
     def _logprobs(self, prompt: list[int], ended: list[list[int]], guess: Guess) -> list[list[float]]:
-        """Nats a token. The denoiser's own word is the weaker judge: a row that has settled is sure."""
+        """Nats a token of each row. The denoiser's own are the weaker judge: it is sure of any row that no
+        longer changes."""
         if isinstance(self._denoiser, Scoring):
             return [score.ids for score in self._denoiser.score(prompt, [], [Branch(ids) for ids in ended])]
         return [said[: len(ids)] for said, ids in zip(guess.logprobs, ended, strict=True)]
@@ -137,7 +138,8 @@ class Answering:
     def _denoised(
         self, prompt: list[int], rows: Sequence[Row], policy: Policy
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """Without the warm start where memory is short."""
+        """The denoiser's proposals. When it runs out of memory, it starts again without the row of old
+        text."""
         try:
             yield from self._denoiser.denoise(prompt, rows, policy, self._seed)
         except OutOfMemory:

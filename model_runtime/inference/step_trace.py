@@ -8,10 +8,10 @@ from model_runtime.protocol import Token
 
 
 def pieces(tokens: Tokens, row: Row, proposal: Proposal) -> tuple[Token, ...]:
-    """The proposal's first row, which is `row`; nothing where the denoiser does not tell its steps.
+    """The pieces of the proposal's first row, which is `row`; none where the denoiser cannot tell its steps.
 
-    Known text is one piece between two holes, however many tokens; each position of a hole is one. What
-    makes no text (a hole's end, half of a character) is an empty piece there.
+    Known text between two holes is one piece, however many tokens it has. Each position of a hole is a piece;
+    one that is no text (a hole's end, half of a character) is empty.
     """
     if proposal.seen is None:
         return ()

@@ -1,6 +1,6 @@
-"""From a user's choice to a loaded model: files are found and checked, and weights are put on a device,
-packed if need be.
+"""From a user's choice of model to a loaded one: finds and checks files, puts weights on a device, packs
+them.
 
-Returns a denoiser and what prompting needs; whatever is wrong becomes a `ModelError` of one line. It asks
-no network.
+It decides device, dtype and how much memory the cache gets. It returns a denoiser and what prompting needs;
+whatever is wrong becomes a `ModelError` of one line. It opens no connection.
 """

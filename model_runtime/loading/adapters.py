@@ -1,8 +1,8 @@
 """A LoRA adapter on a loaded model, in PEFT's format: checked, applied, merged where that is exact.
 
-Encoder and decoder share their weights but not their adapters, so that merging needs a copy of each weight:
-done for small models, the others keep the adapter beside the weights. The only importer of peft, training
-apart; safetensors only.
+Encoder and decoder share their weights but not their adapters, so merging needs a copy of each weight. Small
+models are merged; the others keep the adapter beside the weights. Reads safetensors only. Apart from
+training, no other module imports peft.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check(folder: Path) -> dict[str, Any]:
 
 
 def filler(folder: Path) -> int | None:
-    """The id with which a model learnt from this adapter to end a hole, if it did."""
+    """The id that this adapter teaches a model to end a hole with; None where it teaches none."""
     try:
         found = json.loads((folder / OWN_FILE).read_bytes()).get("filler")
     except (OSError, ValueError, AttributeError):
@@ -75,7 +75,8 @@ def apply(model: Any, folder: Path, *, merge: bool) -> Any:
 
 
 def mismatch(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> str:
-    """The first matrix that this model has not or has in another size; empty where all fit."""
+    """Says which matrix this model lacks or has in another size, the first one; empty where all fit.
+    `shapes`: of the adapter's tensors by name."""
     for name, shape in shapes.items():
         target = name.removeprefix("base_model.model.")
         for part, of in ((".lora_A.weight", 1), (".lora_B.weight", 0)):

@@ -22,7 +22,8 @@ EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "embedded"
 PACKED_FILE, WHOLE_FILE = "model.int8.safetensors", "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MODEL_TYPE = "diffusion_gemma"
-# Of a repository, not fetched and not missed: pickles may run code, the others are for other programs.
+# Files of a repository that are neither fetched nor needed: pickles may run code, others are for other
+# programs.
 IGNORED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.onnx", "*.h5", "*.msgpack", "original/*"]
 MAX_HEADER = 100_000_000  # bytes; what the safetensors library accepts
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -46,7 +47,7 @@ class Checkpoint:
 
     @property
     def vocabulary(self) -> int:
-        """Rows of its table: ids that a canvas may hold. A tokenizer may know fewer."""
+        """Rows of the table of tokens. A tokenizer may know fewer ids."""
         return (self.config.get("text_config") or {}).get("vocab_size", 262_144)
 
     @property
@@ -63,7 +64,7 @@ class Checkpoint:
                 fixed += math.prod(shape) * _ELEMENT_BITS.get(tensor["dtype"], 8) // 8
             else:
                 shapes[name] = shape
-        if self.packed or self.quantized:  # and so not packed again
+        if self.packed or self.quantized:  # it is not packed again
             return Weights((), sum(map(math.prod, shapes.values())), fixed)
         return Weights.of(shapes, fixed)
 
@@ -106,7 +107,8 @@ def examine(folder: Path, name: str) -> Checkpoint:
 
 
 def describe(folder: Path, again: str) -> Checkpoint:
-    """All but the weights, which may be elsewhere. `again`: how to get what is missing. Raises ModelError."""
+    """The checkpoint without its weights, which may be elsewhere. `again`: how to get what is missing, for
+    the message. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(
             f"there is no folder {folder}; set infill.model to a folder or an id like owner/name"
@@ -144,7 +146,8 @@ def _weight_files(folder: Path, again: str) -> list[Path]:
 
 
 def check_file(path: Path, again: str) -> None:
-    """A safetensors file is a length, a header in JSON, and as many bytes as the header says."""
+    """A safetensors file is a length, a header in JSON, and as many bytes as the header says. Raises
+    ModelError where it is not that."""
     try:
         tensors = header(path)
         end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)

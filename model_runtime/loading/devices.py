@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def report() -> dict[str, object]:
+    """torch's version and the devices, or the error; see the module's docstring."""
     try:
         import torch
 
@@ -56,6 +57,7 @@ def available_cores() -> int:
 
 
 def free_bytes(device: torch.device) -> int:
+    """Memory that a model could take now, in bytes."""
     import psutil
     import torch
 
@@ -70,7 +72,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def capability_problem(kind: str, device: torch.device) -> str | None:
-    """Why this kind is of no use on that device, with what is; None if it is."""
+    """Why a device cannot use this kind of quantisation, and which one to set instead; None where it can."""
     import torch
 
     if kind == "fp8" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 9):
@@ -85,6 +87,7 @@ def capability_problem(kind: str, device: torch.device) -> str | None:
 
 
 def model_report(name: str) -> dict[str, object]:
+    """What a model takes, or the problem with it; see the module's docstring."""
     from model_runtime.network import memory_budget
 
     from . import checkpoint

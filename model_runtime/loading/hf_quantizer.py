@@ -1,8 +1,8 @@
 """Packing a checkpoint while transformers loads it, one tensor after another.
 
-transformers' own ways of quantising on the fly leave the experts as they are, nine tenths of this model:
-they know linear layers only. This one is registered with it as a quantiser of its own (`quantized_layers`
-has the arithmetic). What comes quantised already says so in its config.json and is not our business.
+transformers' own quantisers know linear layers only and leave the experts as they are, nine tenths of this
+model. So this one is registered with transformers; `network/quantized_layers` has the arithmetic. A
+checkpoint that comes quantised says so in its config.json and is left to transformers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PackedConfig(QuantizationConfigMixin):
 
     @classmethod
     def of(cls, kind: str) -> Any:
-        """Its base is a dataclass with other fields, as far as a type checker can see."""
+        """For type checkers, which see only the fields of its base, a dataclass."""
         made: Any = cls
         return made(kind=kind)
 
@@ -61,8 +61,8 @@ class PackedQuantizer(HfQuantizer):
         return False
 
     def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:
-        """Scales to where their matrices are used: in the decoder and in the encoder that shares them, the
-        table's in the head too."""
+        """Attach the scales wherever their matrices are used: in the decoder, in the encoder that shares
+        them, and for the table of tokens in the head too."""
         dtype = model.model.decoder.norm.weight.dtype
         for name, scale in self.scales.items():
             twins = {name, name.replace(DECODER, ENCODER, 1), name.replace(ENCODER, DECODER, 1)}

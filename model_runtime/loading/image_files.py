@@ -1,4 +1,4 @@
-"""Image files as a checkpoint's own processor wants them shown to its vision tower."""
+"""Image files as inputs for a checkpoint's vision tower, made by its own processor. Knows no model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 def reader(folder: Path) -> Reader | None:
-    """None where the checkpoint has no processor."""
+    """Reads image files for the checkpoint in `folder`; None where it has no processor. Libraries and
+    processor are loaded with the first image."""
     if not any((folder / name).is_file() for name in PROCESSORS):
         return None
     kept: list[Any] = []

@@ -1,7 +1,8 @@
 """Weights as int8, for a model that ships inside a package: half the bytes of bf16.
 
-Every matrix is stored as int8 with one scale for each output row (symmetric, by the largest magnitude);
-vectors keep their precision. This is about the file only: a model computes in floating point.
+Every matrix is stored as int8 with one scale for each output row (symmetric, by the largest magnitude),
+packed as `network/quantized_layers` packs; vectors are stored as fp32. This is about the file only: the
+weights are unpacked when it is read.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from model_runtime.network import quantized_layers
 
-FILE = "model.int8.safetensors"
-_SCALE = ".int8_scale"  # suffix of a matrix's scales
+from .checkpoint import PACKED_FILE
+
+_SCALE = ".int8_scale"  # suffix of a matrix's scales in the file
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -43,12 +45,13 @@ def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save(weights: Mapping[str, Tensor], folder: Path) -> None:
-    """Without tensors that are another name of one already there."""
+    """Write the file. Of names that share a tensor, only the first is stored."""
     seen: set[int] = set()
     own = {n: w for n, w in weights.items() if not (w.data_ptr() in seen or seen.add(w.data_ptr()))}
-    save_file(pack(own), folder / FILE)
-    (folder / FILE).chmod(0o644)
+    save_file(pack(own), folder / PACKED_FILE)
+    (folder / PACKED_FILE).chmod(0o644)
 
 
 def load(folder: Path) -> dict[str, Tensor]:
-    return unpack(load_file(folder / FILE))
+    """fp32 weights by name."""
+    return unpack(load_file(folder / PACKED_FILE))

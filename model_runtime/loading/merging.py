@@ -1,7 +1,7 @@
 """A checkpoint's weights by name, unpacked, with an adapter merged into them.
 
-Encoder and decoder share their weights in every file of this architecture, so that an adapter merges only
-where it is the same on both sides; those that `training/lora` learns are.
+Every file of this architecture stores the weights that encoder and decoder share once. So an adapter can be
+merged into a file only if it is the same on both sides; those that `training/lora` makes are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from torch import Tensor
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.loading import adapters, int8_file, model
 from model_runtime.loading.checkpoint import Checkpoint
-
-ENCODER, DECODER = "model.encoder.language_model.", "model.decoder."
+from model_runtime.network.modules import DECODER, ENCODER
 
 
 def weights(found: Checkpoint, adapter: Path | None) -> dict[str, Tensor]:
-    """As transformers would save them: of the names that share a tensor, one. Raises ModelError."""
+    """As transformers would save them: of names that share a tensor, only one. Raises ModelError."""
     if not adapter:
         return int8_file.load(found.folder)
     small = found.weights().parameters < model.SMALL
@@ -35,5 +34,5 @@ def weights(found: Checkpoint, adapter: Path | None) -> dict[str, Tensor]:
                 "weights once; learn it anew with this version, or use it with infill.adapter"
             )
         del merged[name]
-    merged.pop("lm_head.weight", None)  # the table of tokens
+    merged.pop("lm_head.weight", None)  # shared with the table of tokens
     return {name: value.contiguous() for name, value in merged.items()}

@@ -30,9 +30,9 @@ from . import adapters, checkpoint, image_files, int8_file, prompt_setup
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 1024 * 1024  # of keys and values on a GPU, for a small model
-CHAT_CACHE_BYTES = 2 * 1024**3  # at most, for one whose prompts have 8,192 tokens, 225 kB each as released
-CPU_CACHE_BYTES = 32 * 1024 * 1024  # four documents of the embedded model: memory that editors need too
-SMALL = 1_000_000_000  # parameters; a CPU computes those in fp32
+CHAT_CACHE_BYTES = 2 * 1024**3  # at most, for a model with 8,192 tokens of prompt, 225 kB each as released
+CPU_CACHE_BYTES = 32 * 1024 * 1024  # four documents of the embedded model; the editor needs this memory too
+SMALL = 1_000_000_000  # parameters; a model with fewer is computed in fp32 on a CPU
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Libraries that transformers needs for what comes quantised.
 LIBRARIES = {
@@ -52,7 +52,7 @@ class Loaded:
 def load(
     choice: Choice, on_progress: Callable[[float], None] = lambda done: None, *, stock: bool = False
 ) -> Loaded:
-    """`stock`: transformers' class also where `network` would do. Raises ModelError."""
+    """`stock`: use transformers' class even where `network.modules` suits. Raises ModelError."""
     folder = checkpoint.find(choice.model)
     found = checkpoint.examine(folder, choice.model)
     adapter = Path(choice.adapter).expanduser() if choice.adapter else None
@@ -63,7 +63,7 @@ def load(
     on_progress(0.05)
     plan = _plan(found, choice, device, prompting)
     prompting = prompting.within(plan.context)
-    if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # which torch has read
+    if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # torch has obeyed that variable
         torch.set_num_threads(min(8, available_cores()))
     small = found.packed and device.type == "cpu" and plan.dtype == "float32" and modules.suits(found.config)
     if small and not (stock or adapter or choice.quantization != "none"):
@@ -108,8 +108,8 @@ def _stock(
 
 
 def check_tied(model: Any) -> None:
-    """Every weight is there, and encoder and decoder share theirs. transformers has been seen to leave one
-    side on the meta device (its issue 46566). Raises ModelError."""
+    """Make sure that every weight is there and that encoder and decoder share theirs. transformers has been
+    seen to leave one side on the meta device (its issue 46566). Raises ModelError."""
     inner = model.model
     shared = dict(inner.decoder.layers.named_parameters())
     for name, mine in inner.encoder.language_model.layers.named_parameters():
@@ -175,9 +175,9 @@ def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: pr
 
 
 def _with_room(keys: memory_budget.Keys, dtype: str, least: int, left: int, context: int) -> Plan:
-    """Keys and values get what is counted anyway (`least` elements) and half of what is `left`: while a
-    prompt is encoded, the one that it replaces is still there, and an allocator leaves gaps. `context`:
-    tokens that the model would like to read."""
+    """Keys and values get the `least` elements that are counted anyway, and half of the bytes that are
+    `left`. Only half, because while a prompt is encoded the one that it replaces is still there, and an
+    allocator leaves gaps. `context`: most tokens that the model can use."""
     size = memory_budget.BYTES[dtype]
     granted = min(size * least + left // 2, CHAT_CACHE_BYTES + size * keys.view(context))
     context = keys.tokens(granted // size, context)
@@ -195,9 +195,8 @@ def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: 
         )
     own = None
     if kind != "none":
-        from model_runtime.loading.hf_quantizer import (
-            PackedConfig,  # only here: it takes half a second to load
-        )
+        # Only here: importing it takes half a second.
+        from model_runtime.loading.hf_quantizer import PackedConfig
 
         own = PackedConfig.of(kind)
     try:

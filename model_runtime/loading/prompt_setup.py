@@ -1,5 +1,7 @@
-"""How a checkpoint is spoken to: its tokenizer, its profile, its chat. No weights: a remote denoiser needs
-the same."""
+"""How a checkpoint is prompted: its tokenizer, its profile, its chat template.
+
+Reads no weights: a remote denoiser needs the same.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Prompting:
     chat: Chat | None  # None for a model that follows no instructions
 
     def within(self, context: int) -> Prompting:
-        """For prompts of at most so many tokens."""
+        """The same with prompts of at most `context` tokens."""
         profile = self.tokens.profile
         if context >= profile.context:
             return self
@@ -32,9 +34,8 @@ class Prompting:
 
 
 def load(found: Checkpoint, filler: int | None = None) -> Prompting:
-    """`filler`: the id with which an adapter taught a model to end a hole; a folder that was exported with
-    one
-    says it itself. Raises ModelError."""
+    """`filler`: the id with which an adapter taught the model to end a hole. A folder that was exported with
+    its adapter names that id itself. Raises ModelError."""
     tokenizer = _tokenizer(found.folder)
     if not chat_template.has_template(found.folder):
         if tokenizer.token_to_id("<gap>") != profiles.EMBEDDED.filler:
@@ -44,7 +45,7 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
                 "google/diffusiongemma-26B-A4B-it"
             )
         return Prompting(Tokens(tokenizer, profiles.EMBEDDED), None)
-    talk = chat_template.load(found.folder, tokenizer, found.config, found.generation)
+    dialogue = chat_template.load(found.folder, tokenizer, found.config, found.generation)
     text = found.config.get("text_config") or {}
     added = json.loads((found.folder / "tokenizer.json").read_bytes()).get("added_tokens") or []
     unknown = range(tokenizer.get_vocab_size(), found.vocabulary)  # rows without a token
@@ -58,9 +59,9 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
     filler = adapters.filler(found.folder) if filler is None else filler
     if filler is not None:
         profile = profiles.with_filler(profile, filler)
-    tokenizer.encode_special_tokens = True  # what a document says is text, also where it looks like a mark
+    tokenizer.encode_special_tokens = True  # a special token's name in a document is plain text
     tokens = Tokens(tokenizer, profile)
-    return Prompting(tokens, Chat(tokens, talk))
+    return Prompting(tokens, Chat(tokens, dialogue))
 
 
 def _tokenizer(folder: Path) -> Tokenizer:

@@ -1,5 +1,6 @@
-"""A loaded model on this machine as a denoiser: prompts are encoded into a cache, canvas rows are denoised,
-texts are scored.
+"""A loaded model on this machine as a denoiser.
 
-Implements the interface of `diffusion`. It knows ids and tensors, not text, and not how the model was loaded.
+Given prompt ids and canvas rows, it returns proposals and scores, and decides what stays in the cache of keys
+and values. It implements `diffusion.interface`. It knows ids and tensors, not text, and not how the model was
+loaded.
 """

@@ -1,54 +1,43 @@
 """The local denoiser: a loaded DiffusionGemma on this machine's CPU or GPU.
 
 It encodes prompts through the cache, runs the sampler's loop over canvas passes, and scores texts causally.
-Knows ids and tensors, not text, and not how the model was loaded. Ids from the vocabulary's size on stand
-for the soft tokens of images that it was shown (`network/vision`).
-
-Longer than most modules because the four share the model, its cache and its static shapes, and nothing else
-needs them.
+Ids from the vocabulary's size on stand for the soft tokens of images that it was shown (`network/vision`).
+Knows ids and tensors, not text, and not how the model was loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import (
-    Branch,
-    BranchScore,
-    DenoiseError,
-    Guess,
-    OutOfMemory,
-    Proposal,
-    Row,
-    Seen,
-)
-from model_runtime.local.kv_cache import Cache, rolled_back
+from model_runtime.diffusion.interface import Branch, BranchScore, OutOfMemory, Proposal, Row
 from model_runtime.network import forward, process_memory
-from model_runtime.network.forward import FULL, SLIDING
-from model_runtime.network.memory_budget import BUCKET
 from model_runtime.network.vision import Images, Reader
 from model_runtime.prompting.profiles import Profile
 
-# Prompt tokens encoded at once. No layer's activations take more than a canvas's logits on a GPU, which reads
-# all weights for each piece; on a CPU 512 take 13 MB less than 1024 at the worker's peak.
+from . import readout
+from .attention import CanvasView, tree_masks
+from .kv_cache import Cache, rolled_back
+
+# Prompt tokens encoded at once. A GPU reads all weights for each piece, so its pieces are large, but no
+# layer's activations take more memory than a canvas's logits. On a CPU the worker's peak is 13 MB lower with
+# 512 than with 1024.
 PIECE, CPU_PIECE = 1024, 512
 SCORED = 128  # tokens that the head of the network runs on at once
-LONG = 128  # new tokens of a prompt that take so long to encode that giving memory back costs nothing
+LONG = 128  # new tokens of a prompt from which on giving memory back costs little beside encoding them
 
 
 @contextmanager
 def _memory_guard() -> Iterator[None]:
-    """torch's ways of running out of memory, as one."""
+    """torch reports exhausted memory in three ways; each becomes OutOfMemory."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -60,7 +49,7 @@ def _memory_guard() -> Iterator[None]:
 
 
 class LocalDenoiser:
-    """Implements `interface.Denoiser`. One caller at a time.
+    """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
     (read the stop test one step late, without waiting) are for GPUs. Neither changes a result.
@@ -99,7 +88,7 @@ class LocalDenoiser:
         self._images = Images(model, reader)
 
     def see(self, image: bytes) -> list[int]:
-        """Implements `denoiser.Seeing`."""
+        """Implements `interface.Seeing`."""
         with torch.inference_mode(), _memory_guard():
             return self._images.ids(image)
 
@@ -127,7 +116,7 @@ class LocalDenoiser:
             limits = self._limits(rows)
             banned = torch.zeros_like(self._banned) if rows[0].free else self._banned
             view = self._canvas_view(self._encode(prompt), len(rows), canvas.shape[1])
-        verdict: Verdict | None = None
+        check: readout.StopCheck | None = None
         finished = False
         while state.step < policy.max_steps and not finished:
             with torch.inference_mode(), _memory_guard():
@@ -135,17 +124,17 @@ class LocalDenoiser:
                 if limits is not None:
                     scores[:, 0] += limits
                 before, state = state.ids, sampler.update(state, scores, layout, policy, noise)
-                latest = Verdict(state.finished.all(), torch.isfinite(scores.logsumexp(-1)).all())
+                latest = readout.StopCheck(state.finished.all(), torch.isfinite(scores.logsumexp(-1)).all())
                 del scores  # as large as a state's logits, and the next step needs the room
-            due, verdict = (verdict if self._late else latest), latest
+            due, check = (check if self._late else latest), latest
             finished = due is not None and due.read()
-            told = replace(state, logits=None)  # who keeps a proposal keeps no logits
+            told = replace(state, logits=None)  # a proposal that is kept does not keep the logits
             keep = yield Proposal(
                 state.step,
                 alive,
                 finished,
-                read=partial(_guess, told, layout),
-                seen=partial(_seen, before, told, layout),
+                read=partial(readout.guess, told, layout),
+                seen=partial(readout.seen, before, told, layout),
             )
             if keep is not None and tuple(keep) != alive:
                 at = [alive.index(row) for row in keep]
@@ -171,7 +160,7 @@ class LocalDenoiser:
             offsets = [*range(stem), *(stem + j for ids in flat for j in range(len(ids)))]
             positions = start + torch.tensor(offsets, device=self._device)
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
-            masks = self._tree_masks(start, owner, positions)
+            masks = tree_masks(start, owner, positions, self._window)
             hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
             parents, at = [], stem
             for tokens in flat:
@@ -181,7 +170,8 @@ class LocalDenoiser:
         return [BranchScore([*islice(values, len(b.ids))], [*islice(values, len(b.after))]) for b in branches]
 
     def _logprobs(self, hidden: Tensor, wanted: Tensor) -> list[float]:
-        """Of each wanted token behind its row of `hidden`. A part at a time: they are wide."""
+        """Log-probability of each wanted token [T] after its row of `hidden` [T, H]. Computed in parts, since
+        logits over the vocabulary are wide."""
         found: list[float] = []
         for rows, tokens in zip(hidden.split(SCORED), wanted.split(SCORED), strict=True):
             logp = forward.logits(self.model, rows).log_softmax(-1)
@@ -206,7 +196,7 @@ class LocalDenoiser:
             cpu = self._device.type == "cpu"
             long = cpu and len(prompt) - done >= LONG
             if long:
-                process_memory.trim()  # what the last fill left is in other sizes than what comes
+                process_memory.trim()  # the last fill freed blocks of other sizes than those needed now
             whole = max(prompt) >= self._vocabulary  # an image's tokens may have to see each other
             piece = CPU_PIECE if cpu else PIECE
             step = len(prompt) if whole else piece
@@ -218,43 +208,22 @@ class LocalDenoiser:
         return kv
 
     def extend(self, kv: forward.KeyValues, new: Sequence[int]) -> Tensor:
-        """Encode tokens that follow what `kv` holds, and append theirs; their hidden states [N, H]."""
+        """Encode N tokens that follow those in `kv`, append their keys and values to it, and return their
+        hidden states [N, H]."""
         start = len(kv)
         ids = torch.tensor([list(new)], device=self._device)
         positions = torch.arange(start, start + len(new), device=self._device)[None]
-        masks = self._tree_masks(start, torch.full_like(positions[0], -1), positions[0])
+        masks: forward.Masks = tree_masks(
+            start, torch.full_like(positions[0], -1), positions[0], self._window
+        )
         embedded = None
         if max(new) >= self._vocabulary:
             embedded, masks = self._images.shown(ids[0], masks)
         return forward.encode(self.model, ids, positions, masks, kv, embedded)[0]
 
-    def _tree_masks(self, done: int, owner: Tensor, positions: Tensor) -> dict[str, Tensor]:
-        """Causal masks of new tokens over `done` cached ones and themselves. Tokens of owner -1 are
-        seen by all later ones, those of a branch only by their own branch."""
-        past = torch.arange(done, device=self._device)
-        key = torch.cat([past, positions])
-        family = torch.cat([torch.full_like(past, -1), owner])
-        related = (family[None, :] == -1) | (family[None, :] == owner[:, None])
-        causal = related & (key[None, :] <= positions[:, None])
-        sliding = causal & (key[None, :] > positions[:, None] - self._window)
-        return {FULL: causal[None, None], SLIDING: sliding[None, None]}
-
     def _canvas_view(self, kv: forward.KeyValues, rows: int, width: int) -> CanvasView:
-        """What a canvas may see: all of a full layer, the newest window - 1 tokens of a sliding one."""
-        view = forward.KeyValues()
-        masks: dict[str, Tensor | None] = {}
-        for kind, layer in zip(self._layer_types, kv.layers, strict=True):
-            first = max(0, len(kv) - (self._window - 1)) if kind == SLIDING else 0
-            keys, values = layer.keys[:, :, first:], layer.values[:, :, first:]
-            masks[kind] = None
-            if self._static:
-                seen = keys.shape[2]
-                padding = -seen % BUCKET
-                keys, values = F.pad(keys, (0, 0, 0, padding)), F.pad(values, (0, 0, 0, padding))
-                where = torch.arange(seen + padding + width, device=self._device)
-                masks[kind] = ((where < seen) | (where >= seen + padding)).expand(1, 1, width, -1)
-            view.layers.append(forward.LayerKV(keys, values))
-        return CanvasView(view, masks).rows(rows)
+        view = CanvasView.of(kv, self._layer_types, self._window, width, padded=self._static)
+        return view.rows(rows)
 
     def _hole_logits(
         self, layout: sampler.Layout, state: sampler.State, known: Tensor, view: CanvasView, start: int
@@ -270,53 +239,3 @@ class LocalDenoiser:
         positions = torch.arange(start, start + ids.shape[1], device=self._device)[None]
         hidden = self._decode(self.model, ids, signal, positions, view.masks, view.kv)
         return forward.logits(self.model, hidden.gather(1, at))
-
-
-@dataclass(frozen=True)
-class CanvasView:
-    """The prefix as every row of a batch sees it."""
-
-    kv: forward.KeyValues
-    masks: dict[str, Tensor | None]
-
-    def rows(self, n: int) -> CanvasView:
-        """For n rows; nothing is copied."""
-        layers = [
-            forward.LayerKV(x.keys[:1].expand(n, -1, -1, -1), x.values[:1].expand(n, -1, -1, -1))
-            for x in self.kv.layers
-        ]
-        return CanvasView(forward.KeyValues(layers), self.masks)
-
-
-class Verdict:
-    """Whether a step was the last one, on its way from the device."""
-
-    def __init__(self, finished: Tensor, finite: Tensor) -> None:
-        self._flags = torch.stack([finished, finite]).to("cpu", non_blocking=True)
-        self._arrived = torch.cuda.Event() if finished.is_cuda else None
-        if self._arrived:
-            self._arrived.record()
-
-    def read(self) -> bool:
-        """Raises DenoiseError where the step gave values that are not numbers."""
-        if self._arrived:
-            self._arrived.synchronize()
-        finished, finite = self._flags.tolist()
-        if not finite:
-            raise DenoiseError("the model returned values that are not numbers; copy it again")
-        return finished
-
-
-def _guess(state: sampler.State, layout: sampler.Layout) -> Guess:
-    ids, logprobs = sampler.finalize(state)
-    counts = layout.valid.sum(1).tolist()
-    return Guess(
-        [row[:n] for row, n in zip(ids.tolist(), counts, strict=True)],
-        [row[:n] for row, n in zip(logprobs.tolist(), counts, strict=True)],
-    )
-
-
-def _seen(before: Tensor, after: sampler.State, layout: sampler.Layout) -> Seen:
-    """`before`: the ids [R, N] that the step read."""
-    count = int(layout.valid[0].sum())
-    return Seen(before[0, :count].tolist(), after.accepted[0, :count].tolist())

@@ -1,8 +1,8 @@
 """Keys and values of recent prompts, so that a keystroke encodes only what is new.
 
-An entry is the token ids of a prompt and every layer's full KV (no sliding-window forgetting: a
-prefix can be rolled back to any point). Tensors are never written in place, so a rolled-back prefix
-is a view and costs nothing. `NoCache` is the null twin: same answers, always cold.
+An entry is the token ids of a prompt and every layer's full KV. Sliding-window layers forget nothing here,
+so a prefix can be rolled back to any point. Tensors are never written in place, so a rolled-back prefix
+is a view and costs nothing. `NoCache` is the null twin: same answers, always cold. Knows no model.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from model_runtime.network.forward import KeyValues, LayerKV
 
 class Cache(Protocol):
     def match(self, ids: Sequence[int]) -> tuple[int, KeyValues]:
-        """(n, KV of the first n ids), n as large as is known."""
+        """(n, KV of the first n ids): the longest beginning of `ids` that is cached; n may be 0."""
         ...
 
-    def insert(self, ids: Sequence[int], kv: KeyValues) -> None: ...
+    def insert(self, ids: Sequence[int], kv: KeyValues) -> None:
+        """`kv` is the full KV of `ids`. Raises ValueError where their lengths differ."""
+        ...
 
 
 class NoCache:
@@ -74,6 +76,7 @@ class PrefixCache:
 
 
 def rolled_back(kv: KeyValues, n: int) -> KeyValues:
+    """Of the first n tokens, as views."""
     return KeyValues([LayerKV(layer.keys[:, :, :n], layer.values[:, :, :n]) for layer in kv.layers])
 
 

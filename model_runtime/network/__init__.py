@@ -1,5 +1,5 @@
-"""The network: its two passes, its experts, its weights in fewer bits, and the memory and threads that all
-this takes.
+"""The network's computation: encoder and decoder passes, experts, vision, and weights packed into fewer bits.
 
-Given ids and weights it returns logits, keys and values. It knows no files, no text and no requests.
+Given ids and loaded weights, it returns logits, keys and values; it also counts the memory that a model needs
+and sets up torch's threads. It knows no files, no text and no requests.
 """

@@ -8,8 +8,8 @@ from transformers import DiffusionGemmaConfig
 
 
 def text_config(text: dict[str, Any], canvas_length: int) -> DiffusionGemmaConfig:
-    """The configuration of a model without use for images: the class always builds a vision tower, so
-    this one is minimal."""
+    """The configuration of a model that reads no images. The class always builds a vision tower, so this one
+    is as small as it can be. `text`: fields of the text model's configuration."""
     vision = {
         "hidden_size": 4,
         "intermediate_size": 4,

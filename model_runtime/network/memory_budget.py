@@ -1,7 +1,7 @@
 """How much memory a model takes, before anything is loaded, and which option would fit.
 
-Arithmetic over the shapes in a checkpoint's files; no tensors. What is counted here is what
-`quantized_layers`, `denoise` and `local` do, and tests hold the one against the other.
+Arithmetic over the shapes in a checkpoint's files; no tensors. It counts what `network/quantized_layers`,
+`diffusion/sampler` and `local` allocate; tests compare the counts with the real allocations.
 """
 
 from __future__ import annotations
@@ -14,29 +14,26 @@ from dataclasses import dataclass
 from typing import Any
 
 GROUP = 64  # inputs that share a scale in int4; every size of the released geometry is a multiple
-WIDENED = 2**26  # elements of packed weights that are there at once in the dtype of their product
+WIDENED = 2**26  # elements of packed weights that are widened at once
 RUNTIME_BYTES = 600_000_000  # torch itself, and what a GPU's driver takes
 LOGIT_COPIES = 4  # fp32 tensors over the vocabulary that exist at once on a canvas's hole positions
-LEAST_CONTEXT = 2048  # prompt tokens for whose keys and values there has to be room
-BUCKET = 256  # tokens that what a canvas sees is padded to
+LEAST_CONTEXT = 2048  # there has to be room for the keys and values of so many prompt tokens
+BUCKET = 256  # a canvas's view of its prompt is padded to a multiple of so many tokens
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KINDS = ("none", "fp8", "int8", "int4")  # from the most exact to the smallest
 
-# Linear layers and experts of the text model. The router, norms and the vision tower stay, and the table of
-# tokens too, but with int4, which has it as int8.
+# Linear layers and experts of the text model are packed. The router, norms and the vision tower are not, nor
+# is the table of tokens, except by int4, which stores it as int8.
 _WANTED = re.compile(
     r".*\.(self_attn\.[qkvo]_proj\.weight|mlp\.(gate|up|down)_proj\.weight"
     r"|self_conditioning\.(gate|up|down)_proj\.weight|experts\.(gate_up|down)_proj)"
 )
-
-
 _TABLE = re.compile(r"model\.(encoder\.language_model|decoder)\.embed_tokens\.weight|lm_head\.weight")
-
 _KEYS = re.compile(r"model\.(?:encoder\.language_model|decoder)\.layers\.(\d+)\.self_attn\.k_proj\.weight")
 
 
 def packed_as(name: str, kind: str) -> str | None:
-    """What a quantisation makes of a tensor of a checkpoint; None where it stays as it is."""
+    """The kind that a tensor of a checkpoint is packed as; None where it stays as it is."""
     if kind == "int4" and _TABLE.fullmatch(name):
         return "int8"
     return kind if kind != "none" and _WANTED.fullmatch(name) and "vision" not in name else None
@@ -66,11 +63,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class Keys:
-    """Elements of the keys and values of one token, by the reach of the layers."""
+    """Elements of the keys and values of one token, by type of layer."""
 
-    windowed: int = 0
-    full: int = 0
-    window: int = 0
+    windowed: int = 0  # in all sliding-window layers
+    full: int = 0  # in all full-attention layers
+    window: int = 0  # tokens
 
     @classmethod
     def of(cls, shapes: Mapping[str, tuple[int, ...]], text: Mapping[str, Any]) -> Keys:
@@ -83,14 +80,15 @@ class Keys:
         return cls(2 * near, 2 * full, text.get("sliding_window") or 0)  # values are as large as keys
 
     def taken(self, tokens: int) -> int:
-        """By a prompt, and by the part of it that a canvas sees, which is a copy where it is padded."""
+        """Elements held for a prompt of `tokens` and for a canvas's view of it, which is a copy if padded."""
         return (self.windowed + self.full) * tokens + self.view(tokens)
 
     def view(self, tokens: int) -> int:
+        """Elements held for a canvas's view of a prompt of `tokens`."""
         return self.windowed * min(tokens + BUCKET, self.window) + self.full * (tokens + BUCKET)
 
     def tokens(self, elements: int, most: int) -> int:
-        """Of the longest prompt that takes no more elements, up to `most`."""
+        """Length of the longest prompt that takes at most `elements`, and at most `most` tokens."""
         return max(0, bisect.bisect_right(range(most + 1), elements, key=self.taken) - 1)
 
 
@@ -104,7 +102,7 @@ class Working:
 
     def bytes(self, dtype: str, kind: str) -> int:
         size = BYTES[dtype]
-        widened = (1 + size) * WIDENED if kind != "none" else 0  # int4 is whole bytes before it is floats
+        widened = (1 + size) * WIDENED if kind != "none" else 0  # int4 becomes whole bytes, then floats
         return LOGIT_COPIES * 4 * self.logits + size * self.keys + widened + self.fixed + RUNTIME_BYTES
 
 
@@ -117,6 +115,7 @@ class Room:
 
 
 def weight_bytes(weights: Weights, dtype: str, kind: str) -> int:
+    """Bytes of all weights with `kind` of quantisation; `dtype` is that of what is not packed."""
     size = BYTES[dtype]
     if kind == "none":
         return weights.parameters * size + weights.fixed
@@ -129,7 +128,7 @@ def weight_bytes(weights: Weights, dtype: str, kind: str) -> int:
 
 
 def _packed(shape: tuple[int, ...], kind: str) -> int:
-    """Of a matrix as `packed.pack` makes it, with its scales."""
+    """Bytes of a matrix as `quantized_layers.pack` stores it, with its scales."""
     count = math.prod(shape)
     if kind == "int4":
         return count // 2 + count // math.gcd(shape[-1], GROUP) * 2
@@ -141,7 +140,7 @@ def total_bytes(weights: Weights, working: Working, dtype: str, kind: str) -> in
 
 
 def problem(weights: Weights, working: Working, dtype: str, kind: str, room: Room) -> str | None:
-    """One line that names the option that would fit, where this one does not."""
+    """None where the model fits; otherwise one line that names an option that would."""
     needed = total_bytes(weights, working, dtype, kind)
     if needed <= room.free:
         return None

@@ -2,9 +2,9 @@
 seconds to load.
 
 The layers that `forward` runs, named as in `DiffusionGemmaForBlockDiffusion`: fp32, every expert active, no
-vision tower. Encoder and decoder share all weights but the scalar of each layer. Tests hold its results to
-those of the stock class. For anything that it does not know `suits` is false, and the stock class is
-loaded. One network, so one module, although it is long.
+vision tower. Encoder and decoder share all weights but the scalar of each layer. Tests compare its results
+with those of the stock class. For a configuration that it does not know `suits` is false, and the stock class
+is loaded. Longer than most modules: these classes are the layers of one network and of no use alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model_runtime.network.forward import FULL, SLIDING, KeyValues
 ROPES = {SLIDING: "default", FULL: "proportional"}
 SOFTCAP = 30.0  # where the configuration names none
 ENCODER, DECODER = "model.encoder.language_model.", "model.decoder."
-# What it computes, and what makes no difference to it; with a value where only that is computed.
+# Settings of which only one value is computed here, and settings that may have any value.
 _ONLY = {
     "attention_bias": False,
     "hidden_activation": "gelu_pytorch_tanh",
@@ -41,7 +41,7 @@ _ANY = {
 
 
 def suits(config: Mapping[str, Any]) -> bool:
-    """Whether a configuration (config.json) is of a network as it is built here."""
+    """Whether a configuration (config.json) describes a network that can be built here."""
     text = config.get("text_config") or {}
     if "per_layer_config" not in text or not set(text) <= _ANY | set(_ONLY):
         return False
@@ -69,7 +69,8 @@ class Norm(nn.Module):
 
 
 class Linear(nn.Module):
-    """torch's own fills its weight with numbers, which on the meta device loads all of torch's compiler."""
+    """Without a bias. torch's own class initialises its weight, which on the meta device imports all of
+    torch's compiler."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
@@ -148,7 +149,7 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(count, size, inner))
 
     def forward(self, hidden: Tensor, weights: Tensor) -> Tensor:
-        """All of them on every row: [T, H], [T, E] -> [T, H]."""
+        """Every expert on every row: hidden [T, H], weights [T, E] -> [T, H]."""
         count, width, _ = self.gate_up_proj.shape
         gate, up = F.linear(hidden, self.gate_up_proj.flatten(0, 1)).view(-1, count, width).chunk(2, dim=-1)
         inner = _act(gate) * up * weights[..., None]
@@ -162,13 +163,13 @@ class Attention(nn.Module):
         outer, inner = text.num_attention_heads * self._head, text.num_key_value_heads * self._head
         self.q_proj = Linear(size, outer)
         self.k_proj = Linear(size, inner)
-        self.v_proj = Linear(size, inner) if kind == SLIDING else None  # else: the keys
+        self.v_proj = Linear(size, inner) if kind == SLIDING else None  # None: values are the keys
         self.o_proj = Linear(outer, size)
         self.q_norm, self.k_norm = Norm(self._head, eps), Norm(self._head, eps)
         self.v_norm = Norm(self._head, eps, scaled=False)
 
     def forward(
-        self, hidden: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor | None, kv: KeyValues, own: Own
+        self, hidden: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor | None, kv: KeyValues, role: Role
     ) -> Tensor:
         shape = (*hidden.shape[:-1], -1, self._head)
         queries = self.q_proj(hidden).view(shape)
@@ -177,29 +178,31 @@ class Attention(nn.Module):
         queries = _rotated(self.q_norm(queries), *rotary).transpose(1, 2)
         keys = _rotated(self.k_norm(keys), *rotary).transpose(1, 2)
         values = self.v_norm(values).transpose(1, 2)
-        keys, values = own.seen(kv, keys, values)
+        keys, values = role.attended(kv, keys, values)
         mixed = F.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, scale=1.0, enable_gqa=True
         )
         return self.o_proj(mixed.transpose(1, 2).reshape(*hidden.shape[:-1], -1))
 
 
-class Own(nn.Module):
-    """What encoder and decoder do not share of a layer: its scalar, and whether it writes keys and values."""
+class Role(nn.Module):
+    """How a layer uses keys and values: the encoder's appends to them, the decoder's only reads them."""
 
     def __init__(self, index: int, *, writes: bool) -> None:
         super().__init__()
         self._index, self._writes = index, writes
 
-    def seen(self, kv: KeyValues, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def attended(self, kv: KeyValues, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What the new tokens attend to: known keys and values, followed by their own."""
         if self._writes:
             return kv.update(keys, values, self._index)
         known = kv.layers[self._index]
         return torch.cat([known.keys, keys], dim=2), torch.cat([known.values, values], dim=2)
 
 
-class Layer(Own):
-    """One of the encoder, or one of the decoder with all of its parts."""
+class Layer(Role):
+    """A layer of the encoder; or, with `shared`, one of the decoder, which has that layer's parts and a
+    scalar of its own."""
 
     def __init__(self, text: Any, index: int, shared: Layer | None = None) -> None:
         super().__init__(index, writes=shared is None)
@@ -257,7 +260,7 @@ class Stack(nn.Module):
 
 class Network(nn.Module):
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Without values; `config` is what `suits`."""
+        """Weights have no values yet. `suits(config)` holds."""
         super().__init__()
         text = SimpleNamespace(**{"use_bidirectional_attention": None, **config["text_config"]})
         self.config = SimpleNamespace(**{**config, "text_config": text, "get_text_config": lambda: text})
@@ -286,7 +289,7 @@ def load(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Network:
 
 
 def _stored(name: str, weights: Mapping[str, Tensor]) -> str:
-    """Under which of its names a shared weight is in a file."""
+    """The name under which a file has a weight; shared ones are there under one of several names."""
     if name in weights:
         return name
     if name == "lm_head.weight":
@@ -297,7 +300,7 @@ def _stored(name: str, weights: Mapping[str, Tensor]) -> str:
 
 
 def _frequencies(text: Any, kind: str) -> Tensor:
-    """[head dim / 2]; those that a proportional rotation leaves alone are zero."""
+    """[head dim / 2]; zero for the dimensions that a proportional rotation leaves alone."""
     rope = text.rope_parameters[kind]
     count = int(rope.get("partial_rotary_factor", 1.0) * text.head_dim // 2)
     steps = torch.arange(0, 2 * count, 2, dtype=torch.float, device="cpu") / text.head_dim
@@ -305,7 +308,7 @@ def _frequencies(text: Any, kind: str) -> Tensor:
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x [B, T, heads, D] by angles [B, T, D]."""
+    """x [B, T, heads, D] rotated by angles whose cosines and sines are [B, T, D]."""
     first, second = x.chunk(2, dim=-1)
     return x * cos[:, :, None] + torch.cat((-second, first), dim=-1) * sin[:, :, None]
 

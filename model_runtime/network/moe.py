@@ -32,7 +32,7 @@ ALL_EXPERTS_FUNCTIONS.register(PACKED_EXPERTS, quantized_layers.experts)
 
 
 def choose(model: Any, device: torch.device, quantization: str) -> None:
-    """The one that suits the model and the device."""
+    """Set the kernel that suits the model, its device and its quantisation."""
     text = model.config.text_config
     if quantization != "none":
         model.set_experts_implementation(PACKED_EXPERTS)

@@ -1,6 +1,6 @@
 """How much memory the worker holds, and giving back what an unloaded model leaves behind.
 
-Never imports torch: who has not loaded it holds nothing on a device.
+Never imports torch: a process that has not loaded it holds nothing on a device.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def device_bytes() -> int:
 
 
 def configure() -> None:
-    """All threads allocate in one place: what one frees, another can use. Before the threads are there."""
+    """Make all threads allocate from one arena, so that one can use what another freed. Call it before other
+    threads start."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
@@ -42,8 +43,8 @@ def release() -> None:
 
 
 def trim() -> None:
-    """Hand free pages back to the system; the C library keeps those between others in use. Takes a few
-    milliseconds, and so does touching such pages again."""
+    """Hand free pages back to the system; the C library keeps those that lie between pages in use. Takes a
+    few milliseconds, and so does using such pages again."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # a libc without it
             ctypes.CDLL(None).malloc_trim(0)

@@ -1,9 +1,9 @@
 """Weights that stay small in memory: int8, fp8 or int4 with scales, widened where they are multiplied.
 
 Every matrix [..., out, in] is stored in fewer bits with a scale for each output row (int8, fp8) or for each
-group of `GROUP` inputs (int4). `pieces` of at most `WIDENED` elements are widened to the activations' dtype
-for as long as their product takes, also of the table of tokens. Pure tensors and modules: knows no
-checkpoint.
+group of `GROUP` inputs (int4). For a product, `pieces` of at most `WIDENED` elements are widened to the
+activations' dtype, one at a time; the table of tokens is no exception. `pack` is also the packer of the int8
+files that ship (`loading/int8_file`). Pure tensors and modules: knows no checkpoint.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from model_runtime.network.memory_budget import GROUP, WIDENED
 
-SCALE = "_scale"  # a matrix's scales are its module's buffer of that name and this suffix
+SCALE = "_scale"  # a matrix's scales are a buffer of its module, named like the matrix with this suffix
 SCALED_GROUPED = (9, 0)  # compute capability from which torch multiplies fp8 groups as they are
-_PACKED_AT_ONCE = 2**24  # elements that are there in fp32 while they are packed
-_ALIGNED = 64  # rows: pieces of a matrix begin at multiples, as grouped products want it
+_PACKED_AT_ONCE = 2**24  # elements that are fp32 at once while a matrix is packed
+_ALIGNED = 64  # pieces of a matrix begin at multiples of so many rows, which grouped products need
 _FP8 = torch.float8_e4m3fn
 
 
@@ -42,7 +42,7 @@ def pack(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
 
 
 def pack_slowly(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """As `pack`, some rows after others: neither a layer's experts nor the table are ever whole in fp32."""
+    """As `pack`, with the same result, but some rows at a time: no large tensor is ever whole in fp32."""
     rows = weight.flatten(0, -2)
     count = max(1, _PACKED_AT_ONCE // rows.shape[-1])
     small, scale = pack(rows[:count], kind)
@@ -56,7 +56,7 @@ def pack_slowly(weight: Tensor, kind: str) -> tuple[Tensor, Tensor]:
 
 
 def attach(module: Any, name: str, scale: Tensor, dtype: torch.dtype) -> None:
-    """Scales to where their matrix is used. `dtype`: what the model computes in."""
+    """Give a module the scales of its packed matrix `name`. `dtype`: what the model computes in."""
     module.register_buffer(name + SCALE, scale, persistent=False)
     if isinstance(module, nn.Linear):
         module.__class__ = PackedLinear
@@ -125,12 +125,12 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 def experts(self: Any, hidden: Tensor, index: Tensor, weights: Tensor) -> Tensor:
-    """The experts that rows [T, H] are routed to, [T, k] each, on packed weights -> [T, H]. One grouped
-    product, no synchronisation with the host."""
+    """The experts `index` [T, k] that rows `hidden` [T, H] are routed to with `weights` [T, k], on packed
+    matrices -> [T, H]. Grouped products, no synchronisation with the host."""
     count, used = self.gate_up_proj.shape[0], index.shape[1]
     chosen = index.flatten()
     order = chosen.argsort(stable=True)
-    numbers = torch.arange(count, device=chosen.device)  # not bincount, which waits for the device
+    numbers = torch.arange(count, device=chosen.device)  # bincount would wait for the device
     ends = (chosen[None, :] <= numbers[:, None]).sum(1).to(torch.int32)
     rows = hidden[order // used]
     gate, up = _grouped(self, "gate_up_proj", rows, ends).chunk(2, dim=-1)
@@ -152,7 +152,7 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def _linear_fp8(input: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """As `_grouped_fp8`, for one matrix without a bias, as all of this model's are."""
+    """As `_grouped_fp8`, for one matrix; no linear layer of this model has a bias."""
     rows = input.flatten(0, -2)
     row_scales = row_scale(rows, torch.finfo(_FP8).max)
     small = (rows.float() / row_scales).to(_FP8)
@@ -162,7 +162,7 @@ def _linear_fp8(input: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
 
 
 def _grouped_fp8(rows: Tensor, weight: Tensor, scale: Tensor, ends: Tensor) -> Tensor:
-    """Rows are rounded to fp8 too, each with a scale of its own, and nothing is widened."""
+    """A grouped product in fp8: rows are rounded to fp8 too, each with its own scale; nothing is widened."""
     row_scales = row_scale(rows, torch.finfo(_FP8).max)
     small = (rows.float() / row_scales).to(_FP8)
     multiply: Any = torch._scaled_grouped_mm  # pyright: ignore[reportPrivateImportUsage]

@@ -1,4 +1,4 @@
-"""Images in a prompt: each is shown to the vision tower once and stands there as ids of its own.
+"""Images in a prompt: each passes the vision tower once and is represented by ids of its own.
 
 The ids lie above the vocabulary, one for each soft token, so that a prefix cache can tell two images
 apart. Knows tensors and bytes, not where an image comes from.
@@ -20,7 +20,7 @@ from . import forward
 
 KEPT = 8  # images, the least recently used goes first
 MAX_BYTES = 12_000_000  # of a file; a message between server and worker has room for little more
-SPACING = 4096  # ids apart; no image has as many soft tokens
+SPACING = 4096  # distance between the first ids of two images; no image has as many soft tokens
 
 Reader = Callable[[bytes], Mapping[str, Tensor]]  # a file -> what the vision tower takes; raises ValueError
 
@@ -36,7 +36,7 @@ class Images:
         self._both_ways = getattr(config, "use_bidirectional_attention", None) == "vision"
 
     def ids(self, image: bytes) -> list[int]:
-        """Raises DenoiseError."""
+        """The ids of an image file. Raises DenoiseError where it cannot be read."""
         digest = hashlib.sha256(image).digest()
         if digest not in self._known:
             self._known[digest] = self._next, self._features(image)
@@ -65,8 +65,8 @@ class Images:
         return features.reshape(-1, features.shape[-1]).to(norm.dtype)
 
     def shown(self, ids: Tensor, masks: forward.Masks) -> tuple[Tensor, dict[str, Tensor | None]]:
-        """(embeddings [1, N, H], masks) of new prompt ids [N], with images in place of their ids. An image's
-        tokens see each other where the checkpoint was trained so."""
+        """(embeddings [1, N, H], masks) of new prompt ids [N]; an image's ids have its features as
+        embeddings. An image's tokens attend to each other both ways where the checkpoint was trained so."""
         soft = ids >= self._first
         number, offset = (ids - self._first) // SPACING, (ids - self._first) % SPACING
         encoder = self._model.model.encoder.language_model

@@ -1,6 +1,5 @@
-"""From a request to what a model reads: prompt ids and canvas rows, by the model's own budgets and special
-ids.
+"""Lays a request out as what a model reads: prompt ids and canvas rows.
 
-Decides how text is laid out, with a chat template where a model follows instructions. It knows token ids,
-no weights and no tensors.
+Given a request, a tokenizer and the model's profile, it decides what is cut, what is pinned, and what a chat
+template adds. It returns token ids and knows no weights and no tensors.
 """

@@ -1,10 +1,12 @@
 """Turns a request into a chat prompt for a model that follows instructions, and into the start of its answer.
 
-A hole is asked for as an answer that begins with the text before it: the user's turn shows the file with
-the hole, the model's turn opens with the lines before the cursor's line, and head, hole, suffix and the end
-of the turn are on the canvas. What changes at a keystroke comes last: the file is shown up to a boundary of
-`BLOCK` lines only, what stands below it up to the cursor opens the answer; and other text that the model
-may see stays as it was while that boundary does.
+A hole becomes an answer that has already begun. The user's turn shows the file with the hole. The model's
+turn opens with the lines before the cursor's line. Head, hole, suffix and the end of the turn are on the
+canvas.
+
+A keystroke should change only the end of the prompt, so that the cached part stays valid. Therefore the
+user's turn shows the file only up to a multiple of `BLOCK` lines; the lines from there to the cursor open the
+answer. Text from other files is renewed only when the shown part of the file changes.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from model_runtime.protocol import Infill
 
 MARK = "<<HOLE>>"
 BLOCK = 16  # lines
-OPENING = 4  # lines at least that open the answer, where there are as many
-REPEATED = 4  # lines after the hole at most that end the answer
-CONTEXT_CHARS = 6_000
+OPENING = 4  # the answer opens with at least so many lines, where there are as many
+REPEATED = 4  # at most so many lines after the hole end the answer
+CONTEXT_CHARS = 6_000  # of other files
 REMEMBERED = 32  # documents
-GROWTH, SLACK = 2, 128  # a rewrite has at most this many times the tokens of the old text, and as many more
+GROWTH, SLACK = 2, 128  # a rewrite has at most GROWTH times the tokens of the old text, plus SLACK
 _FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
@@ -42,7 +44,7 @@ class Question:
     closing: list[int]  # what ends an answer
     fence: str
     most: int  # tokens
-    thought_end: int | None  # to be waited for first
+    thought_end: int | None  # id that ends the model's thought; None where it does not think first
 
 
 class Chat:
@@ -52,7 +54,7 @@ class Chat:
         self._contexts: OrderedDict[str, tuple[str, tuple[str, ...]]] = OrderedDict()
 
     def lay(self, request: Infill) -> Layout:
-        """Prompt and canvas for holes. Raises tokens.LayoutError."""
+        """Prompt and canvas for holes. Raises layout.LayoutError."""
         first, last = slot_bounds(request.canvas)
         after = text_of(request.canvas[last + 1 :])
         tail, _, below = after.partition("\n")
@@ -78,7 +80,8 @@ class Chat:
         return replace(base, prompt=[*prompt, *opened, *moved], suffix=[*known, *ending])
 
     def ask(self, request: Infill, denoiser: Denoiser) -> Question:
-        """For a rewrite with an instruction. Raises Unfillable."""
+        """The prompt for a rewrite with an instruction. Raises Unfillable where it is too long, or has an
+        image that this model or backend cannot read."""
         first, last = slot_bounds(request.canvas)
         head, after = text_of(request.canvas[:first]), text_of(request.canvas[last + 1 :])
         fence = fence_for(request.prefix + request.original + after)
@@ -127,9 +130,9 @@ class Chat:
         )
 
     def _whole_lines(self, said: tuple[str, str, str, str, str]) -> list[int]:
-        """(instruction, other files, fence, lines shown, the rest) in ids: too long a prompt loses the other
-        files, then the oldest half of the lines, so that what is left rarely changes. The rest may still be
-        too long."""
+        """Ids of (instruction, other files, fence, lines shown, the rest). A prompt that is too long loses
+        the other files first, then the older half of the lines, again and again; halves, so that the cut
+        rarely moves. The rest is never cut, so the result may still be too long."""
         begin, context, fence, shown, rest = said
         while True:
             ids = self.tokens.encode((begin + context + fence + shown + rest).strip())
@@ -141,7 +144,7 @@ class Chat:
             context = ""
 
     def _context(self, request: Infill, shown: str) -> str:
-        """Other text, as it was when this part of the document was last shown for the first time."""
+        """Text of other files, as it was when the shown part of the document last changed."""
         if not request.context:
             return ""
         known = self._contexts.get(request.document)
@@ -169,7 +172,7 @@ def split_lines(prefix: str) -> tuple[str, str]:
 
 
 def fence_for(text: str) -> str:
-    """Longer than any that the text has."""
+    """A code fence longer than any in the text."""
     return "`" * max([3, *(len(found) + 1 for found in _FENCE.findall(text))])
 
 

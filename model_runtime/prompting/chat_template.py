@@ -1,7 +1,7 @@
 """The ids that a model's chat template puts around a user's message.
 
-The template is rendered once with a mark in the user's place and taken apart there. Knows the files of a
-checkpoint, not what is said.
+The template is rendered with a mark in place of the message and split at the mark. Knows the files of a
+checkpoint, not the message.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MARK = "HERE THE USER SPEAKS"
 
 @dataclass(frozen=True)
 class Turns:
-    """Ids before and after the user's text; the model's answer follows. `image`: where among those before it
-    the ids of an image go."""
+    """Ids before and after the user's text; the model's answer follows. `image`: index in `before` of the
+    placeholder that an image's ids replace."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -41,7 +41,7 @@ class Turns:
 class Dialogue:
     plain: Turns  # the model's thought is empty, its answer comes at once
     thinking: Turns  # it thinks first
-    plain_image: Turns | None  # None where it reads none
+    plain_image: Turns | None  # None where it reads no images
     thinking_image: Turns | None
     thought_end: int | None  # None where it cannot think
     turn_end: int
@@ -49,6 +49,7 @@ class Dialogue:
     image_marks: tuple[int, int] = (0, 0)  # before and after an image's ids
 
     def turns(self, thinking: bool, image: bool) -> Turns | None:
+        """None for an image where the model reads none."""
         if image:
             return self.thinking_image if thinking else self.plain_image
         return self.thinking if thinking else self.plain
@@ -64,18 +65,18 @@ def has_template(folder: Path) -> bool:
 
 
 def load(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]) -> Dialogue:
-    """Raises ModelError."""
-    from transformers import AutoTokenizer  # only here: a model without a template does without
+    """`config`, `generation`: the checkpoint's config.json and generation_config.json. Raises ModelError."""
+    from transformers import AutoTokenizer  # only here: a model without a template needs no transformers
 
     try:
-        speaker: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # whatever a damaged file does to its parser
+        renderer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # a damaged file may raise anything in its parser
         raise ModelError(f"the tokenizer in {folder} cannot be loaded: {one_line(error)}") from error
     image_token: int = config.get("image_token_id") or -1
 
     def turns(thinking: bool, image: bool) -> Turns:
         said: Any = [{"type": "image"}, {"type": "text", "text": _MARK}] if image else _MARK
-        rendered = speaker.apply_chat_template(
+        rendered = renderer.apply_chat_template(
             [{"role": "user", "content": said}],
             tokenize=False,
             add_generation_prompt=True,
@@ -92,7 +93,7 @@ def load(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], generation:
 
     try:
         plain, thinking = turns(False, False), turns(True, False)
-    except Exception as error:  # a template is a program
+    except Exception as error:  # a template is a program and may raise anything
         raise ModelError(
             f"the chat template in {folder} cannot be used: {one_line(error)}; download the model again"
         ) from error

@@ -17,7 +17,7 @@ from model_runtime.diffusion.interface import Row
 from model_runtime.prompting.profiles import Profile
 from model_runtime.protocol import Fixed, Infill, Slot
 
-CHARACTERS_PER_TOKEN = 8  # no more than this many are ever needed to fill a token budget
+CHARACTERS_PER_TOKEN = 8  # text beyond so many characters per token of a budget is not tokenized
 _WORD_PIECE = re.compile(r"[ \w]*\w")
 
 
@@ -40,7 +40,7 @@ class Layout:
 
     @property
     def single(self) -> bool:
-        """One hole: it can be ranked, drafted and tried at several lengths."""
+        """There is one hole. Only then are there drafts, several lengths and a ranking."""
         return len(self.slots) == 1
 
     def riding(self, tokens: int) -> Layout:

@@ -1,7 +1,7 @@
 """How each model wants its prompt and canvas: budgets, special ids, policies.
 
-The embedded model was trained on what `EMBEDDED` describes; `of_chat` describes a released checkpoint that
-follows instructions, by what its own files say. Knows ids and numbers, not text.
+`EMBEDDED` is what the embedded model was trained on. `of_chat` makes the profile of a released checkpoint
+that follows instructions from its own files. Knows ids and numbers, not text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Profile:
     length: LengthPolicy
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked
-    mended: int  # of these, how many are denoised on as rows of their own
+    mended: int  # retrieved drafts that are also denoised, each as a row of its own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     answer: Policy | None = None  # for a whole answer, where nothing is pinned
@@ -71,7 +71,7 @@ EMBEDDED = Profile(
     heal=False,
 )
 
-# What transformers takes where a checkpoint's generation_config.json says nothing.
+# transformers' defaults, for what a checkpoint's generation_config.json leaves out.
 STOCK = {"max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "confidence_threshold": 0.005}
 ENTROPY_BOUND = 0.1
 HOLE_STEPS = 24  # a hole is a quarter of the canvas that the released limit of 48 steps is for
@@ -81,8 +81,8 @@ COMMIT_GAP = 0.9  # not measured on the released weights: a cautious value of Pr
 def of_chat(
     *, generation: Mapping[str, Any], canvas: int, bos: int, pad: int, special: frozenset[int]
 ) -> Profile:
-    """A checkpoint with a chat template, as released: noise over the whole vocabulary, the sampler of its
-    generation_config.json, holes of several lengths since it was never taught to end one."""
+    """For a released checkpoint with a chat template: noise over the whole vocabulary, and the sampler of its
+    generation_config.json. A hole is tried at several lengths, since the model was not taught to end one."""
     given = {**STOCK, **{name: generation[name] for name in STOCK if generation.get(name) is not None}}
     bound = (generation.get("sampler_config") or {}).get("entropy_bound", ENTROPY_BOUND)
     steps, released = given["max_denoising_steps"], stable_and_confident(given["confidence_threshold"])

@@ -1,5 +1,5 @@
-"""What may stand in a hole by what stands elsewhere, and which of all candidates is best.
+"""Drafts for a hole, taken or composed from similar text, and the ranking of all candidates.
 
-Given text around a hole and other texts, it finds drafts; given candidates and their scores, it ranks them
-and says how likely each is right. It knows no model and no tensors.
+Given the text around a hole and other texts, it returns drafts; given candidates and their scores, it ranks
+them with the probability that each is right. It knows no model and no tensors.
 """

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from model_runtime.retrieval.mixture import Mixture
 
 MOST = 8  # texts
-EXPANDED = 24  # beginnings that are gone on with
-BRANCHES = 10  # words that one beginning is gone on with
+EXPANDED = 24  # unfinished texts that are extended, at most
+BRANCHES = 10  # words that an unfinished text is extended by, the likeliest
 LONGEST = 24  # words
 _UNSEEN = math.log(1e-4)  # nats of a word that the mixture does not know
 

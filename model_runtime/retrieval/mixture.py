@@ -3,8 +3,8 @@
 A nested cache model (Hellendoorn and Devanbu, FSE 2017, "Are deep neural networks the best choice for
 modeling source code?"): an n-gram model of the document, nearer places counting more, beside one of the
 project, the one with the longer match weighing more. Each is smoothed by Witten and Bell's method (1991),
-down to the last word. What is left goes to contexts that are only alike, name for name: there a kind of
-word is predicted, and which word of that kind by how near it was last used.
+down to the last word. The mass that is left goes to contexts that agree only by kinds of words (name, number,
+...). These predict a kind; which word of that kind depends on how near it was last used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Following:
     """Of the word after a context."""
 
     shares: Mapping[int, float]  # spaced word (id << 1 | space) -> probability; one spacing for each word
-    longest: int  # words of the context that stand like this elsewhere
+    longest: int  # length in words of the longest context that was seen elsewhere
 
 
 class Mixture:

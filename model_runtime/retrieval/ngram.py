@@ -1,6 +1,6 @@
 """Texts for a hole by the n-gram model, from the text around it and the corpus of its workspace.
 
-What a word costs is kept for the ranking too: any candidate's log-probability can be asked, whoever wrote it.
+It also scores any candidate for the ranking, whatever proposed it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Retrieved drafts: what stood after similar text elsewhere, as starting rows for a hole. Elsewhere is in the
-buffer, or in the pieces of other files that a request brings.
+"""Retrieved drafts for a hole: text that follows similar text elsewhere in the buffer, or in the pieces of
+other files that a request brings.
 
-Two ways to be similar. *Literal*: the text before the hole ends like the text before some other place;
-the longer they agree, the better. *By analogy*: another line has the same shape as this one with other
+There are two ways to be similar. *Literal*: the text before the hole ends like the text before some other
+place; the longer they agree, the better. *By analogy*: another line has the same shape as this one with other
 names (`self.price = price` for `self.quantity = `); its continuation is taken with the names replaced.
 
 Pure text, no model. Nothing found here is offered as it is: drafts are ranked against the model's own
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 MOST = 8  # drafts per hole
 _SEED = 3  # characters that have to agree before a place is looked at
 _SEED_ELSEWHERE = 8  # in another file, where less is chance
-_ANOTHER_FILE = 1_000  # lines to what stands there, say
+_ANOTHER_FILE = 1_000  # distance in lines that another file counts as
 _FAR = 200  # agreement is not measured beyond this many characters
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _NAME = re.compile(r"[^\W\d]\w*")

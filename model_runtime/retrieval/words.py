@@ -45,8 +45,8 @@ def of_line(line: str) -> tuple[Word, ...]:
 
 
 def of_lines(lines: Iterable[str]) -> Iterator[tuple[int, Word]]:
-    """(number of its line, word) for each word of lines. Each line's stand behind one for the new line, and
-    such a one ends the last."""
+    """(number of its line, word) for each word. A newline word comes before each line's words and after the
+    last line."""
     last, number = 0, -1
     for number, line in enumerate(lines):
         if is_code(line):

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.hole_length import CandidateLengths
-from model_runtime.diffusion.interface import DenoiseError, Guess, OutOfMemory
-from model_runtime.inference import candidates
-from model_runtime.inference.engine import Engine, Fill
+from model_runtime.diffusion.interface import DenoiseError, OutOfMemory
+from model_runtime.inference.engine import Engine
+from model_runtime.loading import model
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.prompting.layout import Tokens
-from model_runtime.protocol import MOST_STEPS, Fixed, Infill, Slot
+from model_runtime.protocol import MOST_STEPS, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration
-from model_runtime.retrieval.retriever import Draft
-from tests.support import tiny
-
-REQUEST = Infill(
-    id=1, document="d", prefix="def f():\n", canvas=(Fixed("    x = "), Slot(8), Fixed("\n")), seed=3
-)
-
-
-def engine() -> Engine:
-    return Engine("tiny", tiny.denoiser(), tiny.tokens())
-
-
-def run(fill, finish_after: int | None = None) -> tuple[Fill, int]:
-    """Drive to the end; (answer, steps seen)."""
-    seen = 0
-    command = None
-    while True:
-        try:
-            fill.send(command)
-        except StopIteration as stop:
-            return stop.value, seen
-        seen += 1
-        command = "finish" if finish_after == seen else None
+from tests.model_runtime.inference.fills import REQUEST, engine, run
+from tests.model_runtime.prompting.examples import HOLE, REWRITE, png
+from tests.support import tiny, tiny_gemma
 
 
 def test_a_fill_ends_with_one_text_per_hole() -> None:
@@ -72,42 +51,6 @@ def test_drafts_cost_nothing_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -
     assert step.texts() == ("",)
     assert len(decoded) == 1
     steps.close()
-
-
-def test_what_a_step_finds_and_leaves_on_the_canvas() -> None:
-    """The picture of a fill is made of it: every step finds what the one before left, and noise elsewhere."""
-    target, seen = engine(), []
-    request = msgspec.structs.replace(REQUEST, canvas=(Fixed("x = "), Slot(6), Fixed("\ny = "), Slot(4)))
-    fill = target.fill(request)
-    with contextlib.suppress(StopIteration):
-        while True:
-            step = next(fill)
-            seen.append((step.texts(), step.tokens()))
-    assert len(seen) > 1
-    for texts, pieces in seen:
-        assert [piece.text for piece in pieces if piece.state == "pinned"] == ["x = ", "\ny = "]
-        assert all(piece.logprob <= 0 for piece in pieces)
-        holes = [piece for piece in pieces if piece.state != "pinned"]
-        assert len(holes) == 6 + 1 + 4 + 1  # each with room for its end
-        written = "".join(piece.text for piece in holes)
-        assert written.startswith(texts[0])
-        assert any(piece.state == "accepted" for piece in holes)
-    for (_, pieces), (_, later) in itertools.pairwise(seen):
-        for piece, after in zip(pieces, later, strict=True):
-            if piece.state == "accepted":
-                assert after.before == piece.text
-
-
-def test_a_denoiser_that_does_not_tell_its_steps() -> None:
-    target = engine()
-    told = target.denoiser.denoise
-
-    def quiet(*args):
-        for proposal in told(*args):
-            yield dataclasses.replace(proposal, seen=None)
-
-    target.denoiser.denoise = quiet
-    assert next(target.fill(REQUEST)).tokens() == ()
 
 
 @pytest.mark.parametrize(("steps", "taken"), [(None, 4), (1, 1), (3, 3), (6, 6), (10_000, MOST_STEPS)])
@@ -147,12 +90,6 @@ def test_a_failing_model_is_unfillable(error: Exception, monkeypatch: pytest.Mon
     with pytest.raises(Unfillable) as caught:
         next(target.fill(REQUEST))
     assert caught.value.reason == "failed"
-
-
-def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
-    tokens = tiny.tokens()
-    ids, logprobs = [9, 3, 3, 3, 3, 3, 3, 3, 3], [0.0, 0.0, *[-9.0] * 7]
-    assert candidates.joint(tokens, tokens.lay(REQUEST), ids, logprobs) == 1.0
 
 
 def test_several_holes_give_several_texts() -> None:
@@ -239,10 +176,16 @@ def test_asking_again_gives_the_same_answer() -> None:
     assert {(a.texts, a.confidence) for a in answers} == {((" * count",), answers[0].confidence)}
 
 
-def test_a_text_found_twice_keeps_the_better_evidence() -> None:
-    tokens = tiny.tokens()
-    weak, strong = Draft("x", 1, False, 0), Draft("x", 30, False, 9)
-    guess = Guess([], [])
-    for drafts in ([weak, strong], [strong, weak]):
-        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), guess, drafts)
-        assert (found.draft, found.votes) == (strong, 2)
+def test_an_engine_fills_and_rewrites(tmp_path: Path) -> None:
+    ending = tiny_gemma.write(tmp_path / "ending", ending=3.0)
+    loaded = model.load(Choice(model=str(ending), device="cpu"))
+    target = Engine("tiny", loaded.denoiser, loaded.prompting.tokens, chat=loaded.prompting.chat)
+    assert target.run(HOLE).complete
+    several = msgspec.structs.replace(
+        HOLE, canvas=(Fixed("a = "), Slot(4), Fixed("\nb = "), Slot(4), Fixed("\n"))
+    )
+    assert len(target.run(several).texts) == 2
+    rewritten = target.run(msgspec.structs.replace(REWRITE, original="y = f(x)\n" * 30, seed=1))
+    assert rewritten.complete
+    assert not set(tiny_gemma.SPECIAL) & {word for word in tiny_gemma.SPECIAL if word in rewritten.texts[0]}
+    target.run(msgspec.structs.replace(REWRITE, original="y = f(x)\n" * 30, thinking=True, image=png("red")))

@@ -7,12 +7,11 @@ import dataclasses
 import pytest
 
 from model_runtime.diffusion.interface import Guess, Proposal, Scoring
-from model_runtime.inference import candidates, scoring
+from model_runtime.inference import scoring
 from model_runtime.inference.engine import Engine
 from model_runtime.prompting.profiles import EMBEDDED
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Candidate
-from model_runtime.retrieval.retriever import Draft
 from model_runtime.training.served import AsServed
 from tests.support import tiny
 
@@ -37,8 +36,8 @@ def test_who_can_be_asked() -> None:
     layout = tokens.lay(HOLE)
     local = tiny.denoiser()
     assert scoring.probes(local, tokens, layout, [(300,)], 40) == []
-    assert scoring.heard(local, tokens, layout, [(300,)], 1, said([{300: -1.0}])) == scoring.NOTHING
-    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, scoring.NOTHING)
+    assert scoring.first_step(local, tokens, layout, [(300,)], 1, said([{300: -1.0}])) == scoring.NONE
+    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, scoring.NONE)
     assert (len(score.ids), len(score.after)) == (2, min(4, len(layout.suffix)))
 
 
@@ -47,7 +46,7 @@ def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:
     layout = tokens.lay(HOLE)
     row = [{300: -1.0, 9: -4.0}, {301: -2.0}, {3: -0.5}, {3: -0.1}]
     assert scoring.probes(served(), tokens, layout, [(300, 301)], 40) == []
-    found = scoring.heard(served(), tokens, layout, [(300, 301), (302,)], 1, said(row))
+    found = scoring.first_step(served(), tokens, layout, [(300, 301), (302,)], 1, said(row))
     assert found[300, 301] == [-1.0, -2.0, -0.5], "with the token that ends it"
     assert found[(302,)] == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
 
@@ -63,32 +62,20 @@ def test_others_need_a_row_for_each() -> None:
         [302],
     ]
     own, first, second = [{7: -0.1}], [{300: -1.0}, {301: -2.0}], [{302: -0.3}]
-    found = scoring.heard(served(), tokens, layout, texts, 1, said(own, first, second))
+    found = scoring.first_step(served(), tokens, layout, texts, 1, said(own, first, second))
     assert found == {(300, 301): [-1.0, -2.0], (302,): [-0.3]}
 
 
 def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
-    own, draft, unheard = (
+    own, draft, unscored = (
         Candidate("x", [300], logprobs=[-0.2, -0.1]),
         Candidate("y", [301]),
         Candidate("z", [9, 9]),
     )
-    layout, heard = tiny.tokens().lay(HOLE), {(301,): [-3.0]}
-    scores = scoring.scores(served(), layout, [own, draft, unheard], 4, heard)
-    assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], [scoring.UNHEARD] * 2]
+    layout, known = tiny.tokens().lay(HOLE), {(301,): [-3.0]}
+    scores = scoring.scores(served(), layout, [own, draft, unscored], 4, known)
+    assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], [scoring.UNSCORED] * 2]
     assert not any(score.after for score in scores)
-
-
-def test_which_texts_are_asked_about() -> None:
-    tokens = tiny.tokens()
-    layout = tokens.lay(HOLE)
-    drafts = [Draft(text, 1, 1, 1) for text in ("a", "a", "a " * 40, "")]
-    assert candidates.foreign(tokens, layout, drafts, "old") == [
-        tuple(tokens.encode("a")),
-        tuple(tokens.encode("old")),
-    ]
-    several = tokens.lay(TWO)
-    assert candidates.foreign(tokens, several, drafts, "") == []
 
 
 @pytest.mark.parametrize("filler", [3, None])

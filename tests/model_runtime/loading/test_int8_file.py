@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.loading import int8_file, model
+from model_runtime.loading.checkpoint import EMBEDDED_FOLDER, PACKED_FILE
+from model_runtime.network import quantized_layers
 from model_runtime.protocol import Choice
 from tests.support import tiny
 
@@ -44,6 +47,19 @@ def test_a_folder_of_int8_loads_as_the_model_it_was(tmp_path: Path) -> None:
 
 def test_damaged_int8_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path)
-    (folder / int8_file.FILE).write_bytes(b"not safetensors")
+    (folder / PACKED_FILE).write_bytes(b"not safetensors")
     with pytest.raises(ModelError, match="is damaged"):
         model.load(Choice(model=str(folder), device="cpu"))
+
+
+def test_the_embedded_weights_are_packed_to_the_bytes_that_they_are(tmp_path: Path) -> None:
+    """One packer serves the file and the layers: what it makes now is what has been shipped."""
+    shipped = (EMBEDDED_FOLDER / PACKED_FILE).read_bytes()
+    weights = int8_file.load(EMBEDDED_FOLDER)
+    int8_file.save(weights, tmp_path)
+    assert (tmp_path / PACKED_FILE).read_bytes() == shipped
+    name = next(name for name, weight in weights.items() if weight.ndim == 3)  # experts
+    small, scale = quantized_layers.pack_slowly(weights[name], "int8")
+    stored = load_file(EMBEDDED_FOLDER / PACKED_FILE)
+    assert torch.equal(small, stored[name])
+    assert torch.equal(scale, stored[name + ".int8_scale"])

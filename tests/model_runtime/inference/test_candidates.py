@@ -1,0 +1,40 @@
+"""Which rows are denoised, and which different texts come out of them."""
+
+from __future__ import annotations
+
+from model_runtime.diffusion.interface import Guess
+from model_runtime.inference import candidates
+from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.retrieval.retriever import Draft
+from tests.model_runtime.inference.fills import REQUEST
+from tests.support import tiny
+
+HOLE = Infill(id=0, document="", prefix="a = 1\n", canvas=(Fixed("b = "), Slot(8), Fixed("\n")))
+TWO = Infill(id=0, document="", prefix="", canvas=(Slot(4), Fixed(" = "), Slot(4), Fixed("\n")))
+
+
+def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
+    tokens = tiny.tokens()
+    ids, logprobs = [9, 3, 3, 3, 3, 3, 3, 3, 3], [0.0, 0.0, *[-9.0] * 7]
+    assert candidates.joint(tokens, tokens.lay(REQUEST), ids, logprobs) == 1.0
+
+
+def test_a_text_found_twice_keeps_the_better_evidence() -> None:
+    tokens = tiny.tokens()
+    weak, strong = Draft("x", 1, False, 0), Draft("x", 30, False, 9)
+    guess = Guess([], [])
+    for drafts in ([weak, strong], [strong, weak]):
+        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), guess, drafts)
+        assert (found.draft, found.votes) == (strong, 2)
+
+
+def test_which_texts_are_asked_about() -> None:
+    tokens = tiny.tokens()
+    layout = tokens.lay(HOLE)
+    drafts = [Draft(text, 1, 1, 1) for text in ("a", "a", "a " * 40, "")]
+    assert candidates.foreign(tokens, layout, drafts, "old") == [
+        tuple(tokens.encode("a")),
+        tuple(tokens.encode("old")),
+    ]
+    several = tokens.lay(TWO)
+    assert candidates.foreign(tokens, several, drafts, "") == []
