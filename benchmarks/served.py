@@ -63,16 +63,17 @@ async def judged(found: list[places.Place], engines: dict[str, Noted]) -> list[O
 
 def ranking_cost(noted: Noted) -> dict[str, float]:
     """Fills with drafts and without, warm, in turns, milliseconds (median)."""
-    engine, drafts = noted.engine, noted.engine._drafts
+    engine, drafting = noted.engine, noted.engine.drafting
+    drafts = drafting.drafts
     took: dict[str, list[float]] = {"ranked": [], "alone": []}
     for request in noted.requests[:: max(1, len(noted.requests) // ROUNDS)]:
         engine.run(request)
         for name, how in (("ranked", drafts), ("alone", lambda request, layout: [])):
-            engine._drafts = how  # type: ignore[method-assign]
+            drafting.drafts = how  # type: ignore[method-assign]
             began = time.perf_counter()
             engine.run(request)
             took[name].append((time.perf_counter() - began) * 1000)
-    engine._drafts = drafts  # type: ignore[method-assign]
+    drafting.drafts = drafts  # type: ignore[method-assign]
     found = {name: round(statistics.median(each), 1) for name, each in took.items()}
     return found | {"ratio": round(found["ranked"] / found["alone"], 3)}
 
