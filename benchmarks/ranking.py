@@ -113,14 +113,11 @@ def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[Branch
     }
 
 
-def choices(path: Path) -> Iterator[calibrate.Choice]:
-    """The features of what `collect` wrote, hole by hole."""
-    with path.open("rb") as lines:
-        for line in lines:
-            record = msgspec.json.decode(line)
-            found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
-            scores = [BranchScore(*each) for each in record["scores"]]
-            yield calibrate.Choice(reranker.features(found, scores), record["right"])
+def choice(record: dict[str, Any]) -> calibrate.Choice:
+    """The features of a hole that `collect` wrote."""
+    found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
+    scores = [BranchScore(*each) for each in record["scores"]]
+    return calibrate.Choice(reranker.features(found, scores), record["right"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fit.add_argument("--out", type=Path, required=True, help="the calibration to write")
     options = parser.parse_args(arguments)
     if options.command == "fit":
-        fitted = calibrate.fitted([choice for path in options.records for choice in choices(path)])
+        lines = [line for path in options.records for line in path.read_bytes().splitlines()]
+        fitted = calibrate.fitted([choice(msgspec.json.decode(line)) for line in lines])
         calibrate.save(fitted, options.out.parent, options.out.name)
         return 0
     threads.configure()
