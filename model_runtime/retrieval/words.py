@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
+Standing = Literal["line", "word", "blank", "dot", "bracket", "sign"]
 Word = tuple[str, bool]  # and whether a space stands before it
 
 DEEPER, LEVEL, SHALLOWER = "\n+", "\n=", "\n-"
@@ -91,6 +93,16 @@ def unfinished(head: str) -> str:
     """The name that is being written at the end of a line's head, or "" where none is."""
     match = _LAST_WORD.search(head)
     return match[0] if match else ""
+
+
+def standing(head: str) -> Standing:
+    """What stands before a hole at the end of a line's head."""
+    if not head.strip():
+        return "line"
+    last = head[-1]
+    if last.isalnum() or last == "_":
+        return "word"
+    return "blank" if last.isspace() else "dot" if last == "." else "bracket" if last in "([{" else "sign"
 
 
 def spelled(words: Sequence[Word]) -> str:
