@@ -14,7 +14,7 @@ import numpy as np
 from model_runtime.retrieval import composer, words
 from model_runtime.retrieval.corpus import Corpus
 from model_runtime.retrieval.mixture import Mixture, Source
-from model_runtime.retrieval.ngram_index import ORDER, Segment
+from model_runtime.retrieval.ngram_index import ORDER, Segment, Segments
 from model_runtime.retrieval.vocabulary import GONE, Overlay, kinds, numbered
 
 DOCUMENT, PROJECT = 2.0, 1.0  # weights of the sources
@@ -45,8 +45,8 @@ class NgramModel:
         self._head_words = words.of_line(self._head)
         head_ids = [self._vocabulary.id(word) for word, _ in self._head_words]
         exact, alike = corpus.sources(PROJECT)
-        exact.insert(0, Source(Segment(spaced, weights), DOCUMENT))
-        alike.insert(0, Source(Segment(kinds(spaced, self._vocabulary), weights), DOCUMENT))
+        exact.insert(0, Source(Segments([Segment(spaced, weights)]), DOCUMENT))
+        alike.insert(0, Source(Segments([Segment(kinds(spaced, self._vocabulary), weights)]), DOCUMENT))
         self._mixture = Mixture(exact, alike, self._vocabulary.kind, self._names(ids, near, head_ids))
         above_indent = next((words.indent(line) for line in reversed(above) if words.is_code(line)), 0)
         bare = not self._head.strip()
@@ -107,15 +107,16 @@ class NgramModel:
 
     def _document(self, above: Sequence[str], below: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
         """Spaced words of the document around the hole, their distances from it in lines, and its place."""
-        first, second = list(words.of_lines(above))[:-1], list(words.of_lines(below))
-        spaced = numbered((word for _, word in [*first, *second]), self._vocabulary)
-        hole = len(first)
-        distances = [len(above) - line for line, _ in first] + [line + 1 for line, _ in second]
-        return (
-            np.insert(spaced, hole, GONE),
-            np.insert(np.asarray(distances, np.float32), hole, 1e9),
-            hole,
-        )
+        before = list(numbered(above, self._vocabulary))[:-1]
+        behind = list(numbered(below, self._vocabulary))
+        spaced = [word for _, line in before for word in line]
+        hole = len(spaced)
+        distances = [float(len(above) - number) for number, line in before for _ in line]
+        spaced.append(GONE)
+        distances.append(1e9)
+        spaced += [word for _, line in behind for word in line]
+        distances += [number + 1.0 for number, line in behind for _ in line]
+        return np.asarray(spaced, np.int32), np.asarray(distances, np.float32), hole
 
     def _names(
         self, ids: np.ndarray, near: np.ndarray, head: Sequence[int]
