@@ -21,6 +21,7 @@ from model_runtime.retrieval.vocabulary import GONE, Vocabulary, kinds, numbered
 
 TOGETHER = 25_000  # words that are made a segment at once
 LARGEST = 1_000_000  # words of a segment: while it is made it takes twice its memory
+SMALL = 100_000  # words of a segment that are merged with any other
 KINDS = 500_000  # words at most whose kinds are indexed too: alike contexts are common, a part shows them all
 MOST = 8_000_000  # words of a workspace; what comes later is left out
 _LINES = 200  # that are numbered at once
@@ -58,7 +59,9 @@ class Corpus:
     _fresh: dict[str, np.ndarray] = field(default_factory=dict)  # numbered, not indexed
     _fresh_words: int = 0
     _work: Iterator[None] | None = None  # what has been begun
-    _exact: Segments = field(default_factory=lambda: Segments([]))  # the parts as one
+    exact: Segments = field(
+        default_factory=lambda: Segments([])
+    )  # the parts as one; another when they change
     _alike: Segments = field(default_factory=lambda: Segments([]))  # the same by kinds
 
     @classmethod
@@ -99,7 +102,7 @@ class Corpus:
         """Indexes over words and over kinds; none where nothing is indexed."""
         if not self._parts:
             return [], []
-        return [Source(self._exact, weight)], [Source(self._alike, weight)]
+        return [Source(self.exact, weight)], [Source(self._alike, weight)]
 
     def __len__(self) -> int:
         """Words that are indexed or about to be."""
@@ -156,7 +159,8 @@ class Corpus:
             return sparse[:1]
         pairs = zip(reversed(self._parts[:-1]), reversed(self._parts), strict=False)
         for more, less in pairs:
-            if more.words < 3 * less.words and more.words + less.words <= LARGEST:
+            like = more.words < max(SMALL, 3 * less.words)
+            if like and more.words + less.words <= LARGEST:
                 return [more, less]
         return []
 
@@ -188,5 +192,5 @@ class Corpus:
     def _changed(self) -> None:
         self._parts = sorted((each for each in self._parts if each.words), key=lambda each: -each.words)
         alike = [each.alike for each in self._parts if each.alike]
-        self._exact = Segments([each.exact for each in self._parts])
+        self.exact = Segments([each.exact for each in self._parts])
         self._alike = Segments(alike)

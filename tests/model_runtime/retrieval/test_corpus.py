@@ -40,6 +40,7 @@ def test_a_changed_text_takes_the_place_of_the_old_one() -> None:
 
 def test_merged_texts_are_found_and_dropped_ones_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TOGETHER", 8)
+    monkeypatch.setattr(module, "SMALL", 8)
     corpus = Corpus()
     for n in range(60):
         corpus.put(f"{n}.py", f"value_{n} = compute(value_{n}, {n})\n")
@@ -82,6 +83,7 @@ def counts(corpus: Corpus, context: list[str]) -> list[tuple[int, dict[str, floa
 def test_texts_may_come_and_go_while_they_are_indexed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TOGETHER", 40)
     monkeypatch.setattr(module, "LARGEST", 600)
+    monkeypatch.setattr(module, "SMALL", 50)
     monkeypatch.setattr(module, "_LINES", 2)
     monkeypatch.setattr(ngram_index, "_PIECE", 16)
     rng, corpus, texts = random.Random(seed), Corpus(), dict[str, str]()
