@@ -16,7 +16,7 @@ from model_runtime.retrieval import words
 from model_runtime.retrieval.corpus import Corpus
 from model_runtime.retrieval.mixture import Mixture, Names, Source
 from model_runtime.retrieval.ngram_index import ORDER, Segment, Segments
-from model_runtime.retrieval.vocabulary import GONE, Overlay, Vocabulary, kinds, of_line
+from model_runtime.retrieval.vocabulary import GONE, Overlay, Vocabulary, of_line
 
 DOCUMENT, PROJECT = 3.0, 1.0  # weights of the sources
 FAR = 0.3  # what a place at the other end of the document counts, beside one at the hole
@@ -25,8 +25,8 @@ NAMES_LINES = 5  # the same for names
 NAMES = 24  # of each kind, the nearest
 REMEMBERED = 20_000  # lines whose words are kept
 
-_Line = tuple[int, np.ndarray]  # indentation, and int32 [2, words]: spaced words, and the same by kinds
-_NO_CODE: _Line = -1, np.empty((2, 0), np.int32)
+_Words = tuple[list[int], list[int]]  # spaced words, and the same by kinds
+_Line = tuple[int, _Words]  # and its indentation, -1 where it has no code
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,20 @@ class Document:
     ) -> Surroundings:
         before, behind = list(self._numbered(above, overlay)), list(self._numbered(below, overlay))
         end = len(below) - 1, _newline(words.LEVEL, overlay)
-        hole = np.full((2, 1), GONE, np.int32)
-        parts = [*before, (0, hole), *behind, *([end] if below else [])]
-        spaced, by_kind = np.concatenate([each for _, each in parts], axis=1)
+        parts = [*before, (0, ([GONE], [GONE])), *behind, *([end] if below else [])]
         far = [
             *(len(above) - number for number, _ in before),
             10**9,
             *(number + 1 for number, _ in parts[len(before) + 1 :]),
         ]
-        distances = np.repeat(np.asarray(far, np.float32), [each.shape[1] for _, each in parts])
+        spaced = np.asarray([word for _, (line, _) in parts for word in line], np.int32)
+        by_kind = np.asarray([word for _, (_, line) in parts for word in line], np.int32)
+        distances = np.repeat(np.asarray(far, np.float32), [len(line) for _, (line, _) in parts])
         weights = (FAR + (1 - FAR) / (1 + distances / NEAR_LINES)).astype(np.float32)
         exact, alike = corpus.sources(PROJECT)
         exact.insert(0, Source(Segments([Segment(spaced, weights)]), DOCUMENT))
         alike.insert(0, Source(Segments([Segment(by_kind, weights)]), DOCUMENT))
-        size = sum(each.shape[1] for _, each in before)
+        size = sum(len(line) for _, (line, _) in before)
         return Surroundings(
             above,
             below,
@@ -101,8 +101,8 @@ class Document:
             _nearness(spaced >> 1, by_kind >> 1, 1 / (1 + distances / NAMES_LINES)),
         )
 
-    def _numbered(self, lines: Sequence[str], overlay: Overlay) -> Iterator[tuple[int, np.ndarray]]:
-        """As `vocabulary.numbered`, in both rows and in pieces, without the last new line."""
+    def _numbered(self, lines: Sequence[str], overlay: Overlay) -> Iterator[tuple[int, _Words]]:
+        """As `vocabulary.numbered`, by kinds too and in pieces, without the last new line."""
         last = 0
         for number, line in enumerate(lines):
             known = self._lines.get(line)
@@ -117,13 +117,14 @@ class Document:
 
 def _line(line: str, vocabulary: Vocabulary) -> _Line:
     if not words.is_code(line):
-        return _NO_CODE
-    spaced = np.asarray(of_line(line, vocabulary), np.int32)
-    return words.indent(line), np.stack((spaced, kinds(spaced, vocabulary)))
+        return -1, ([], [])
+    spaced = of_line(line, vocabulary)
+    return words.indent(line), (spaced, [vocabulary.kind(word >> 1) << 1 | (word & 1) for word in spaced])
 
 
-def _newline(word: str, vocabulary: Vocabulary) -> np.ndarray:
-    return np.full((2, 1), vocabulary.id(word) << 1, np.int32)
+def _newline(word: str, vocabulary: Vocabulary) -> _Words:
+    spaced = [vocabulary.id(word) << 1]
+    return spaced, spaced
 
 
 def _nearness(ids: np.ndarray, by_kind: np.ndarray, near: np.ndarray) -> dict[int, dict[int, float]]:
