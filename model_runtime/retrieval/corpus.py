@@ -21,7 +21,7 @@ from model_runtime.retrieval.vocabulary import GONE, Vocabulary, kinds, numbered
 
 TOGETHER = 25_000  # words that are made a segment at once
 LARGEST = 1_000_000  # words of a segment: while it is made it takes twice its memory
-SMALL = 100_000  # words of a segment that are merged with any other
+SMALL = 20_000  # words of a segment that is merged with the next one, whatever their sizes
 KINDS = 500_000  # words at most whose kinds are indexed too: alike contexts are common, a part shows them all
 MOST = 8_000_000  # words of a workspace; what comes later is left out
 _LINES = 200  # that are numbered at once
