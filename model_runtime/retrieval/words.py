@@ -9,7 +9,7 @@ spaces it. Knows no grammar. Lines that are blank or only a comment are left out
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -40,25 +40,16 @@ RESERVED = frozenset(
 )
 
 
-@lru_cache(maxsize=1 << 14)
-def of_line(line: str) -> tuple[Word, ...]:
+def split(line: str) -> list[Word]:
     """The words of one line, without its indentation."""
-    return tuple((each.lstrip(" ") or each, each[0] == " ") for each in _WORD.findall(line.strip()))
+    found = _WORD.findall(line.strip())
+    return [(word := each.lstrip(" ") or each, len(word) < len(each)) for each in found]
 
 
-def of_lines(lines: Iterable[str]) -> Iterator[tuple[int, Word]]:
-    """(number of its line, word) for each word. A newline word comes before each line's words and after the
-    last line."""
-    last, number = 0, -1
-    for number, line in enumerate(lines):
-        if is_code(line):
-            here = indent(line)
-            yield number, (newline(last, here), False)
-            for word in of_line(line):
-                yield number, word
-            last = here
-    if number >= 0:
-        yield number, (LEVEL, False)
+@lru_cache(maxsize=1 << 11)
+def of_line(line: str) -> tuple[Word, ...]:
+    """As `split`, for lines that are asked for again and again."""
+    return tuple(split(line))
 
 
 def is_code(line: str) -> bool:
