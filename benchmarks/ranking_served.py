@@ -1,4 +1,4 @@
-"""How much worse is the ranking where a vLLM server denoises? The same holes, with what is known on either side.
+"""How much worse is the ranking where a vLLM server denoises? The same holes, with what is known either side.
 
     python -m benchmarks.ranking_served --here FILE [FILE ...] --served FILE [FILE ...] [--json FILE]
 
@@ -44,7 +44,9 @@ def ranked(found: dict[Key, Choice]) -> dict[Key, Outcome]:
         weights = calibrate.fitted([each for key, each in found.items() if fold[key[:2]] != number])
         for key, each in found.items():
             if fold[key[:2]] == number:
-                share, right = max(zip(weights.shares(each.rows), each.right, strict=True))
+                share, right = max(
+                    zip(weights.shares(each.rows), each.right, strict=True), key=lambda pair: pair[0]
+                )
                 outcomes[key] = Outcome(share, right)
     return outcomes
 
