@@ -9,8 +9,8 @@ object a line with every candidate, its scores, and whether it is exactly what w
 hole is in, only the other lines are at hand.
 
 `fit` writes the weights of all holes. It also says how good weights are that were fitted on the other
-projects: how often the first candidate is right, how far its confidence is off, and from which confidence on P
-of what is shown is right in every kind of hole.
+projects: how often the first candidate is right, how far its confidence is off, and from which confidence on
+P of what is shown is right in every kind of hole.
 """
 
 from __future__ import annotations
