@@ -38,7 +38,7 @@ class Settings:
     backend_url: str = ""  # addresses, comma separated
     max_hole_tokens: int = 64
     deadline_ms: int | None = 1500  # counted from when the worker receives a request; None: no limit
-    confidence_threshold: float = 0.25  # nothing is offered below it; from the embedded model's calibration
+    confidence_threshold: float = 0.35  # nothing is offered below it; from the embedded model's calibration
     languages: tuple[str, ...] = ("python",)  # LSP language ids; the embedded model knows no other
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     idle_unload_minutes: float = 10
