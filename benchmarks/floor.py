@@ -9,7 +9,7 @@ deadline, so that a slow machine changes nothing; everything before it is as an 
 
 The comparison is paired, hole by hole, in two numbers: exact answers (+1, -1 or 0 for each hole), and how
 right what is shown is. For the latter a shown answer counts 1 - p if it is right and -p if not, where p is
-the baseline's share of right ones, so that the baseline sums to 0 and showing less is neither good nor bad.
+the baseline's share of right ones: the baseline sums to 0, and the sum is negative where fewer are right.
 The sum of the differences falls below the noise when it is under -2 of its own standard errors if nothing had
 changed, sqrt(sum of squares): McNemar's test, one-sided, at about 2.5 %.
 """

@@ -67,7 +67,7 @@ class OpenProject:
                     await asyncio.sleep(POLL_S)
                     self.tracker.refresh()
                 # Documents are read in turn: when this has been, so has the one that was opened.
-                while not any(await self.tracker.cleaned((f"text {next(_numbers)}",))):
+                while not any(await self.tracker.cleaned((f"text {next(_numbers)}",))):  # noqa: ASYNC110 (nothing tells)
                     await asyncio.sleep(POLL_S)
                 for contender in self._contenders:
                     await contender.indexed()
