@@ -29,7 +29,7 @@ def test_a_hole_knows_its_project_and_file(tmp_path: Path) -> None:
     assert place.project
     assert place.project / place.path == file
     file.unlink()
-    with pytest.raises(HolesError, match="a.py is missing"):
+    with pytest.raises(HolesError, match=r"a\.py is missing"):
         read(tmp_path, "dev", "python")
-    with pytest.raises(HolesError, match="benchmarks.projects"):
+    with pytest.raises(HolesError, match=r"benchmarks\.projects"):
         read(tmp_path, "test", "python")

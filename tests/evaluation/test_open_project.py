@@ -29,6 +29,7 @@ def test_other_files_are_known_and_the_answer_is_not(tmp_path: Path) -> None:
     places = [place(folder, "first.py", FIRST, "3, 41"), place(folder, "second.py", SECOND, "7, 59")]
     contender = Says("1")
     known: list[dict[str, str]] = []
+    on_disk: list[tuple[Path, str]] = []
 
     async def run() -> None:
         async with Desk({"shipped": contender}, Settings()) as desk:
@@ -36,12 +37,17 @@ def test_other_files_are_known_and_the_answer_is_not(tmp_path: Path) -> None:
                 project = await desk.open(one)
                 assert project
                 known.append(dict(contender.texts))
-                disk = Path(project.uri.removeprefix("file://"))
-                assert disk.read_text() == one.before + one.after
+                on_disk.append(
+                    (
+                        disk := Path(project.uri.removeprefix("file://")),
+                        await asyncio.to_thread(disk.read_text),
+                    )
+                )
                 await answers.ask(one, contender, Settings(), project)
-        assert not disk.exists()
 
     asyncio.run(run())
+    assert [text for _, text in on_disk] == [one.before + one.after for one in places]
+    assert not any(disk.exists() for disk, _ in on_disk)
     for one, request, texts in zip(places, contender.requests, known, strict=True):
         assert one.middle
         assert one.middle not in "".join((*texts.values(), *request.context, request.prefix))
