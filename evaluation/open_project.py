@@ -55,6 +55,7 @@ class OpenProject:
             shutil.copyfile(self._source / self._path, self._root / self._path)
             del self._documents[self.uri]
             self.tracker.closed(self.uri)
+            self.tracker.files_changed()
         self._path, file = place.path, self._root / place.path
         self.uri, text = file.as_uri(), place.before + place.after
         file.write_text(text, encoding="utf-8", newline="")
