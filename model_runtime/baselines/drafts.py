@@ -39,7 +39,8 @@ class DraftsAlone:
         layout = lay(engine.tokens, request)
         drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
         ngrams = engine.drafting.ngrams(request) if self._composed else None
-        best, *others = engine.judged(layout, Guess([], []), drafts, ngrams=ngrams)
+        composed = ngrams.compose()[: engine.tokens.profile.composed] if ngrams else ()
+        best, *others = engine.judged(layout, Guess([], []), drafts, ngrams=ngrams, composed=composed)
         return Fill(
             texts=best.texts,
             confidence=best.confidence,

@@ -14,7 +14,7 @@ from model_runtime.inference.scoring import TokenScores
 from model_runtime.prompting.layout import Layout
 from model_runtime.protocol import Alternative
 from model_runtime.retrieval import reranker
-from model_runtime.retrieval.ngram import NgramModel
+from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.retriever import Draft
 
 
@@ -30,12 +30,12 @@ class RankedByTexts(Engine):
         layout: Layout,
         guess: Guess,
         drafts: Sequence[Draft],
-        known: TokenScores = scoring.NONE,
+        known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
+        composed: Sequence[Composition] = (),
     ) -> list[Alternative]:
         if not layout.single:
-            return super().judged(layout, guess, drafts, known, ngrams)
-        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
+            return super().judged(layout, guess, drafts, known, ngrams, composed)
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
