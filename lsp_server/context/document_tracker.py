@@ -73,6 +73,7 @@ class DocumentTracker:
         self._looking: dict[str, deque[list[int]]] = {}  # key -> the edited lines of each read under way
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
+        self.scans = 0  # that have ended
         self._covered: tuple[str, ...] = ()  # the folders of which the scans wanted the files' text
         self._uncovered = False  # a document of another folder has been opened
         self._closed: set[str] = set()  # documents whose files count from now on
@@ -214,7 +215,7 @@ class DocumentTracker:
                     if waiting := self._cleaning.pop(key, None):
                         waiting.set_result("")
             case Scanned():
-                pass
+                self.scans += 1
 
     def _take(self, outline: Outline) -> bool:
         """Keep what was read, and pass its text on."""
