@@ -133,10 +133,13 @@ def read(path: Path) -> Iterator[Ranked]:
     with path.open("rb") as lines:
         for line in lines:
             record = msgspec.json.decode(line)
-            found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
-            scores = [BranchScore(*each) for each in record["scores"]]
-            choice = calibrate.Choice(reranker.features(found, scores), record["right"])
-            yield Ranked(record["kind"], record["project"], choice)
+            yield Ranked(record["kind"], record["project"], choice(record))
+
+
+def choice(record: dict[str, Any]) -> calibrate.Choice:
+    found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
+    scores = [BranchScore(*each) for each in record["scores"]]
+    return calibrate.Choice(reranker.features(found, scores), record["right"])
 
 
 def judged(found: Sequence[Ranked]) -> dict[str, list[Outcome]]:

@@ -20,6 +20,7 @@ from model_runtime.diffusion.interface import (
     OutOfMemory,
     Proposal,
     Row,
+    Scoring,
 )
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.diffusion.sampler import Policy
@@ -223,7 +224,8 @@ class Engine:
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
         scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, known)
-        return _alternatives(proofread_scoring.weigh(written, others, scores))
+        causal = isinstance(self.denoiser, Scoring)
+        return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 
 
 def _policy(own: Policy, steps: int | None) -> Policy:
