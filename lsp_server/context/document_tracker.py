@@ -12,7 +12,7 @@ import itertools
 import math
 import os.path
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol
 
 from msgspec.structs import replace
@@ -28,7 +28,8 @@ from lsp_server.text.languages import canonical
 
 RESCAN_S = 30.0  # between two scans, where files may have changed unnoticed
 SOON_S = 1.0  # between two scans, where files are known to have changed
-CLEANED_S = 1.0  # how long `cleaned` waits
+CLEANED_S = 10.0  # how long `cleaned` waits: the process may have to be started first
+_NAMED = 3  # most skipped things that a user is told the names of
 _FOLDERS = 8  # most folders whose files' text is kept: those of the documents used last
 
 Cleaned = NewType("Cleaned", str)  # text without secrets
@@ -75,6 +76,14 @@ class DocumentTracker:
         self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
         self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
         self._numbers = itertools.count()
+        self.skipped: tuple[str, ...] = ()  # what the last scan could not read or understand, a line for each
+        self._told_of: set[str] = set()
+        self.on_problem: Callable[[str], None] = lambda problem: None  # called once with each new one
+
+    @property
+    def fault(self) -> str:
+        """Why nothing is read any more; empty while everything is well."""
+        return self._reader.fault
 
     def configure(self, rules: Rules) -> None:
         """Forget everything if the rules have changed: it was read by the old ones."""
@@ -85,6 +94,7 @@ class DocumentTracker:
         self.index, self.recent = SymbolIndex(), RecentEdits()
         self._reader.stop()
         self._reader = IndexClient(self._received, self._lost)
+        self._stop_cleaning()
         if self._library and self._told:
             self._library.clear()
         for key in self._open:
@@ -139,6 +149,8 @@ class DocumentTracker:
     def refresh(self, active: str = "", line: int = 0) -> None:
         """Start reading what has changed. The document `active` waits while it is only being edited around
         `line`: its text would be out of date at the next keystroke."""
+        if self.fault:
+            return
         for key, edited in list(self._dirty.items()):
             if key != active or edited.beyond(line):
                 del self._dirty[key]
@@ -154,17 +166,24 @@ class DocumentTracker:
         await self._reader.close()
 
     async def cleaned(self, texts: Sequence[str]) -> tuple[Cleaned, ...]:
-        """Texts from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty ones are
-        left out, and so are those for which there is no answer within CLEANED_S."""
-        keys = [f"text:{next(self._numbers)}" for _ in texts]
-        loop = asyncio.get_running_loop()
-        waiting = [self._cleaning.setdefault(key, loop.create_future()) for key in keys]
-        for key, text in zip(keys, texts, strict=True):
+        """Each text from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty where
+        nothing is left, and where there is no answer within CLEANED_S."""
+        loop, waiting = asyncio.get_running_loop(), dict[str, asyncio.Future[str]]()
+        for text in texts if not self.fault else ():
+            key = f"text:{next(self._numbers)}"
+            waiting[key] = self._cleaning[key] = loop.create_future()
             self._reader.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
-        done, _ = await asyncio.wait(waiting, timeout=CLEANED_S) if waiting else ((), ())
-        for key in keys:
+        done, _ = await asyncio.wait(waiting.values(), timeout=CLEANED_S) if waiting else ((), ())
+        for key in waiting:
             self._cleaning.pop(key, None)
-        return tuple(Cleaned(each.result()) for each in waiting if each in done and each.result())
+        found = (each.result() if each in done else "" for each in waiting.values())
+        return tuple(Cleaned(text) for text in found) or (Cleaned(""),) * len(texts)
+
+    def _stop_cleaning(self) -> None:
+        """Nobody answers what is being cleaned any more."""
+        for waiting in self._cleaning.values():
+            waiting.set_result("")
+        self._cleaning.clear()
 
     def _look(self, key: str, lines: list[int]) -> None:
         document = self._documents(uri := self._open.get(key, ""))
@@ -185,8 +204,7 @@ class DocumentTracker:
         match answer:
             case Outline():
                 if waiting := self._cleaning.pop(answer.key, None):
-                    if not waiting.done():
-                        waiting.set_result(answer.text or "")
+                    waiting.set_result(answer.text or "")
                 elif self._take(answer) and (lines := self._looking.get(answer.key)):
                     self.recent.add(answer.key, answer.text or "", lines.popleft())
             case Gone():
@@ -199,7 +217,9 @@ class DocumentTracker:
                     if waiting := self._cleaning.pop(key, None):
                         waiting.set_result("")
             case Scanned():
-                pass
+                self.skipped = answer.skipped
+                if news := [line for line in self.skipped if line not in self._told_of]:
+                    self._tell(f"skipped while other files were read: {_first(news)}", news)
 
     def _take(self, outline: Outline) -> bool:
         """Keep what was read, and pass its text on."""
@@ -211,15 +231,27 @@ class DocumentTracker:
         return True
 
     def _lost(self) -> None:
-        """The process has died: ask again for what it was asked."""
+        """The process has died: ask again for what it was asked, unless it is given up."""
         self._dirty |= {key: EditedLines(new=True) for key in self._open}
         self._looking.clear()
         self.files_changed()
+        self._stop_cleaning()
+        if self.fault and self.fault not in self._told_of:
+            self._tell(self.fault, [self.fault])
+
+    def _tell(self, problem: str, news: Iterable[str]) -> None:
+        self._told_of.update(news)
+        self.on_problem(problem)
 
     def _folders(self) -> tuple[str, ...]:
         """The folders of the documents used last."""
         folders = dict.fromkeys(os.path.dirname(key) for key in reversed(self._open))
         return tuple(itertools.islice(folders, _FOLDERS))
+
+
+def _first(lines: Sequence[str]) -> str:
+    rest = len(lines) - _NAMED
+    return "; ".join(lines[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def key_of(uri: str) -> str:

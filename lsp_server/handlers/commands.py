@@ -84,8 +84,10 @@ async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
 
 
 async def status(ls: Server, arguments: list[Any], token: Token) -> Any:
-    """`infill.status`: the worker's."""
-    return msgspec.to_builtins(await ls.session.worker.status())
+    """`infill.status`: the worker's, and whether other files are read."""
+    tracker = ls.session.tracker
+    context = {"reading": not tracker.fault, "message": tracker.fault, "skipped": list(tracker.skipped)}
+    return msgspec.to_builtins(await ls.session.worker.status()) | {"context": context}
 
 
 async def restart_worker(ls: Server, arguments: list[Any], token: Token) -> None:

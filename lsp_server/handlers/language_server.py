@@ -40,6 +40,7 @@ class InfillServer(LanguageServer):
         session.tracked_ranges.on_change = publisher(
             session.tracked_ranges, self.text_document_publish_diagnostics
         )
+        session.tracker.on_problem = self._show_problem
         super().__init__(
             "infill-ls",
             package_version(),
@@ -58,9 +59,12 @@ class InfillServer(LanguageServer):
         before, self._problems = self._problems, self.session.configure(source, raw)
         for problem in self._problems:
             if problem not in before:
-                log.warning("%s", problem)
-                self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
+                self._show_problem(problem)
         logs.set_level(self.session.settings.log_level)
+
+    def _show_problem(self, problem: str) -> None:
+        log.warning("%s", problem)
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
 
     def send_status(self, status: WorkerStatus) -> None:
         """Tell the client of a change in what the worker does, in the forms that it understands."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from lsp_server import child_process
 from lsp_server.config.file_filter import MAX_BYTES, Rules
-from lsp_server.context import document_tracker
+from lsp_server.context import document_tracker, index_client
 from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.text.buffer import Buffer
 from tests.lsp_server.context.editor import SECONDS, Editor
@@ -159,9 +161,41 @@ async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
 async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
     texts = ["all is well", f"not {TOKEN}", "", "\ud800"]
-    assert await editor.session.tracker.cleaned(texts) == ("all is well", "\ufffd")
+    assert await editor.session.tracker.cleaned(texts) == ("all is well", "", "", "\ufffd")
     editor.session.configure("test", {"exclude": ["*"]})
-    assert await editor.session.tracker.cleaned(texts) == ()
+    assert await editor.session.tracker.cleaned(texts) == ("",) * 4
+
+
+async def test_what_a_scan_skips_is_told_once(editor: Editor) -> None:
+    editor.write({".gitignore": "bin\\\n!\n", "a.py": "def first(one): ...\n"})
+    tracker, told = editor.session.tracker, list[str]()
+    tracker.on_problem = told.append
+    editor.open("b.py", "first(")
+    await editor.until("b.py", "def first(one)")
+    await eventually(lambda: tracker.skipped, SECONDS)
+    editor.write({"c.py": "def first(one, two): ...\n"})
+    tracker.files_changed()
+    await editor.until("b.py", "def first(one, two)")
+    (line,) = told
+    assert line.count("is no pattern") == len(tracker.skipped) == 2
+
+
+async def test_a_reader_that_keeps_dying_is_given_up_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_client, "START_S", 0.0)
+    command = [sys.executable, "-c", "raise SystemExit(1)"]
+    monkeypatch.setattr(child_process, "command", lambda module: command)
+    async with documents() as it:
+        told: list[str] = []
+        it.tracker.on_problem = told.append
+        it.open(A, TEXT)
+        for _ in range(int(SECONDS / 0.01)):
+            it.tracker.refresh()
+            if it.tracker.fault:
+                break
+            await asyncio.sleep(0.01)
+        assert told == [it.tracker.fault]
+        assert "failed 3 times" in it.tracker.fault
+        assert await it.tracker.cleaned(["text"]) == ("",)
 
 
 async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path: Path) -> None:
