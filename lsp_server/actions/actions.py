@@ -15,7 +15,7 @@ from lsp_server.actions.rewrite import rewrite
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
-from lsp_server.infilling.pipeline import Filler
+from lsp_server.infilling.pipeline import Filler, Gather, no_context
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.syntax import Parses, Syntax
 
@@ -85,9 +85,16 @@ def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
 
 
 async def carry_out(
-    action: Action, snapshot: Snapshot, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+    action: Action,
+    snapshot: Snapshot,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    on_step: OnStep,
+    context: Gather = no_context,
 ) -> tuple[Edit, ...] | Refusal:
-    """The edits that carry the action out, in order and not overlapping, or why there are none."""
+    """The edits that carry the action out, in order and not overlapping, or why there are none. The message
+    of a fix is sent as it is here: secrets have to be taken out before."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -98,7 +105,9 @@ async def carry_out(
     elif action.kind == DOCSTRING:
         request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
-        return await rewrite(snapshot, action.span, action.message, request, settings, parses, on_step)
+        return await rewrite(
+            snapshot, action.span, action.message, request, settings, parses, on_step, context
+        )
     syntax = parses.around(snapshot, action.span.start)
     if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
         return holes
@@ -108,7 +117,7 @@ async def carry_out(
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
 
-    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress)
+    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context)
     edits = [each for each in outcomes if isinstance(each, Edit)]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:

@@ -57,6 +57,12 @@ class Settings:
             url=self.backend_url,
         )
 
+    @property
+    def reads_context(self) -> bool:
+        """Whether the model may read what goes along with a request, as one that follows instructions does.
+        The embedded model is shown text of the document only: the rest is searched for drafts."""
+        return self.backend == "openai" or self.model != "embedded"
+
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
         """Why this document is not to be completed; None if it is."""
         if canonical([snapshot.language]).isdisjoint(canonical(self.languages)):

@@ -13,7 +13,7 @@ import math
 import os.path
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NewType, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from lsp_server.config.file_filter import MAX_BYTES, Rules, by_name, path_of
 from lsp_server.context.index_client import IndexClient
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
+from lsp_server.context.problems import Cleaned, Problems
 from lsp_server.context.recent_edits import EditedLines, RecentEdits
 from lsp_server.context.symbol_index import SymbolIndex
 from lsp_server.infilling import canvas
@@ -29,10 +30,9 @@ from lsp_server.text.languages import canonical
 RESCAN_S = 30.0  # between two scans, where files may have changed unnoticed
 SOON_S = 1.0  # between two scans, where files are known to have changed
 CLEANED_S = 10.0  # how long `cleaned` waits: the process may have to be started first
+_CLEANED = 64  # texts that are remembered without their secrets
 _NAMED = 3  # most skipped things that a user is told the names of
 _FOLDERS = 8  # most folders whose files' text is kept: those of the documents used last
-
-Cleaned = NewType("Cleaned", str)  # text without secrets
 
 
 class Library(Protocol):
@@ -67,6 +67,7 @@ class DocumentTracker:
         self._documents = documents
         self.index = SymbolIndex()
         self.recent = RecentEdits()
+        self.problems = Problems()
         self._reader = IndexClient(self._received, self._lost)
         self._open: dict[str, str] = {}  # key -> URI, the last used last
         self._dirty: dict[str, EditedLines] = {}  # documents that have to be read, by key
@@ -75,6 +76,7 @@ class DocumentTracker:
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
         self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
         self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
+        self._cleaned: dict[str, Cleaned] = {}  # by the text: clients repeat themselves
         self._numbers = itertools.count()
         self.skipped: tuple[str, ...] = ()  # what the last scan could not read or understand, a line for each
         self._told_of: set[str] = set()
@@ -91,7 +93,8 @@ class DocumentTracker:
             return
         self.rules = rules
         self._scan_wait, self._scanned = SOON_S, -math.inf
-        self.index, self.recent = SymbolIndex(), RecentEdits()
+        self.index, self.recent, self.problems = SymbolIndex(), RecentEdits(), Problems()
+        self._cleaned.clear()
         self._reader.stop()
         self._reader = IndexClient(self._received, self._lost)
         self._stop_cleaning()
@@ -112,17 +115,22 @@ class DocumentTracker:
         if not self.watched:
             self._scan_wait = min(self._scan_wait, RESCAN_S)
 
-    def edited(self, uri: str, line: int | None) -> None:
-        """The document was edited at a line (counted from 0), or anywhere if it is None."""
-        edited = self._dirty.setdefault(key_of(uri), EditedLines(new=False))
-        if line is not None:
-            edited.edit(line)
+    def edited(self, uri: str, replaced: tuple[int, int] | None, new: str) -> None:
+        """The text from one line to another (counted from 0) was replaced, or all of it if that is None."""
+        key = key_of(uri)
+        edited = self._dirty.setdefault(key, EditedLines(new=False))
+        if replaced is None:
+            self.problems.forget(key)
+            return
+        edited.edit(replaced[0])
+        self.problems.edited(key, *replaced, new.count("\n"))
 
     def closed(self, uri: str) -> None:
         key = key_of(uri)
         for known in (self._open, self._dirty, self._looking):
             known.pop(key, None)
         self.index.closed(key)
+        self.problems.forget(key)
         self.files_changed()  # from now on the file on disk counts
 
     def files_changed(self) -> None:
@@ -169,15 +177,17 @@ class DocumentTracker:
         """Each text from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty where
         nothing is left, and where there is no answer within CLEANED_S."""
         loop, waiting = asyncio.get_running_loop(), dict[str, asyncio.Future[str]]()
-        for text in texts if not self.fault else ():
+        for text in {*texts} - self._cleaned.keys() - {""} if not self.fault else ():
             key = f"text:{next(self._numbers)}"
-            waiting[key] = self._cleaning[key] = loop.create_future()
+            waiting[text] = self._cleaning[key] = loop.create_future()
             self._reader.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
-        done, _ = await asyncio.wait(waiting.values(), timeout=CLEANED_S) if waiting else ((), ())
-        for key in waiting:
-            self._cleaning.pop(key, None)
-        found = (each.result() if each in done else "" for each in waiting.values())
-        return tuple(Cleaned(text) for text in found) or (Cleaned(""),) * len(texts)
+        if waiting:
+            await asyncio.wait(waiting.values(), timeout=CLEANED_S)
+        answered = {text: Cleaned(each.result()) for text, each in waiting.items() if each.done()}
+        while len(self._cleaned) + len(answered) > _CLEANED and self._cleaned:
+            del self._cleaned[next(iter(self._cleaned))]
+        self._cleaned |= answered
+        return tuple(self._cleaned.get(text, Cleaned("")) for text in texts)
 
     def _stop_cleaning(self) -> None:
         """Nobody answers what is being cleaned any more."""
@@ -205,8 +215,10 @@ class DocumentTracker:
             case Outline():
                 if waiting := self._cleaning.pop(answer.key, None):
                     waiting.set_result(answer.text or "")
-                elif self._take(answer) and (lines := self._looking.get(answer.key)):
-                    self.recent.add(answer.key, answer.text or "", lines.popleft())
+                else:
+                    before = self.index.text(answer.key)
+                    if self._take(answer) and (lines := self._looking.get(answer.key)):
+                        self.recent.add(answer.key, answer.text or "", lines.popleft(), before)
             case Gone():
                 self.index.forget(answer.keys)
                 if self._library and self._told:

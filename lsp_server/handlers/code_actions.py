@@ -35,6 +35,8 @@ def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeA
     doubted = [each for each in params.context.diagnostics if diagnostics.is_ours(each)]
     others = [each for each in params.context.diagnostics if not diagnostics.is_ours(each)]
     others = others[:MOST_DIAGNOSTICS]
+    found = [(each.range.start.line, each.message) for each in others]
+    session.note_problems(snapshot, (start.line, params.range.end.line), found)
     problems = [_problem(each, snapshot, session) for each in others]
     found = list(actions.offered(snapshot, span, problems, session.settings, session.parses))
     if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -120,10 +121,15 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     session, kind = ls.session, data["kind"]
     snapshot, span = _locate(session, data, whole=kind == actions.FILL_ALL)
     thinking, image = data.get("thinking") is True, data.get("image") or b""
-    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
+    action = Action(kind, title, span, str(data.get("message", "")), thinking=thinking, image=image)
 
-    def work(on_step: OnStep) -> Coroutine[Any, Any, tuple[Edit, ...] | Refusal]:
-        return actions.carry_out(action, snapshot, session.worker, session.settings, session.parses, on_step)
+    async def work(on_step: OnStep) -> tuple[Edit, ...] | Refusal:
+        told = action
+        if kind == actions.FIX:
+            told = replace(action, message=(await session.tracker.cleaned([action.message]))[0])
+        return await actions.carry_out(
+            told, snapshot, session.worker, session.settings, session.parses, on_step, session.gather
+        )
 
     edits = await _run(ls, title, snapshot, token, work)
     if not all(inside(session, snapshot, edit) for edit in edits):

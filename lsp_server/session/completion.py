@@ -87,7 +87,7 @@ async def complete(
         count=ALTERNATIVES if invoked else 1,
         invoked=invoked,
         on_draft=on_draft,
-        context=session.context.gather,
+        context=session.gather,
     )
     outcome = await session.run_latest(snapshot, work)
     if isinstance(outcome, Refusal) or cursor is None:

@@ -19,7 +19,7 @@ from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.file_filter import Rules, path_of
 from lsp_server.config.settings import Settings, resolve, without_effect
 from lsp_server.config.workspace_trust import without_untrusted
-from lsp_server.context.document_tracker import DocumentTracker
+from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
 from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.monitored_worker import MonitoredWorker
@@ -29,7 +29,7 @@ from lsp_server.text.buffer import Buffer, Position
 from lsp_server.text.document import Edit, Refusal, Snapshot
 from lsp_server.text.notebook import Notebook
 from lsp_server.text.positions import Encoding
-from lsp_server.text.syntax import Parses
+from lsp_server.text.syntax import Parses, Syntax
 from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice
 
@@ -130,7 +130,8 @@ class Session:
             else:
                 history = History()
                 document.replace_all(new)
-            self.tracker.edited(uri, replaced[0][0] if replaced else None)
+            lines = sorted(line for line, _ in replaced) if replaced else None
+            self.tracker.edited(uri, (lines[0], lines[1]) if lines else None, new)
             self.tracked_ranges.edited(uri, replaced, new, self.encoding)
         self._histories[uri] = history
         document.version = version
@@ -218,6 +219,25 @@ class Session:
         if not isinstance(answer, Refusal) and not self.is_current(snapshot):
             return Refusal("superseded", "the document has changed since the request")
         return answer
+
+    def gather(self, snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
+        """The text of other documents, and what else is known of this one, for a hole at an offset."""
+        return self.context.gather(snapshot, offset, syntax, read=self.settings.reads_context)
+
+    def note_problems(
+        self, snapshot: Snapshot, lines: tuple[int, int], found: Sequence[tuple[int, str]]
+    ) -> None:
+        """What is wrong between two lines of a document, as (line, message), for models that read it."""
+        if self.settings.reads_context:
+            self.in_background(self._note_problems(snapshot, lines, found))
+
+    async def _note_problems(
+        self, snapshot: Snapshot, lines: tuple[int, int], found: Sequence[tuple[int, str]]
+    ) -> None:
+        messages = await self.tracker.cleaned([message for _, message in found])
+        if self.is_current(snapshot):
+            known = zip((line for line, _ in found), messages, strict=True)
+            self.tracker.problems.put(key_of(snapshot.uri), *lines, known)
 
     def displace(self, uri: str) -> None:
         """End the document's current request, if it has one; it is answered `superseded`."""

@@ -4,6 +4,7 @@ and a model server that keeps what it is sent."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,10 +15,11 @@ from typing import Any
 import psutil
 import pytest
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 
 from tests.conftest import private_workers
 from tests.e2e.conftest import Place
-from tests.e2e.test_stdio import Editor, running_editor
+from tests.e2e.test_stdio import Editor, raw, running_editor
 from tests.support.servers import Process, started
 
 SECONDS = 80.0  # for processes to start and files to be read
@@ -118,3 +120,93 @@ def kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+SECRET = "ghp_aK3xV9mQ2nR7tY1wZ5bC8dF4gH6jL0pS2uXe"
+PRICES = "def price_of(item):\n    return 1\n\n\ndef f():\n    return price_of(2)\n"
+SHOP = "def total(items):\n    return price_of(items)\n\n\ndef f():\n    pass\n\n\nvalue = price_of("
+
+
+async def actions_at(editor: Editor, place: Place, line: int, *found: str, kind: str = "") -> Any:
+    """The actions at the end of a line in which other servers found something."""
+    where = lsp.Range(lsp.Position(line, 4), lsp.Position(line, 8))
+    params = lsp.CodeActionParams(
+        lsp.TextDocumentIdentifier(place.uri),
+        lsp.Range(where.start, where.start),
+        lsp.CodeActionContext(
+            [lsp.Diagnostic(where, message) for message in found], [kind] if kind else None
+        ),
+    )
+    return await raw(editor, lsp.TEXT_DOCUMENT_CODE_ACTION, params)
+
+
+async def resolve(editor: Editor, action: Any) -> None:
+    """Only what is sent counts here, not whether the answer can be used."""
+    with contextlib.suppress(JsonRpcException):
+        await raw(editor, lsp.CODE_ACTION_RESOLVE, action, SECONDS)
+
+
+async def test_no_secret_of_a_diagnostic_is_sent(
+    server_command: list[str], tmp_path: Path, server: Process
+) -> None:
+    """Neither with a fix nor with what is completed afterwards in that line."""
+    async with editing(server_command, tmp_path, server, "a = 1\nb = foo\nvalue = ") as (editor, place):
+        await until(last(server), "value = ", lambda: editor.ask(place))
+        message = f'foo is not defined\n"{SECRET}" is not one either'
+        (action,) = await actions_at(editor, place, 1, message, kind="quickfix.infill")
+        await resolve(editor, action)
+        assert "foo is not defined" in last(server)()
+        await actions_at(editor, place, 2, f"{SECRET} is odd", "so is value")
+        await until(last(server), "is wrong in line 3: so is value", lambda: editor.ask(place))
+        assert SECRET not in "".join(server.seen())
+
+
+async def test_actions_are_told_of_other_files(
+    server_command: list[str], tmp_path: Path, server: Process
+) -> None:
+    (tmp_path / "prices.py").write_text(PRICES)
+    async with editing(server_command, tmp_path, server, SHOP) as (editor, place):
+        await until(last(server), "# prices.py", lambda: editor.ask(place))
+        for line, kind in (
+            (5, "refactor.rewrite.infill.fill"),
+            (0, "refactor.rewrite.infill.docstring"),
+            (5, "source.fillAll.infill"),
+            (1, "quickfix.infill"),
+        ):
+            before = len(server.seen())
+            (action,) = await actions_at(editor, place, line, "never used", kind=kind)
+            await resolve(editor, action)
+            asked = server.seen()[before:]
+            assert asked
+            assert all("# prices.py" in request for request in asked), kind
+        before = len(server.seen())
+        argument = {"uri": place.uri, "range": [[0, 0], [1, 9]], "instruction": "shorter", "apply": False}
+        params = lsp.ExecuteCommandParams("infill.rewrite", [argument])
+        await asyncio.wait_for(editor.client.workspace_execute_command_async(params), SECONDS)
+        (rewrite,) = server.seen()[before:]
+        assert "# prices.py" in rewrite
+
+
+async def test_a_completion_is_told_of_the_document_s_own_edits(
+    server_command: list[str], tmp_path: Path, server: Process
+) -> None:
+    text = "def area(w, h):\n    return w * h\n\n\n" + "x = 1\n" * 40 + "area("
+    async with editing(server_command, tmp_path, server, text) as (editor, place):
+        await until(last(server), "area(", lambda: editor.ask(place))
+        (tmp_path / "other.py").write_text("def area(from_a_file): ...\n")  # once it is known, main.py is too
+        editor.open(replace(place, path=tmp_path / "third.py"))
+        await until(last(server), "from_a_file", lambda: editor.ask(place))
+        where = lsp.Range(lsp.Position(0, 9), lsp.Position(0, 13))
+        document = lsp.VersionedTextDocumentIdentifier(2, place.uri)
+        change = lsp.TextDocumentContentChangePartial(where, f"width, key='{SECRET}'")
+        editor.client.text_document_did_change(lsp.DidChangeTextDocumentParams(document, [change]))
+        change = lsp.TextDocumentContentChangePartial(
+            lsp.Range(lsp.Position(1, 11), lsp.Position(1, 12)), "W"
+        )
+        document = lsp.VersionedTextDocumentIdentifier(3, place.uri)
+        editor.client.text_document_did_change(lsp.DidChangeTextDocumentParams(document, [change]))
+        await until(last(server), "was changed lately", lambda: editor.ask(place))
+        history = last(server)().partition("was changed lately")[2].partition("The python file")[0]
+        assert "# - def area(w, h):" in history
+        assert "# +     return W * h" in history
+        assert SECRET not in history

@@ -37,7 +37,7 @@ class Documents:
 
     def insert(self, uri: str, line: int, new: str) -> None:
         self.buffers[uri].replace((line, 0), (line, 0), new, "utf-16")
-        self.tracker.edited(uri, line)
+        self.tracker.edited(uri, (line, line), new)
 
     def known(self) -> dict[str, str]:
         return dict(self.tracker.index.texts("python", near=""))
