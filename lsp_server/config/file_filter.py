@@ -43,12 +43,26 @@ _SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//[^/]*)?")  # urllib raises on what i
 _DRIVE = re.compile(r"^/[A-Za-z]:")
 
 
+class FolderRules(msgspec.Struct, frozen=True):
+    """What holds in one folder of the workspace, in place of what holds elsewhere."""
+
+    folder: str
+    exclude: tuple[str, ...]
+    languages: tuple[str, ...]
+
+
 class Rules(msgspec.Struct, frozen=True):
     """Which files a user lets be read."""
 
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     languages: tuple[str, ...] = ()  # LSP language ids
     roots: tuple[str, ...] = ()  # folders of the workspace
+    folders: tuple[FolderRules, ...] = ()
+
+    def at(self, path: str) -> Rules | FolderRules:
+        """What holds for a path: the rules of the innermost folder that it is in."""
+        around = (each for each in self.folders if PurePath(path).is_relative_to(each.folder))
+        return max(around, key=lambda each: len(each.folder), default=self)
 
 
 def path_of(uri: str) -> str:

@@ -198,11 +198,12 @@ class DocumentTracker:
     def _look(self, key: str, lines: list[int]) -> None:
         document = self._documents(uri := self._open.get(key, ""))
         path = path_of(uri).partition("#")[0]  # the fragment of a notebook's URI names a cell
+        rules = self.rules.at(path)
         if (
             document is None
             or document.line_count > MAX_BYTES // 8
-            or canonical([document.language]).isdisjoint(canonical(self.rules.languages))
-            or by_name(path, self.rules.exclude)
+            or canonical([document.language]).isdisjoint(canonical(rules.languages))
+            or by_name(path, rules.exclude)
         ):
             return
         if len(text := canvas.normalize(document.text)) <= MAX_BYTES:

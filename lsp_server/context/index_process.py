@@ -78,7 +78,7 @@ def answers(request: Request) -> Iterator[Answer]:
 
 
 def _look(request: Look) -> Outline | Gone:
-    path, exclude = request.path, request.rules.exclude
+    path, exclude = request.path, request.rules.at(request.path or request.key).exclude
     unfit = len(request.text) > MAX_BYTES or "\0" in request.text
     named = by_name(request.key, exclude) or (path and by_name(os.path.realpath(path), exclude))
     if unfit or named or (path and Ignored().file(Path(path))):
@@ -130,16 +130,15 @@ def _outline(key: str, language: str, text: str, stamp: tuple[int, int]) -> Outl
 def _files(rules: Rules, folders: tuple[str, ...], ignored: Ignored) -> Iterator[tuple[Path, bool]]:
     """Files that may be read, and whether their text is wanted. Some files come twice. What vanishes
     meanwhile is left out, and so is what cannot be listed; that is added to the faults of `ignored`."""
-    languages = canonical(rules.languages)
     roots = [Path(root) for root in rules.roots]
 
     def may_read(path: Path) -> bool:
-        language = by_id(id_of_path(path))
+        language, here = by_id(id_of_path(path)), rules.at(str(path))
         return (
             str(path).isprintable()  # it is sent as UTF-8, and stands in a comment line
             and language is not None
-            and language.id in languages
-            and not by_name(str(path), rules.exclude)
+            and language.id in canonical(here.languages)
+            and not by_name(str(path), here.exclude)
             and not ignored.file(path)
         )
 

@@ -114,11 +114,12 @@ def reader_report(folder: Path) -> tuple[str, list[str]]:
             capture_output=True,
             timeout=REPORT_S,
         )
-        msgspec.json.decode(run.stdout, type=Outline)
     except subprocess.TimeoutExpired:
         return f"it takes more than {REPORT_S:.0f} s", ignored.faults
     except OSError as error:
         return str(error), ignored.faults
+    try:
+        msgspec.json.decode(run.stdout, type=Outline)
     except msgspec.MsgspecError:
         lines = run.stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {run.returncode}", ignored.faults

@@ -38,9 +38,10 @@ def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeA
     found = [(each.range.start.line, each.message) for each in others]
     session.note_problems(snapshot, (start.line, params.range.end.line), found)
     problems = [_problem(each, snapshot, session) for each in others]
-    found = list(actions.offered(snapshot, span, problems, session.settings, session.parses))
+    settings = session.settings_for(uri)
+    found = list(actions.offered(snapshot, span, problems, settings, session.parses))
     if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):
-        found += filter(None, [actions.fills_all(whole, session.settings)])
+        found += filter(None, [actions.fills_all(whole, settings)])
     made = [
         *_replacements(ls, snapshot, doubted),
         *(_code_action(ls, action, snapshot, others) for action in found),

@@ -69,7 +69,8 @@ async def proofread(ls: Server, arguments: list[Any], token: Token) -> dict[str,
     snapshot, span = _locate(session, data, whole=False)
 
     def work(on_step: OnStep) -> Coroutine[Any, Any, list[DoubtfulWord] | Refusal]:
-        return actions.proofread(snapshot, span, session.worker, session.settings, session.parses, on_step)
+        settings = session.settings_for(snapshot.uri)
+        return actions.proofread(snapshot, span, session.worker, settings, session.parses, on_step)
 
     words = await _run(ls, "Proofread", snapshot, token, work)
     diagnostics.mark(session, snapshot, span, words)
@@ -120,6 +121,7 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     """Carry an action out. `data`: `{uri, kind, range?, version?, message?}`, as `code_actions` makes it."""
     session, kind = ls.session, data["kind"]
     snapshot, span = _locate(session, data, whole=kind == actions.FILL_ALL)
+    settings = session.settings_for(snapshot.uri)
     thinking, image = data.get("thinking") is True, data.get("image") or b""
     action = Action(kind, title, span, str(data.get("message", "")), thinking=thinking, image=image)
 
@@ -128,7 +130,7 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
         if kind == actions.FIX:
             told = replace(action, message=(await session.tracker.cleaned([action.message]))[0])
         return await actions.carry_out(
-            told, snapshot, session.worker, session.settings, session.parses, on_step, session.gather
+            told, snapshot, session.worker, settings, session.parses, on_step, session.gather
         )
 
     edits = await _run(ls, title, snapshot, token, work)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lsp_server.config.file_filter import Rules
+from lsp_server.config.file_filter import FolderRules, Rules
 from lsp_server.context import index_process
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
@@ -50,6 +50,18 @@ def test_a_scan_reads_what_it_may(tmp_path: Path) -> None:
     )
     assert read(tmp_path, answers) == {"a.py": False, "sub/b.py": True}
     assert answers[-1] == Scanned(2, whole=True)
+
+
+def test_folders_with_rules_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path, "one/a.py", "one/b.js", "two/a.py", "two/b.js", "two/c.py")
+    own = FolderRules(str(tmp_path / "two"), ("*/c.*",), ("python", "javascript"))
+    roots = (str(tmp_path / "one"), str(tmp_path / "two"))
+    found = list(index_process.answers(Scan(Rules((), ("python",), roots, (own,)), {}, ())))
+    assert set(read(tmp_path, found)) == {"one/a.py", "two/a.py", "two/b.js"}
+    looks = [
+        Look(Rules(folders=(own,)), "k", str(tmp_path / name), "python", "") for name in ("c.py", "two/c.py")
+    ]
+    assert [type(each) for look in looks for each in index_process.answers(look)] == [Outline, Gone]
 
 
 def test_a_second_scan_reads_what_has_changed(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def rest(session: Session) -> list[str]:
         ([("configuration", {"exclude": ["*"]}), ("configuration", {})], {"exclude": ()}, 0),
         ([(OPTIONS, {"deadlineMs": 7}), ("configuration", "nonsense")], {"deadline_ms": 7}, 1),
         ([(OPTIONS, {"deadlineMs": 7}), ("configuration", None)], {"deadline_ms": 7}, 0),
+        ([("configuration", {"exclude": ["*"]}), ("configuration", None)], {"exclude": ()}, 0),
+        ([(OPTIONS, {"deadlineMs": 7}), (OPTIONS, None)], {"deadline_ms": 1500}, 0),
         ([(OPTIONS, {"trusted": True})], {}, 0),
         ([("configuration", {"trusted": True})], {}, 1),
     ],
@@ -238,3 +240,21 @@ async def test_the_model_is_loaded_for_documents_that_may_be_completed(
     assert clients[-1].calls == calls
     await session.shut_down()
     assert clients[-1].calls == [*calls, "close"]
+
+
+async def test_a_folder_s_own_settings() -> None:
+    session, _ = session_with()
+    session.use_folders(["file:///w", "file:///w/inner", "file:///other"])
+    own = {"file:///w": {"exclude": ["*.c"]}, "file:///w/inner": {"deadlineMs": 9, "device": "cpu", "x": 1}}
+    problems = session.configure("configuration", {"deadlineMs": 7}, own)
+    assert problems == ["infill.x: there is no such setting"]
+    deadlines = {path: session.settings_for(f"file://{path}").deadline_ms for path in ("/w/a.py", "/b.py")}
+    assert deadlines == {"/w/a.py": 1500, "/b.py": 7}
+    inner = session.settings_for("file:///w/inner/a.py")
+    assert (inner.deadline_ms, inner.exclude, inner.device) == (9, (), "auto"), "the device is the worker's"
+    rules = session.tracker.rules
+    assert [rules.at(path).exclude for path in ("/w/a.c", "/w/inner/a.c", "/other/a.c")] == [("*.c",), (), ()]
+    session.open_notebook("file:///w/n.ipynb", ["cell:1"])
+    assert session.settings_for("cell:1").exclude == ("*.c",)
+    session.use_folders(["file:///other"])
+    assert session.settings_for("file:///w/a.py").deadline_ms == 7
