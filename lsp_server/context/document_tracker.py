@@ -27,7 +27,8 @@ from lsp_server.context.symbol_index import SymbolIndex
 from lsp_server.infilling import canvas
 from lsp_server.text.languages import canonical
 
-RESCAN_S = 30.0  # between two scans, where files may have changed unnoticed
+RESCAN_S = 30.0  # at least, between two scans where files may have changed unnoticed
+RESCAN_SHARE = 50  # and at least so many times as long as the last one took
 SOON_S = 1.0  # between two scans, where files are known to have changed
 CLEANED_S = 10.0  # how long `cleaned` waits: the process may have to be started first
 _CLEANED = 64  # texts that are remembered without their secrets
@@ -112,8 +113,6 @@ class DocumentTracker:
         self._dirty[key] = EditedLines(new=True)
         if os.path.dirname(key) not in self._covered:
             self.files_changed()
-        if not self.watched:
-            self._scan_wait = min(self._scan_wait, RESCAN_S)
 
     def edited(self, uri: str, replaced: tuple[int, int] | None, new: str) -> None:
         """The text from one line to another (counted from 0) was replaced, or all of it if that is None."""
@@ -231,6 +230,9 @@ class DocumentTracker:
                         waiting.set_result("")
             case Scanned():
                 self.skipped = answer.skipped
+                if not self.watched:
+                    took = asyncio.get_running_loop().time() - self._scanned
+                    self._scan_wait = min(self._scan_wait, max(RESCAN_S, RESCAN_SHARE * took))
                 if news := [line for line in self.skipped if line not in self._told_of]:
                     self._tell(f"skipped while other files were read: {_first(news)}", news)
 

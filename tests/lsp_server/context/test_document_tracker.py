@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from lsp_server import child_process
 from lsp_server.config.file_filter import MAX_BYTES, Rules
 from lsp_server.context import document_tracker, index_client
 from lsp_server.context.document_tracker import DocumentTracker, key_of
+from lsp_server.context.index_process import Scanned
 from lsp_server.text.buffer import Buffer
 from tests.lsp_server.context.editor import SECONDS, Editor
 from tests.support.fakes import eventually
@@ -130,6 +132,34 @@ async def test_files_that_change_are_read_again(editor: Editor) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("a file that is gone is still there")
+
+
+async def test_files_that_change_unnoticed_are_read_again_now_and_then(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the client reports no changes, as Neovim does not on Linux: no document is opened or closed."""
+    monkeypatch.setattr(document_tracker, "RESCAN_S", 0.1)
+    monkeypatch.setattr(document_tracker, "RESCAN_SHARE", 1)
+    editor.write({"a.py": "def first(one): ...\n"})
+    editor.open("b.py", "first(")
+    await editor.until("b.py", "def first(one)")
+    for text in ("one, two", "one, two, three"):
+        editor.write({"a.py": f"def first({text}): ...\n"})
+        await editor.until("b.py", f"def first({text})")
+
+
+async def test_scans_that_take_long_are_rare(editor: Editor) -> None:
+    tracker = editor.session.tracker
+    editor.open("b.py", "first(")
+    await eventually(lambda: tracker._scan_wait < math.inf or tracker.refresh(), SECONDS)
+    now = asyncio.get_running_loop().time()
+    for took, wait in ((0.1, document_tracker.RESCAN_S), (10.0, 10 * document_tracker.RESCAN_SHARE)):
+        tracker._scan_wait, tracker._scanned = math.inf, now - took
+        tracker._received(Scanned(1, whole=True))
+        assert tracker._scan_wait == pytest.approx(wait, rel=0.2)
+    tracker.watched, tracker._scan_wait = True, math.inf
+    tracker._received(Scanned(1, whole=True))
+    assert tracker._scan_wait == math.inf, "its client tells of changes"
 
 
 async def test_a_new_rule_counts_at_once(editor: Editor) -> None:
