@@ -151,7 +151,7 @@ class Session:
         history = self._histories.get(uri, History())
         for replaced, new in changes:
             if replaced:
-                start, end = sorted(replaced)
+                start, end = sorted(document.place(*each, self.encoding) for each in replaced)
                 history = history.change(start, end, new, document.line)
                 document.replace(*replaced, new, self.encoding)
             else:
@@ -182,12 +182,12 @@ class Session:
     def close_notebook(self, uri: str) -> None:
         self._notebooks.pop(uri, None)
 
-    def snapshot(self, uri: str, line: int) -> Snapshot | None:
-        """The document as it is now around a line, a notebook's cell with the other cells around it. None if
-        it is not open."""
+    def snapshot(self, uri: str, line: int, last: int | None = None) -> Snapshot | None:
+        """The document as it is now around a line, or around all lines up to `last`; a notebook's cell with
+        the other cells around it. None if it is not open."""
         if (document := self._documents.get(uri)) is None:
             return None
-        snapshot = document.snapshot(line)
+        snapshot = document.snapshot(line, last)
         for notebook in self._notebooks.values():
             snapshot = notebook.around(snapshot, self._documents)
         return snapshot

@@ -258,3 +258,13 @@ async def test_a_folder_s_own_settings() -> None:
     assert session.settings_for("cell:1").exclude == ("*.c",)
     session.use_folders(["file:///other"])
     assert session.settings_for("file:///w/a.py").deadline_ms == 7
+
+
+def test_names_that_were_changed_are_found_behind_wide_characters() -> None:
+    """A client counts UTF-16 units, a rename's column code points."""
+    text = "'😀😀😀'; count = 1\nprint(count)\n"
+    session, _ = session_with((URI, text))
+    change(session, 2, 10, 15, "total")  # the client's columns
+    session.change(URI, 3, [(((1, 0), (1, 0)), "#")])
+    session.change(URI, 4, [(((0, 16), (0, 16)), "\n")])  # behind the name: it keeps its place
+    assert [(each.line, each.column, each.new) for each in session.renames(URI)] == [(0, 7, "total")]
