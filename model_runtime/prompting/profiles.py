@@ -42,6 +42,7 @@ class Profile:
     mended: int  # retrieved drafts that are also denoised, each as a row of its own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
+    languages: frozenset[str] | None = None  # that the model was trained on; None: any
     answer: Policy | None = None  # for a whole answer, where nothing is pinned
 
 
@@ -69,6 +70,7 @@ EMBEDDED = Profile(
     composed=8,
     mended=0,
     heal=False,
+    languages=frozenset({"python"}),
 )
 
 # transformers' defaults, for what a checkpoint's generation_config.json leaves out.
