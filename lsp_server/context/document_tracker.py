@@ -76,7 +76,7 @@ class DocumentTracker:
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
         self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
-        self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
+        self._cleaning: dict[str, tuple[Look, asyncio.Future[str]]] = {}  # by the key of the text
         self._cleaned: dict[str, Cleaned] = {}  # by the text: clients repeat themselves
         self._numbers = itertools.count()
         self.skipped: tuple[str, ...] = ()  # what the last scan could not read or understand, a line for each
@@ -177,12 +177,17 @@ class DocumentTracker:
         nothing is left, and where there is no answer within CLEANED_S."""
         loop, waiting = asyncio.get_running_loop(), dict[str, asyncio.Future[str]]()
         for text in {*texts} - self._cleaned.keys() - {""} if not self.fault else ():
-            key = f"text:{next(self._numbers)}"
-            waiting[text] = self._cleaning[key] = loop.create_future()
-            self._reader.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
+            look = Look(self.rules, f"text:{next(self._numbers)}", "", "", canvas.normalize(text))
+            waiting[text] = loop.create_future()
+            self._cleaning[look.key] = look, waiting[text]
+            self._reader.ask(look)
         if waiting:
             await asyncio.wait(waiting.values(), timeout=CLEANED_S)
-        answered = {text: Cleaned(each.result()) for text, each in waiting.items() if each.done()}
+        answered = {
+            text: Cleaned(each.result())
+            for text, each in waiting.items()
+            if each.done() and not each.cancelled()
+        }
         while len(self._cleaned) + len(answered) > _CLEANED and self._cleaned:
             del self._cleaned[next(iter(self._cleaned))]
         self._cleaned |= answered
@@ -190,8 +195,8 @@ class DocumentTracker:
 
     def _stop_cleaning(self) -> None:
         """Nobody answers what is being cleaned any more."""
-        for waiting in self._cleaning.values():
-            waiting.set_result("")
+        for _, waiting in self._cleaning.values():
+            waiting.cancel()
         self._cleaning.clear()
 
     def _look(self, key: str, lines: list[int]) -> None:
@@ -213,8 +218,8 @@ class DocumentTracker:
     def _received(self, answer: Answer) -> None:
         match answer:
             case Outline():
-                if waiting := self._cleaning.pop(answer.key, None):
-                    waiting.set_result(answer.text or "")
+                if asked := self._cleaning.pop(answer.key, None):
+                    asked[1].set_result(answer.text or "")
                 else:
                     before = self.index.text(answer.key)
                     if self._take(answer) and (lines := self._looking.get(answer.key)):
@@ -226,8 +231,8 @@ class DocumentTracker:
                 for key in answer.keys:
                     self.recent.forget(key)
                     self._looking.pop(key, None)
-                    if waiting := self._cleaning.pop(key, None):
-                        waiting.set_result("")
+                    if asked := self._cleaning.pop(key, None):
+                        asked[1].set_result("")
             case Scanned():
                 self.skipped = answer.skipped
                 if not self.watched:
@@ -250,8 +255,12 @@ class DocumentTracker:
         self._dirty |= {key: EditedLines(new=True) for key in self._open}
         self._looking.clear()
         self.files_changed()
+        if not self.fault:
+            for look, _ in self._cleaning.values():
+                self._reader.ask(look)
+            return
         self._stop_cleaning()
-        if self.fault and self.fault not in self._told_of:
+        if self.fault not in self._told_of:
             self._tell(self.fault, [self.fault])
 
     def _tell(self, problem: str, news: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 MOST = 16  # pieces that are kept
 AROUND = 4  # lines of a piece on either side of the edited one
 NEAR = 2 * AROUND  # edited lines at most so far apart share a piece
-MOST_DIFFED = 400  # lines, old and new; comparing more takes too long
+MOST_DIFFED = 120  # lines, old and new; comparing more takes too long
 LONGEST = 16  # lines of a change, old and new; a longer one says little that the text does not
 
 

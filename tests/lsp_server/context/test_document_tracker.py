@@ -196,6 +196,19 @@ async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch
     assert await editor.session.tracker.cleaned(texts) == ("",) * 4
 
 
+async def test_a_text_whose_reader_has_died_is_looked_through_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
+    async with documents() as it:
+        asked = asyncio.ensure_future(it.tracker.cleaned([f"one\n{TOKEN}\ntwo"]))
+        reader = it.tracker._reader
+        await eventually(lambda: reader._process, SECONDS)
+        assert reader._process
+        reader._process.kill()  # long before it can answer
+        assert await asked == ("one\n\ntwo",)
+
+
 async def test_what_a_scan_skips_is_told_once(editor: Editor) -> None:
     editor.write({".gitignore": "bin\\\n!\n", "a.py": "def first(one): ...\n"})
     tracker, told = editor.session.tracker, list[str]()
