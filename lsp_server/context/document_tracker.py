@@ -18,6 +18,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from lsp_server.config.file_filter import MAX_BYTES, Rules, by_name, path_of
+from lsp_server.context.cleaning import Cleaner
 from lsp_server.context.index_client import IndexClient
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
@@ -30,8 +31,6 @@ from lsp_server.text.languages import canonical
 RESCAN_S = 30.0  # at least, between two scans where files may have changed unnoticed
 RESCAN_SHARE = 50  # and at least so many times as long as the last one took
 SOON_S = 1.0  # between two scans, where files are known to have changed
-CLEANED_S = 10.0  # how long `cleaned` waits: the process may have to be started first
-_CLEANED = 64  # texts that are remembered without their secrets
 _NAMED = 3  # most skipped things that a user is told the names of
 _FOLDERS = 8  # most folders whose files' text is kept: those of the documents used last
 
@@ -76,9 +75,7 @@ class DocumentTracker:
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
         self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
-        self._cleaning: dict[str, tuple[Look, asyncio.Future[str]]] = {}  # by the key of the text
-        self._cleaned: dict[str, Cleaned] = {}  # by the text: clients repeat themselves
-        self._numbers = itertools.count()
+        self._cleaner = Cleaner(lambda look: self._reader.ask(look))
         self.skipped: tuple[str, ...] = ()  # what the last scan could not read or understand, a line for each
         self._told_of: set[str] = set()
         self.on_problem: Callable[[str], None] = lambda problem: None  # called once with each new one
@@ -95,10 +92,9 @@ class DocumentTracker:
         self.rules = rules
         self._scan_wait, self._scanned = SOON_S, -math.inf
         self.index, self.recent, self.problems = SymbolIndex(), RecentEdits(), Problems()
-        self._cleaned.clear()
         self._reader.stop()
         self._reader = IndexClient(self._received, self._lost)
-        self._stop_cleaning()
+        self._cleaner.stop()
         if self._library and self._told:
             self._library.clear()
         for key in self._open:
@@ -174,30 +170,8 @@ class DocumentTracker:
 
     async def cleaned(self, texts: Sequence[str]) -> tuple[Cleaned, ...]:
         """Each text from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty where
-        nothing is left, and where there is no answer within CLEANED_S."""
-        loop, waiting = asyncio.get_running_loop(), dict[str, asyncio.Future[str]]()
-        for text in {*texts} - self._cleaned.keys() - {""} if not self.fault else ():
-            look = Look(self.rules, f"text:{next(self._numbers)}", "", "", canvas.normalize(text))
-            waiting[text] = loop.create_future()
-            self._cleaning[look.key] = look, waiting[text]
-            self._reader.ask(look)
-        if waiting:
-            await asyncio.wait(waiting.values(), timeout=CLEANED_S)
-        answered = {
-            text: Cleaned(each.result())
-            for text, each in waiting.items()
-            if each.done() and not each.cancelled()
-        }
-        while len(self._cleaned) + len(answered) > _CLEANED and self._cleaned:
-            del self._cleaned[next(iter(self._cleaned))]
-        self._cleaned |= answered
-        return tuple(self._cleaned.get(text, Cleaned("")) for text in texts)
-
-    def _stop_cleaning(self) -> None:
-        """Nobody answers what is being cleaned any more."""
-        for _, waiting in self._cleaning.values():
-            waiting.cancel()
-        self._cleaning.clear()
+        nothing is left, and where there is no answer in time."""
+        return (Cleaned(""),) * len(texts) if self.fault else await self._cleaner.cleaned(texts, self.rules)
 
     def _look(self, key: str, lines: list[int]) -> None:
         document = self._documents(uri := self._open.get(key, ""))
@@ -218,12 +192,11 @@ class DocumentTracker:
     def _received(self, answer: Answer) -> None:
         match answer:
             case Outline():
-                if asked := self._cleaning.pop(answer.key, None):
-                    asked[1].set_result(answer.text or "")
-                else:
-                    before = self.index.text(answer.key)
-                    if self._take(answer) and (lines := self._looking.get(answer.key)):
-                        self.recent.add(answer.key, answer.text or "", lines.popleft(), before)
+                if self._cleaner.answered(answer.key, answer.text or ""):
+                    return
+                before = self.index.text(answer.key)
+                if self._take(answer) and (lines := self._looking.get(answer.key)):
+                    self.recent.add(answer.key, answer.text or "", lines.popleft(), before)
             case Gone():
                 self.index.forget(answer.keys)
                 if self._library and self._told:
@@ -231,8 +204,7 @@ class DocumentTracker:
                 for key in answer.keys:
                     self.recent.forget(key)
                     self._looking.pop(key, None)
-                    if asked := self._cleaning.pop(key, None):
-                        asked[1].set_result("")
+                    self._cleaner.answered(key, "")
             case Scanned():
                 self.skipped = answer.skipped
                 if not self.watched:
@@ -256,10 +228,9 @@ class DocumentTracker:
         self._looking.clear()
         self.files_changed()
         if not self.fault:
-            for look, _ in self._cleaning.values():
-                self._reader.ask(look)
+            self._cleaner.ask_again()
             return
-        self._stop_cleaning()
+        self._cleaner.stop()
         if self.fault not in self._told_of:
             self._tell(self.fault, [self.fault])
 

@@ -12,7 +12,7 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 
 from lsp_server.handlers.language_server import InfillServer
-from lsp_server.session.session import OPTIONS
+from lsp_server.session.layered_settings import OPTIONS
 from lsp_server.text.languages import watched_globs
 from lsp_server.text.positions import Encoding
 

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os.path
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lsp_server.actions.rename_followup import History, Rename
 from lsp_server.actions.tracked_ranges import TrackedRanges
-from lsp_server.config.file_filter import FolderRules, Rules, path_of
-from lsp_server.config.settings import Settings, in_folder, resolve, without_effect
-from lsp_server.config.workspace_trust import without_untrusted
+from lsp_server.config.settings import Settings
 from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
 from lsp_server.session.latest_request import LatestRequests
+from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
 from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.text import positions
@@ -34,8 +31,6 @@ from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice
 
 log = logging.getLogger(__name__)
-
-OPTIONS = "initializationOptions"  # the only source of settings that the client itself has written
 
 # A change of a document: the positions where it starts and ends (None: the whole document), and the new text.
 Change = tuple[tuple[Position, Position] | None, str]
@@ -54,15 +49,10 @@ class Session:
 
     def __init__(self, connect: Callable[[Settings], Worker] = connect) -> None:
         self._connect = connect
-        self.settings = Settings()
+        self._settings = LayeredSettings()
         self.worker = MonitoredWorker(connect(self.settings))
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
-        self.folders: tuple[Path, ...] = ()  # the workspace's
-        self._trusted = False  # the client vouches for its settings
-        self._layers: dict[str, Any] = {}  # what each source has said last
-        self._of_folders: dict[str, dict[Path, Any]] = {}  # the same, for folders
-        self._by_folder: dict[Path, Settings] = {}  # of the folders that have settings of their own
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
         self._requests = LatestRequests()
@@ -74,58 +64,39 @@ class Session:
         self._histories: dict[str, History] = {}
         self._background: set[asyncio.Task[None]] = set()
 
-    def configure(self, source: str, raw: Any, of_folders: Mapping[str, Any] | None = None) -> list[str]:
-        """Settings from one source, in place of what it said before; they outweigh those of sources that came
-        earlier. `of_folders`: what it says for folders of the workspace, by URI, where that differs. Returns
-        the problems found, each one line for a person."""
-        if source == OPTIONS and isinstance(raw, dict):
-            self._trusted = raw.get("trusted") is True
-            raw = {name: value for name, value in raw.items() if name != "trusted"}
-        self._layers[source] = raw
-        self._of_folders[source] = {_path(uri): own for uri, own in (of_folders or {}).items()}
-        return self._resolve()
-
-    def use_folders(self, uris: Iterable[str]) -> list[str]:
-        """The workspace's folders: other files in them may be read, and no model in them is loaded unless the
-        client vouches for its settings. Returns the problems of the settings, which this may change."""
-        self.folders = tuple(_path(uri) for uri in uris if uri.startswith("file:"))
-        return self._resolve()
-
-    def _resolve(self) -> list[str]:
-        """Make settings of what all sources have said. Returns the problems."""
-        old, (settings, problems) = self.settings, _merged(self._layers.values())
-        self.settings, refused = without_untrusted(settings, self.folders, self._trusted)
-        self._by_folder = {}
-        for folder in self.folders:
-            said = [self._of_folders[source].get(folder, raw) for source, raw in self._layers.items()]
-            if said != list(self._layers.values()):
-                own, more = _merged(said)
-                problems += more
-                self._by_folder[folder] = in_folder(self.settings, own)
-        problems += [*refused, *without_effect(self.settings)]
-        self._suggestions.clear()
-        self.tracker.configure(self._rules())
-        if _worker_part(old) != _worker_part(self.settings):
-            self.in_background(self.worker.use(self._connect(self.settings)).close())
-        return list(dict.fromkeys(problems))
+    @property
+    def settings(self) -> Settings:
+        """What holds where no folder of the workspace has settings of its own."""
+        return self._settings.general
 
     def settings_for(self, uri: str) -> Settings:
         """The settings that hold for a document. For a notebook's cell the notebook's URI counts: its own
         need not name the file."""
-        if not self._by_folder:
-            return self.settings
-        path = _path(self._file_of(uri))
-        around = [folder for folder in self._by_folder if path.is_relative_to(folder)]
-        return self._by_folder[max(around, key=lambda each: len(each.parts))] if around else self.settings
+        return self._settings.at(self._file_of(uri))
+
+    def configure(self, source: str, raw: Any, of_folders: Mapping[str, Any] | None = None) -> list[str]:
+        """Settings from one source, see `LayeredSettings.say`. Returns the problems found, each one line for
+        a person."""
+        self._settings.say(source, raw, of_folders or {})
+        return self._resolve_settings()
+
+    def use_folders(self, uris: Iterable[str]) -> list[str]:
+        """The workspace's folders: other files in them may be read, and no model in them is loaded unless the
+        client vouches for its settings. Returns the problems of the settings, which this may change."""
+        self._settings.use_folders(uris)
+        return self._resolve_settings()
+
+    def _resolve_settings(self) -> list[str]:
+        old, problems = self.settings, self._settings.resolve()
+        self._suggestions.clear()
+        self.tracker.configure(self._settings.rules())
+        if _worker_part(old) != _worker_part(self.settings):
+            self.in_background(self.worker.use(self._connect(self.settings)).close())
+        return problems
 
     def _file_of(self, uri: str) -> str:
         """The URI of the notebook that a cell is in; a document's own."""
         return next((each.uri for each in self._notebooks.values() if uri in each.cells), uri)
-
-    def _rules(self) -> Rules:
-        own = (FolderRules(str(at), it.exclude, it.languages) for at, it in self._by_folder.items())
-        roots = tuple(map(str, self.folders))
-        return Rules(self.settings.exclude, self.settings.languages, roots, tuple(own))
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that nobody waits for. Its task is kept here, or it might be garbage-collected."""
@@ -275,23 +246,6 @@ class Session:
         self._requests.displace_all()
         await self.tracker.close()
         await self.worker.close()
-
-
-def _merged(said: Iterable[Any]) -> tuple[Settings, list[str]]:
-    """Settings of what sources have said, and the problems. What is null, or no object, says nothing."""
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for each in said:
-        if isinstance(each, dict):
-            values |= {name: value for name, value in each.items() if value is not None}
-        else:
-            problems += resolve(each)[1]
-    settings, more = resolve(values)
-    return settings, problems + more
-
-
-def _path(uri: str) -> Path:
-    return Path(os.path.normpath(path_of(uri)))
 
 
 def _worker_part(settings: Settings) -> tuple[Choice, float]:

@@ -22,7 +22,6 @@ from tests.support.fakes import eventually
 
 A, B = "file:///p/a.py", "file:///p/b.py"
 TEXT = "".join(f"line_{n} = {n}\n" for n in range(60))
-TOKEN = "ghp_aK3xV9mQ2nR7tY1wZ5bC8dF4gH6jL0pS2uXe"
 
 
 class Documents:
@@ -186,27 +185,6 @@ async def test_a_reader_that_dies_is_no_trouble(editor: Editor) -> None:
     await asyncio.sleep(0.1)
     editor.write({"c.py": "store_all(from_another, 1)\n"})
     await editor.until("b.py", "from_another")  # what a process that died was asked is asked again
-
-
-async def test_texts_of_a_request_are_looked_through(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
-    texts = ["all is well", f"not {TOKEN}", "", "\ud800"]
-    assert await editor.session.tracker.cleaned(texts) == ("all is well", "", "", "\ufffd")
-    editor.session.configure("test", {"exclude": ["*"]})
-    assert await editor.session.tracker.cleaned(texts) == ("",) * 4
-
-
-async def test_a_text_whose_reader_has_died_is_looked_through_by_the_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(document_tracker, "CLEANED_S", SECONDS)
-    async with documents() as it:
-        asked = asyncio.ensure_future(it.tracker.cleaned([f"one\n{TOKEN}\ntwo"]))
-        reader = it.tracker._reader
-        await eventually(lambda: reader._process, SECONDS)
-        assert reader._process
-        reader._process.kill()  # long before it can answer
-        assert await asked == ("one\n\ntwo",)
 
 
 async def test_what_a_scan_skips_is_told_once(editor: Editor) -> None:
