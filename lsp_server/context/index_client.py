@@ -140,7 +140,7 @@ class IndexClient:
             match request:
                 case Look():
                     self._looks[request.key] += 1
-                case Scan():
+                case Scan(everywhere=True):
                     self._scanning = True
             process.stdin.write(msgspec.json.encode(request) + b"\n")
         self._unsent.clear()

@@ -9,6 +9,7 @@ this process. The process ends when its input does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import sys
@@ -36,12 +37,15 @@ MAX_SKIPPED = 20  # lines about what was skipped
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
     """Outline the workspace's files, with their text, except those in `known` whose stamp is unchanged. Files
-    in `folders` come first, and again unless `texts` says that the client has kept their text."""
+    in `folders` come first, and again unless `texts` says that the client has kept their text; so do those
+    in `again`. A scan that is not `everywhere` looks at these two only, and has no end."""
 
     rules: Rules
     known: Mapping[str, tuple[int, int]] = {}  # path -> stamp, as in Outline
     folders: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    again: frozenset[str] = frozenset()
+    everywhere: bool = True
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
@@ -87,10 +91,10 @@ def _look(request: Look) -> Outline | Gone:
 
 
 def _scan(request: Scan) -> Iterator[Answer]:
-    rules, seen, total, whole = request.rules, set[str](), 0, True
+    seen, total, whole = set[str](), 0, True
     texts, ignored = frozenset(request.texts), Ignored()
     skipped, deadline = ignored.faults, time.process_time() + MAX_SCAN_S
-    for path, wanted in _files(rules, request.folders, ignored):
+    for path, wanted in _files(request, ignored):
         if str(path) in seen:
             continue
         if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.process_time() > deadline:
@@ -101,7 +105,7 @@ def _scan(request: Scan) -> Iterator[Answer]:
             stamp = (path.stat().st_mtime_ns, size)
             seen.add(str(path))
             known = tuple(request.known.get(str(path), ())) == stamp
-            if known and (not wanted or str(path) in texts):
+            if known and str(path) not in request.again and (not wanted or str(path) in texts):
                 continue
             if (text := readable(path)) is None:
                 if not os.access(path, os.R_OK):
@@ -113,9 +117,11 @@ def _scan(request: Scan) -> Iterator[Answer]:
             if isinstance(found, Gone):
                 skipped.append(f"{path} cannot be parsed")
             yield structs.replace(found, kept=wanted) if isinstance(found, Outline) else found
-    if whole and (gone := request.known.keys() - seen):
+    gone = (request.known.keys() if request.everywhere else request.again) - seen
+    if whole and gone:
         yield Gone(tuple(sorted(gone)))
-    yield Scanned(len(seen), whole, tuple(dict.fromkeys(skipped))[:MAX_SKIPPED])
+    if request.everywhere:
+        yield Scanned(len(seen), whole, tuple(dict.fromkeys(skipped))[:MAX_SKIPPED])
 
 
 def _outline(key: str, language: str, text: str, stamp: tuple[int, int]) -> Outline | Gone:
@@ -127,9 +133,10 @@ def _outline(key: str, language: str, text: str, stamp: tuple[int, int]) -> Outl
         return Gone((key,))
 
 
-def _files(rules: Rules, folders: tuple[str, ...], ignored: Ignored) -> Iterator[tuple[Path, bool]]:
+def _files(request: Scan, ignored: Ignored) -> Iterator[tuple[Path, bool]]:
     """Files that may be read, and whether their text is wanted. Some files come twice. What vanishes
     meanwhile is left out, and so is what cannot be listed; that is added to the faults of `ignored`."""
+    rules = request.rules
     roots = [Path(root) for root in rules.roots]
 
     def may_read(path: Path) -> bool:
@@ -146,13 +153,18 @@ def _files(rules: Rules, folders: tuple[str, ...], ignored: Ignored) -> Iterator
         if not isinstance(error, FileNotFoundError):
             ignored.faults.append(f"{error.filename} cannot be listed: {error.strerror}")
 
-    for folder in map(Path, folders):
+    for folder in map(Path, request.folders):
         if not _skipped(folder, roots, ignored):
             room = MAX_TEXT
             for name, size in _listed(folder, unlisted):
                 if may_read(path := folder / name):
                     room -= size
                     yield path, room >= 0
+    if not request.everywhere:
+        for path in map(Path, sorted(request.again)):
+            if os.path.isfile(path) and may_read(path) and not _skipped(path.parent, roots, ignored):
+                yield path, False
+        return
     for root in roots:
         for at, inner, names in os.walk(root, onerror=unlisted):
             inner[:] = sorted(name for name in inner if not _skips(Path(at, name), ignored))
@@ -208,7 +220,8 @@ def main() -> None:
                 return
             request = decode(line)
             if isinstance(request, Scan):
-                scan = _scan(request)  # replaces an unfinished one: its `known` has what that one found
+                # One of everything replaces an unfinished one: its `known` has what that one found.
+                scan = _scan(request) if request.everywhere else itertools.chain(_scan(request), scan)
                 continue
             answer = _look(request)
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
