@@ -101,7 +101,9 @@ async def measure(model: str, lines: int, seed: int, as_served: bool = False) ->
 
     async def read(text: str, line: Span) -> list[DoubtfulWord] | Refusal:
         snapshot = Snapshot("file:///planted.py", 0, "python", text)
-        return await actions.proofread(snapshot, line, worker, settings, Parses(), lambda message, done: None)
+        return await actions.proofread(
+            snapshot, line, worker, settings, Parses(), lambda message, done: None, lambda piece, words: True
+        )
 
     for case in planted(drawn, seed):
         started = time.perf_counter()

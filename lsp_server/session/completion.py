@@ -72,7 +72,7 @@ async def complete(
     if not invoked and not selected and (rest := session.rest_of_suggestion(snapshot, cursor)):
         session.displace(snapshot.uri)
         return list(rest)
-    settings, text, at = session.settings, snapshot, cursor
+    settings, text, at = session.settings_for(snapshot.uri), snapshot, cursor
     if invoked:
         settings = replace(settings, confidence_threshold=0.0)
     if selected and cursor is not None:
@@ -87,7 +87,7 @@ async def complete(
         count=ALTERNATIVES if invoked else 1,
         invoked=invoked,
         on_draft=on_draft,
-        context=session.context.gather,
+        context=session.gather,
     )
     outcome = await session.run_latest(snapshot, work)
     if isinstance(outcome, Refusal) or cursor is None:

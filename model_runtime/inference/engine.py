@@ -39,7 +39,6 @@ from .drafting import Drafting
 from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
-ALTERNATIVES = 4  # fills that are returned beside the best
 
 
 class Engine:
@@ -147,7 +146,7 @@ class Engine:
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            alternatives=tuple(others[:ALTERNATIVES]),
+            alternatives=tuple(others[: request.alternatives]),
             sources=best.sources,
         )
 
