@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as replace_fields
 
-from lsp_server.infilling import pipeline
+from lsp_server.infilling import pipeline, postprocess
 from lsp_server.infilling.pipeline import OnDraft
 from lsp_server.session.session import Session
 from lsp_server.session.suggestion_cache import CachedSuggestion
@@ -98,9 +98,14 @@ async def _unasked(session: Session, snapshot: Snapshot, cursor: int) -> list[Ed
     """For a request that the editor makes as the user types: from memory, or from the fill under way."""
     if rest := session.rest_of_suggestion(snapshot, cursor):
         session.displace(snapshot.uri)
-        return list(rest)
-    work = session.under_way.outcome(snapshot, cursor, lambda: _fill(session, snapshot, cursor))
-    return await session.run_latest(snapshot, work)
+        outcome = list(rest)
+    else:
+        work = session.under_way.outcome(snapshot, cursor, lambda: _fill(session, snapshot, cursor))
+        outcome = await session.run_latest(snapshot, work)
+    if isinstance(outcome, Refusal) or session.is_shown(snapshot.uri):
+        return outcome
+    worth = [each for each in outcome if postprocess.worth_showing(each.text)]
+    return worth or Refusal("short", "only a character or two are missing")
 
 
 async def _fill(session: Session, snapshot: Snapshot, cursor: int) -> list[Edit] | Refusal:

@@ -219,6 +219,10 @@ class Session:
             self.worker.feedback(shown=1)
         return new
 
+    def is_shown(self, uri: str) -> bool:
+        """Whether the document's last suggestion has been counted as shown."""
+        return uri in self._suggestions and self._tally.is_shown(self._suggestions[uri])
+
     def count_taken(self, snapshot: Snapshot, cursor: int) -> None:
         """The text before the cursor came at once: count the suggestion as accepted if it says just that."""
         suggestion = self._suggestions.get(snapshot.uri)

@@ -16,10 +16,12 @@ class Tally:
 
     def shown(self, suggestion: CachedSuggestion) -> bool:
         """Whether this is the first time."""
-        uri = suggestion.snapshot.uri
-        first = self._shown.get(uri) is not suggestion
-        self._shown[uri] = suggestion
+        first = not self.is_shown(suggestion)
+        self._shown[suggestion.snapshot.uri] = suggestion
         return first
+
+    def is_shown(self, suggestion: CachedSuggestion) -> bool:
+        return self._shown.get(suggestion.snapshot.uri) is suggestion
 
     def accepted(self, uri: str) -> bool:
         """Whether a part of the last suggestion shown in the document is accepted for the first time."""

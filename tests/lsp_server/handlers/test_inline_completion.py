@@ -105,6 +105,22 @@ async def test_the_next_place_is_filled_before_it_is_asked_for() -> None:
         assert await served(it) == 3
 
 
+async def test_a_rest_of_two_characters_is_not_shown_unless_it_closes_something() -> None:
+    async with editor(RECORDED) as it:
+        it.open("# fill: um\na = s\n# fill: x)\nf(\n")
+        check_empty(await it.ask(1, 5))
+        assert await texts(it.send(3, 2)) == ["x)"]
+        type_text(it, 2, 3, 2, "x")
+        assert await texts(it.send(3, 3)) == [")"]
+
+
+async def test_one_suggestion_where_a_name_goes_on() -> None:
+    async with editor(RECORDED) as it:
+        it.open("def compute_filled(a, b):\n    return a\n\n\n# fill: compute_\nx = \n")
+        assert await texts(it.send(5, 4)) == ["compute_filledcompute_"]  # the fake says the same again
+        assert await served(it) == 2
+
+
 async def test_a_suggestion_counts_once() -> None:
     async with editor(RECORDED) as it:
         it.open("a = \n")
