@@ -87,8 +87,9 @@ class Server:
         self._id = self._version = 0
         self._waiting: dict[int, asyncio.Future[Json | None]] = {}
         self._uri = ""
+        self._project: Path | None = None
 
-    async def start(self, runtime: Path, projects: Path) -> None:
+    async def start(self, runtime: Path) -> None:
         # Each has a worker of its own: another checkout's may be another model.
         place = {"PYTHONPATH": str(self._folder), "INFILL_LS_RUNTIME_DIR": str(runtime / self.name)}
         self._environment = {**os.environ, **place}
@@ -101,8 +102,7 @@ class Server:
             stderr=asyncio.subprocess.DEVNULL,
         )
         self._reading = asyncio.ensure_future(self._read())
-        folders = [{"uri": projects.as_uri(), "name": "projects"}]
-        await self.request("initialize", {"capabilities": {}, "workspaceFolders": folders})
+        await self.request("initialize", {"capabilities": {}, "workspaceFolders": []})
         self.notify("initialized", {})
 
     async def stop(self) -> None:
@@ -113,6 +113,13 @@ class Server:
             *(sys.executable, "-m", "lsp_server", "worker", "stop"), cwd=self._folder, env=self._environment
         )
         await stop.wait()
+
+    def work_in(self, folder: Path) -> None:
+        """Have this project open, and no other."""
+        folders = [{"uri": each.as_uri(), "name": each.name} for each in (folder, self._project) if each]
+        self._project = folder
+        event = {"added": folders[:1], "removed": folders[1:]}
+        self.notify("workspace/didChangeWorkspaceFolders", {"event": event})
 
     def open(self, uri: str, text: str) -> None:
         self._uri, self._version = uri, 1
@@ -237,7 +244,7 @@ def chosen(folder: Path, count: int, seed: int) -> list[Hole]:
         and hole.middle.isascii()
     ]
     random.Random(seed).shuffle(found)
-    return found[:count]
+    return sorted(found[:count], key=lambda hole: hole.project)
 
 
 async def measure(options: argparse.Namespace, servers: list[Server]) -> dict[str, Count]:
@@ -246,10 +253,13 @@ async def measure(options: argparse.Namespace, servers: list[Server]) -> dict[st
     ways: list[tuple[str, int, Way | None]] = [("rest", 0, None)]
     ways += [(name, ms, EDITORS[name]) for name in options.editors for ms in options.speeds]
     for number, hole in enumerate(lines):
-        uri = (options.projects / "test" / "python" / hole.project / hole.path).as_uri()
+        project = options.projects / "test" / "python" / hole.project
+        uri = (project / hole.path).as_uri()
         for server in servers:
+            server.work_in(project)
             server.open(uri, hole.before + hole.after)
-            await asyncio.sleep(options.settle if number else options.settle * 5)
+            new = not number or hole.project != lines[number - 1].project
+            await asyncio.sleep(options.settle * (10 if new else 1))  # the project is read
             server.close()
         for name, ms, way in ways:
             for server in servers if number % 2 else servers[::-1]:
@@ -264,7 +274,7 @@ async def measure(options: argparse.Namespace, servers: list[Server]) -> dict[st
 async def run(options: argparse.Namespace, servers: list[Server]) -> list[Json]:
     with tempfile.TemporaryDirectory(prefix="typing-") as runtime:
         for server in servers:
-            await server.start(Path(runtime), options.projects)
+            await server.start(Path(runtime))
         try:
             counts = await measure(options, servers)
         finally:
