@@ -29,6 +29,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 # model writes Python; in the others lines are composed from the code of the project.
 LANGUAGES = ("python", "javascript", "typescript", "go", "rust", "java", "c", "cpp")
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Resolved settings. A client's names are in camel case: `infill.idleUnloadMinutes`."""

@@ -63,5 +63,12 @@ class Request:
         stepped = self.stepped if self.steps else self.started
         denoise = stepped - self.started - self.paused - fill.prefill_ms / 1000
         post = now - stepped
-        seconds = (now - self.received, queue, fill.prefill_ms / 1000, denoise, denoise / max(1, self.steps), post)
+        seconds = (
+            now - self.received,
+            queue,
+            fill.prefill_ms / 1000,
+            denoise,
+            denoise / max(1, self.steps),
+            post,
+        )
         return Times(*(1000 * max(0.0, part) for part in seconds))
