@@ -75,6 +75,7 @@ class DocumentTracker:
         self._looking: dict[str, deque[list[int]]] = {}  # key -> the edited lines of each read under way
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
+        self.scans = 0  # that have ended
         self._covered: tuple[str, ...] = ()  # the folders of which the scans wanted the files' text
         self._uncovered = False  # a document of another folder has been opened
         self._closed: set[str] = set()  # documents whose files count from now on
@@ -221,6 +222,7 @@ class DocumentTracker:
                     self._looking.pop(key, None)
                     self._cleaner.answered(key, "")
             case Scanned():
+                self.scans += 1
                 self.skipped = answer.skipped
                 if not self.watched:
                     took = asyncio.get_running_loop().time() - self._scanned

@@ -86,10 +86,10 @@ async def proofread(ls: Server, arguments: list[Any], token: Token) -> dict[str,
 
 async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
     """`infill.accepted`: the client has inserted a suggestion. The arguments are the suggestion's own."""
-    ls.session.worker.feedback(accepted=1)
     for each in arguments:
         if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
-            ls.session.forget_suggestion(uri)
+            version = each.get("version")
+            ls.session.accepted(uri, version if isinstance(version, int) else None)
 
 
 async def status(ls: Server, arguments: list[Any], token: Token) -> Any:

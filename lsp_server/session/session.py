@@ -21,6 +21,8 @@ from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
 from lsp_server.session.suggestion_cache import CachedSuggestion
+from lsp_server.session.tally import Tally
+from lsp_server.session.under_way import UnderWay
 from lsp_server.text import positions
 from lsp_server.text.buffer import Buffer, Position
 from lsp_server.text.document import Edit, Refusal, Snapshot
@@ -60,6 +62,8 @@ class Session:
         self.worker.on_connected = self.tracker.library_is_ready
         self.context = Context(self.tracker)
         self._suggestions: dict[str, CachedSuggestion] = {}
+        self.under_way = UnderWay()
+        self._tally = Tally()
         self.tracked_ranges = TrackedRanges()
         self._histories: dict[str, History] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -89,6 +93,7 @@ class Session:
     def _resolve_settings(self) -> list[str]:
         old, problems = self.settings, self._settings.resolve()
         self._suggestions.clear()
+        self.under_way.give_up_all()
         self.tracker.configure(self._settings.rules())
         if _worker_part(old) != _worker_part(self.settings):
             self.in_background(self.worker.use(self._connect(self.settings)).close())
@@ -141,6 +146,8 @@ class Session:
         self.tracker.closed(uri)
         self.tracked_ranges.forget(uri)
         self.parses.forget(uri)
+        self._tally.forget(uri)
+        self.under_way.give_up(uri)
         self.displace(uri)
 
     def open_notebook(self, uri: str, cells: Sequence[str]) -> None:
@@ -199,8 +206,35 @@ class Session:
     def remember_suggestion(self, suggestion: CachedSuggestion) -> None:
         self._suggestions[suggestion.snapshot.uri] = suggestion
 
-    def forget_suggestion(self, uri: str) -> None:
-        self._suggestions.pop(uri, None)
+    def expects(self, uri: str) -> bool:
+        """Whether the editor is likely to ask for what follows a change of the document."""
+        return self.under_way.expects(uri)
+
+    def count_shown(self, uri: str) -> bool:
+        """Count the document's last suggestion as shown. False if it has been already."""
+        new = uri in self._suggestions and self._tally.shown(self._suggestions[uri])
+        if new:
+            self.worker.feedback(shown=1)
+        return new
+
+    def is_shown(self, uri: str) -> bool:
+        """Whether the document's last suggestion has been counted as shown."""
+        return uri in self._suggestions and self._tally.is_shown(self._suggestions[uri])
+
+    def count_taken(self, snapshot: Snapshot, cursor: int) -> None:
+        """The text before the cursor came at once: count the suggestion as accepted if it says just that."""
+        suggestion = self._suggestions.get(snapshot.uri)
+        if suggestion and suggestion.taken(snapshot, cursor) and self._tally.accepted(snapshot.uri):
+            self.worker.feedback(accepted=1)
+
+    def accepted(self, uri: str, version: int | None = None) -> None:
+        """The suggestion made for the document at this version has been inserted: it is counted, and not
+        offered again."""
+        if self._tally.accepted(uri):
+            self.worker.feedback(accepted=1)
+        suggestion = self._suggestions.get(uri)
+        if suggestion and (version is None or suggestion.snapshot.version <= version):
+            del self._suggestions[uri]
 
     def rest_of_suggestion(self, snapshot: Snapshot, cursor: int | None) -> tuple[Edit, ...]:
         """What is left at a cursor of the last suggestion, while the user types just that."""
@@ -244,6 +278,7 @@ class Session:
         """Disconnect from the worker, which lives on, and end the reader process."""
         self.worker.stop_reporting()
         self._requests.displace_all()
+        self.under_way.give_up_all()
         await self.tracker.close()
         await self.worker.close()
 

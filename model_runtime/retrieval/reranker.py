@@ -76,7 +76,7 @@ class Calibration(msgspec.Struct, frozen=True):
         return [each / total for each in odds]
 
 
-UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
+UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5, "unscored": -1.5})
 
 
 def load(folder: Path, file: str = FILE) -> Calibration:
@@ -88,11 +88,12 @@ def load(folder: Path, file: str = FILE) -> Calibration:
 
 
 def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> list[dict[str, float]]:
-    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10."""
+    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10. A score
+    without any nats is that of a text that the model was not asked about."""
     own = [_own(c, s) for c, s in zip(candidates, scores, strict=True)]
     after = max((each["after"] for each in own), default=0.0)
     ngram = _shares([_least(c.ngram + c.ngram_after) if c.ngram is not None else _LEAST for c in candidates])
-    causal = _shares([_least(sum(s.ids) + sum(s.after)) for s in scores])
+    causal = _shares([_least(sum(s.ids) + sum(s.after)) if s.ids else _LEAST for s in scores])
     sure = max((each["denoised_logprob"] for each in own if each["denoised"]), default=_LEAST_DENOISED / 10)
     rivals = math.log(max(1, len(own)))
     return [
@@ -122,7 +123,7 @@ def _shares(nats: Sequence[float]) -> list[float]:
 
 def _best_others(shares: Sequence[float]) -> list[float]:
     """For each, the largest of the others."""
-    best, second = (sorted(shares, reverse=True) + [0.0, 0.0])[:2]
+    best, second = [*sorted(shares, reverse=True), 0.0, 0.0][:2]
     return [second if share == best else best for share in shares]
 
 
@@ -132,7 +133,7 @@ def _least(nats: float) -> float:
 
 def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     """Of one candidate, whatever the others are."""
-    n = max(1, len(score.ids))
+    n = max(1, len(score.ids or candidate.ids))
     causal = max(-60.0, sum(score.ids))
     draft = candidate.draft
     analogy = float(draft is not None and draft.analogy)
@@ -145,6 +146,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "causal": causal / 10,
         "causal_mean": max(-10.0, causal / n),
         "causal_worst": max(-15.0, min(score.ids, default=0.0)),
+        "unscored": float(not score.ids),  # then all that the score is made of is 0
         "after": max(-20.0, sum(score.after)) / max(1, len(score.after)),
         "tokens": math.log(n),
         "ended": float(candidate.ended),

@@ -5,8 +5,8 @@ the cursor may ask for something else: `# wait` to wait for ever, `# crash` to r
 to refuse. It writes each request to the file that `TEST_WIRE` names.
 
 `python -m tests.support.faked_server recorder` serves with `Recorder`, which fills in what a line
-`# fill: ...` says and has alternatives. Its status tells how often it was asked and, as its message, for
-what.
+`# fill: ...` says and has alternatives; below a line `# slow` it takes a moment. Its status tells how often
+it was asked, what was counted and, as its message, what it was asked last.
 """
 
 from __future__ import annotations
@@ -78,9 +78,15 @@ class FakeWorker:
 class Recorder(FakeWorker):
     def __init__(self) -> None:
         self.requests: list[Infill] = []
+        self.shown = self.accepted = 0
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        self.shown, self.accepted = self.shown + shown, self.accepted + accepted
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         self.requests.append(request)
+        if "# slow" in request.prefix:
+            await asyncio.sleep(0.3)
         if request.instruction:
             return Refused(0, "instruction", "the model fake follows no instructions")
         if on_draft:
@@ -99,7 +105,8 @@ class Recorder(FakeWorker):
 
     async def status(self) -> Status:
         last = msgspec.json.encode(self.requests[-1]).decode() if self.requests else ""
-        return msgspec.structs.replace(await super().status(), served=len(self.requests), message=last)
+        counts = {"served": len(self.requests), "shown": self.shown, "accepted": self.accepted}
+        return msgspec.structs.replace(await super().status(), **counts, message=last)
 
 
 if __name__ == "__main__":

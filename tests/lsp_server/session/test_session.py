@@ -91,7 +91,7 @@ def test_a_suggestion_that_is_gone(how: str) -> None:
     session, _ = session_with((URI, "a = "))
     suggest(session, "foo")
     if how == "forgotten":
-        session.forget_suggestion(URI)
+        session.accepted(URI)
     else:
         session.close(URI)
         session.open(URI, 1, "python", "a = ")

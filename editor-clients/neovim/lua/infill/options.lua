@@ -8,7 +8,7 @@ local M = {}
 ---@field enable boolean start the client by itself
 ---@field automatic boolean suggest while typing; else only for `next`
 ---@field ghost 'builtin'|'own' who asks and draws: Neovim 0.12's vim.lsp.inline_completion, or this plugin
----@field debounce integer ms from the last key to the request, with `own`; Neovim's own are 200
+---@field debounce integer ms from the last key to the request; with `builtin`, Neovim's own 200 for a buffer's first
 ---@field drafts boolean show a suggestion that was asked for while it resolves
 ---@field keys table<infill.Key, string> keys in insert mode; where nothing is shown they do what they did
 
