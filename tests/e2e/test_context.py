@@ -191,10 +191,9 @@ async def test_a_completion_is_told_of_the_document_s_own_edits(
     server_command: list[str], tmp_path: Path, server: Process
 ) -> None:
     text = "def area(w, h):\n    return w * h\n\n\n" + "x = 1\n" * 40 + "area("
+    (tmp_path / "other.py").write_text("def area(from_a_file): ...\n")
     async with editing(server_command, tmp_path, server, text) as (editor, place):
-        await until(last(server), "area(", lambda: editor.ask(place))
-        (tmp_path / "other.py").write_text("def area(from_a_file): ...\n")  # once it is known, main.py is too
-        editor.open(replace(place, path=tmp_path / "third.py"))
+        # The document is read before the files: once these are known, it is too.
         await until(last(server), "from_a_file", lambda: editor.ask(place))
         where = lsp.Range(lsp.Position(0, 9), lsp.Position(0, 13))
         document = lsp.VersionedTextDocumentIdentifier(2, place.uri)
