@@ -81,14 +81,15 @@ BASELINES: dict[str, Baseline] = {
         "without the denoiser (re-ranker as shipped)", lambda engine: DraftsAlone(engine, composed=True)
     ),
     "text-ranked": Baseline(
-        "ranked without the network (re-ranker as shipped; its confidence means little)",
+        "ranked without the network (re-ranker of other languages)",
         lambda engine: RankedByTexts.of(engine).run,
     ),
     "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
     "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
     "causal": Baseline("causal encoder, greedy, no suffix", Causal),
 }
-# What each part adds, on the shipped weights. No re-ranker is fitted anew for what is left.
+# What each part adds, on the shipped weights. No re-ranker is fitted for what is left: all but `text-ranked`
+# have the shipped one, without the features that are missing.
 ABLATION = ("uncomposed", "undrafted", "undenoised", "text-ranked", "copy")
 FIM = "fim"  # not in the table: it needs a model of its own, see `greedy.FillInTheMiddle`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

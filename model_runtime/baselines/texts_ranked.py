@@ -1,5 +1,5 @@
 """All candidates of the engine, ranked by what retrieval and the n-gram model know: the network proposes, but
-does not judge.
+does not judge. The re-ranker is the one that was fitted without the network, for languages it does not know.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model_runtime.diffusion.interface import BranchScore, Guess
-from model_runtime.inference import candidates, scoring
+from model_runtime.inference import candidates, scoring, text_fill
 from model_runtime.inference.engine import Engine
 from model_runtime.inference.scoring import TokenScores
 from model_runtime.prompting.layout import Layout
@@ -21,7 +21,7 @@ from model_runtime.retrieval.retriever import Draft
 class RankedByTexts(Engine):
     @classmethod
     def of(cls, engine: Engine) -> RankedByTexts:
-        other = cls(engine.name, engine.denoiser, engine.tokens, engine.calibration)
+        other = cls(engine.name, engine.denoiser, engine.tokens, text_fill.calibration())
         other.drafting.library = engine.drafting.library
         return other
 
