@@ -7,7 +7,7 @@ most modules, because the order of a fill is easier to follow in one place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,6 @@ from model_runtime.diffusion.interface import (
     DenoiseError,
     Denoiser,
     Guess,
-    OutOfMemory,
     Proposal,
     Row,
     Scoring,
@@ -36,6 +35,7 @@ from model_runtime.retrieval.retriever import Draft
 
 from . import candidates, scoring, step_trace
 from .drafting import Drafting
+from .halving import denoised
 from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
@@ -117,7 +117,7 @@ class Engine:
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
-        steps = self._denoised(layout.prompt, rows, policy, request.seed)
+        steps = denoised(self.denoiser, layout.prompt, rows, len(sizes), policy, request.seed)
         news, proposal, complete = next(steps), None, False
         while True:
             proposal = news or proposal
@@ -148,18 +148,6 @@ class Engine:
             sources=best.sources,
         )
 
-    def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """The denoiser's proposals. When it runs out of memory, it starts again with half of the rows."""
-        while True:
-            try:
-                return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
-            except OutOfMemory:
-                if len(rows) == 1:
-                    raise
-                rows = rows[: len(rows) // 2]
-
     def _ride(self, layout: Layout) -> Layout:
         """Put a few new prompt tokens on the canvas: cheaper than encoding them at every keystroke."""
         self._behind = None
@@ -182,7 +170,7 @@ class Engine:
         return own if len(own) < len(proposal.rows) else None
 
     def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
-        return Step(
+        return step_trace.watched(
             proposal.step,
             texts=partial(self._draft_texts, layout, proposal),
             tokens=partial(step_trace.pieces, self.tokens, rows[proposal.rows[0]], proposal),

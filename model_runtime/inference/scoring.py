@@ -41,7 +41,8 @@ def first_step(
     likeliest = first.read().likeliest
     if tokens.profile.filler is not None:
         return {ids: _read(_whole(tokens, layout, ids), likeliest[0]) for ids in texts}
-    return {ids: _read(ids, row) for ids, row in zip(texts, likeliest[own:], strict=False)}
+    asked = {number - own: row for number, row in zip(first.rows, likeliest, strict=True) if number >= own}
+    return {ids: _read(ids, asked[at]) for at, ids in enumerate(texts) if at in asked}
 
 
 def scores(

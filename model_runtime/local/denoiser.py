@@ -133,7 +133,7 @@ class LocalDenoiser:
                 state.step,
                 alive,
                 finished,
-                read=partial(readout.guess, told, layout),
+                read=partial(readout.guess, told, layout, latest),
                 seen=partial(readout.seen, before, told, layout),
             )
             if keep is not None and tuple(keep) != alive:
