@@ -47,6 +47,10 @@ Reason = Literal[
     "worker-down",  # set by the client: the worker keeps failing; `message` says what to do
 ]
 
+# Where the confidence of a model comes from: a calibration that belongs to it, one fitted here
+# (`infill-ls eval --calibrate`), or its own probabilities as they are.
+Calibrated = Literal["model", "fitted", "none"]
+
 # What the user is doing: typing, waiting for a completion that they asked for, waiting for a rewrite.
 Priority = Literal["automatic", "invoked", "rewrite"]
 
@@ -215,6 +219,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
     servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
+    calibrated: Calibrated | None = None  # None while no model is loaded
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Texts | Feedback | Stop

@@ -28,7 +28,7 @@ class Baseline:
 def changed(engine: Engine, change: Change) -> Engine:
     """The same loaded model under another profile."""
     tokens = Tokens(engine.tokens.tokenizer, change(engine.tokens.profile))
-    return Engine(engine.name, engine.denoiser, tokens, engine.calibration)
+    return Engine(engine.name, engine.denoiser, tokens, engine.calibration, scale=engine.scale)
 
 
 def prefill(engine: Engine, request: Infill) -> None:

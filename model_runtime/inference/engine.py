@@ -26,8 +26,8 @@ from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
-from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
-from model_runtime.retrieval import proofread_scoring, reranker
+from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Fixed, Infill, Slot
+from model_runtime.retrieval import own_probability, proofread_scoring, reranker, scaling
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
@@ -50,14 +50,17 @@ class Engine:
         tokens: Tokens,
         calibration: reranker.Calibration = reranker.UNCALIBRATED,
         chat: Chat | None = None,
+        scale: scaling.Scale | None = None,
     ) -> None:
-        """`chat`: makes the prompts of a model that follows instructions; None for others."""
+        """`chat`: makes the prompts of a model that follows instructions; None for others. `scale`: corrects
+        the probabilities of a model without a calibration, if it was fitted."""
         self.name = name
         self.device = denoiser.device
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
         self.chat = chat
+        self.scale = scale
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self.drafting = Drafting(tokens.profile)
         self._behind: list[int] | None = None  # a prompt whose end was on the canvas, so it is not cached yet
@@ -85,6 +88,12 @@ class Engine:
     def use(self, library: Library) -> None:
         """Compose drafts from these texts, too."""
         self.drafting.library = library
+
+    @property
+    def calibrated(self) -> Calibrated:
+        if self.calibration is not reranker.UNCALIBRATED:
+            return "model"
+        return "none" if self.scale is None else "fitted"
 
     def servers(self) -> dict[str, str]:
         """No remote server is asked: this machine computes."""
@@ -200,7 +209,9 @@ class Engine:
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)
-        return _alternatives(reranker.rank(found, scores, self.calibration))
+        if self.calibrated == "model":
+            return _alternatives(reranker.rank(found, scores, self.calibration))
+        return _alternatives(own_probability.rank(found, scores, self.scale or scaling.UNSCALED))
 
     def _proofread(
         self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, known: TokenScores
@@ -235,7 +246,8 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
 
     loaded = model.load(choice, on_progress)
     tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
-    engine = Engine(choice.model, loaded.denoiser, tokens, reranker.load(loaded.folder), chat)
+    calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
+    engine = Engine(choice.model, loaded.denoiser, tokens, calibration, chat, scale)
     on_progress(0.9)
     engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
     on_progress(1.0)

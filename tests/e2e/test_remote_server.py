@@ -9,8 +9,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lsprotocol import types
 
 from tests.conftest import private_workers, worker_processes
 from tests.e2e.conftest import EXAMPLE, Place
@@ -86,6 +88,9 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
         for hidden in (SECRET, "excluded_name", "hunter2", KEY):
             assert hidden not in sent
         assert editor.shown == []
+        params = types.ExecuteCommandParams("infill.status")
+        told: Any = await asyncio.wait_for(editor.client.workspace_execute_command_async(params), 30)
+        assert told["calibrated"] == "none", "nothing was fitted to this server's model"
         for process in worker_processes(own_folder):
             assert KEY not in " ".join(process.cmdline())
     assert [log for log in logs(own_folder) if KEY in log or SECRET in log] == []
@@ -103,6 +108,7 @@ def test_the_command_line(server_command: list[str], place: Place, server: Proce
     status = json.loads(run("worker", "status", "--json").stdout)
     assert status["servers"] == {server.url: "ok, 0 running"}
     assert status["device"] == f"server at {server.url}"
+    assert status["calibrated"] == "none"
     assert f"{server.url}: ok, 0 running" in run("worker", "status").stdout
     assert json.loads(run("worker", "stop", "--json").stdout) == {"stopped": True}
     choice[:] = ["--backend-url", "gpu:8000"]

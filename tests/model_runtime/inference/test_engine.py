@@ -19,6 +19,7 @@ from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import MOST_STEPS, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration
+from model_runtime.retrieval.scaling import Scale
 from tests.model_runtime.inference.fills import REQUEST, engine, run
 from tests.model_runtime.prompting.examples import HOLE, REWRITE, png
 from tests.support import tiny, tiny_gemma
@@ -116,6 +117,17 @@ def test_a_draft_the_model_likes_is_the_answer() -> None:
     assert answer.texts == (" * count",)
     assert "draft" in answer.sources
     assert answer.confidence > 0.9
+
+
+def test_the_confidence_is_the_models_own_or_corrected_or_fitted() -> None:
+    """Engines without a calibration, with two fitted numbers, and with a calibration."""
+    plain = engine()
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), scale=Scale(1.0, -1.0))
+    own = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": 0.0}))
+    assert [each.calibrated for each in (plain, target, own)] == ["none", "fitted", "model"]
+    before, after = run(plain.fill(REQUEST))[0], run(target.fill(REQUEST))[0]
+    assert after.texts == before.texts
+    assert after.confidence == pytest.approx(Scale(1.0, -1.0).chance(before.confidence))
 
 
 def test_typing_through_the_last_fill_offers_its_rest() -> None:
