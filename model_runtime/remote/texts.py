@@ -114,8 +114,8 @@ class TextEngine:
 
         async def use(url: str, contact: Contact) -> None:
             kind = "chat" if request.instruction else contact.kind
-            heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
-            attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
+            befores = [prompts.before(request, hole) for hole in range(len(prompts.slots(request)))]
+            attempt.answers = [Answer(befores)] if kind == "chat" else [Answer([each]) for each in befores]
             try:
                 async with asyncio.TaskGroup() as group:
                     for hole, answer in enumerate(attempt.answers):
@@ -162,7 +162,7 @@ def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature:
     if contact.adjustable:
         body["temperature"] = temperature
     if kind == "chat":
-        body |= {"messages": prompts.messages(request), "max_tokens": sum(sizes) + CHAT_TOKENS}
+        body |= {"messages": prompts.messages(request), contact.limit: sum(sizes) + CHAT_TOKENS}
         return body | ({"logprobs": True} if contact.logprobs else {})
     before, after = prompts.around(request, hole)
     if kind == "infill":

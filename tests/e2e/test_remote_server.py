@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from lsprotocol import types
@@ -94,6 +95,35 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
         for process in worker_processes(own_folder):
             assert KEY not in " ".join(process.cmdline())
     assert [log for log in logs(own_folder) if KEY in log or SECRET in log] == []
+
+
+FOLLOWED = "def price(item):\n    total = \n    return total\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "```python\nitem.cost\n```",
+        "Sure! Here is the missing code:\n\n```python\nitem.cost\n```\n\nIt takes the cost.",
+        "Here's the completed line:\n    total = item.cost",
+        "```\n    total = item.cost\n    return total\n```",
+        "```python\ndef price(item):\n    total = item.cost\n    return total\n```",
+        "`item.cost`",
+    ],
+)
+async def test_a_chat_that_says_too_much_gives_a_clean_edit(
+    server_command: list[str], tmp_path: Path, answer: str
+) -> None:
+    path = tmp_path / "price.py"
+    path.write_text(FOLLOWED)
+    place = Place(path, FOLLOWED, 1, len("    total = "))
+    flags = ["--has", "chat", "--newer", "Use 'max_completion_tokens' instead."]
+    with started(*flags, module="tests.support.text_server") as server:
+        data = json.dumps([answer]).encode()
+        await asyncio.to_thread(urlopen, Request(server.url + "/answers", data, method="POST"))
+        settings = {"backend": "openai", "backendUrl": server.url, "trusted": True}
+        async with editing(server_command, place, **settings) as editor:
+            await until(editor, place, "item.cost")
 
 
 def test_the_command_line(server_command: list[str], place: Place, server: Process) -> None:
