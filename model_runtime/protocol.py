@@ -104,6 +104,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
     tokens: bool = False  # each Draft also says what is on the canvas
     workspace: str = ""  # whose `Texts` drafts may be composed from
+    lines: int = 1  # most lines that a text may have
     steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
 
 

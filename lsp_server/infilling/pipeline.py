@@ -180,4 +180,5 @@ def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> I
         canvas=shown.pieces,
         language=snapshot.language,
         deadline_ms=settings.deadline_ms,
+        lines=max(each.lines for each in holes),
     )

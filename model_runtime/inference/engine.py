@@ -118,7 +118,7 @@ class Engine:
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
-        drafts = self.drafting.drafts(request, layout)
+        drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request, layout))
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
@@ -146,9 +146,11 @@ class Engine:
             ngrams = self.drafting.ngrams(request, layout) if isinstance(self.denoiser, Scoring) else None
             best, *others = self.judged(layout, guess, drafts, known, ngrams)
             self.drafting.remember(request, best.texts)
+        unasked = request.lines > 1 and request.priority == "automatic"
+        silent = unasked and not self.tokens.profile.several_lines
         return Fill(
             texts=best.texts,
-            confidence=best.confidence,
+            confidence=0.0 if silent else best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,

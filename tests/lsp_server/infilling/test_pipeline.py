@@ -200,3 +200,4 @@ async def test_an_empty_file() -> None:
     edit, requests = await outcome(done("import os"), replace(SNAPSHOT, text=""), 0)
     assert isinstance(edit, Edit)
     assert requests[0].canvas == (Slot(32), Fixed("\n"))
+    assert requests[0].lines == 1

@@ -130,6 +130,29 @@ def test_the_confidence_is_the_models_own_or_corrected_or_fitted() -> None:
     assert after.confidence == pytest.approx(Scale(1.0, -1.0).chance(before.confidence))
 
 
+BLOCK = "def a():\n    x = load(1)\n    check(x)\n    return x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "priority", "text", "silent"),
+    [
+        (8, "invoked", "load(1)\n    check(x)\n    return x", False),
+        (8, "automatic", "load(1)\n    check(x)\n    return x", True),
+        (1, "automatic", "load(1)", False),
+    ],
+)
+def test_drafts_serve_holes_of_several_lines_when_asked(
+    lines: int, priority: str, text: str, silent: bool
+) -> None:
+    """Unasked, a model that is never right there is not sure of anything."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    request = Infill(0, "d", BLOCK + "def b():\n", (Fixed("    x = "), Slot(47), Fixed("\n")))
+    answer, _ = run(target.fill(msgspec.structs.replace(request, lines=lines, priority=priority)))
+    assert answer.texts == (text,)
+    assert "draft" in answer.sources
+    assert (answer.confidence == 0.0) is silent
+
+
 def test_typing_through_the_last_fill_offers_its_rest() -> None:
     target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"near": 9.0}))
     target.drafting._previous["d"] = ("x = ", "alpha + beta")
