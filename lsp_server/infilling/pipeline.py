@@ -101,9 +101,10 @@ async def fill(
     settings: Settings,
     parses: Parses,
     on_progress: OnProgress | None = None,
+    threshold: float = 0.0,
 ) -> list[Edit | Refusal]:
     """One outcome for each hole, in order. Each edit is of the snapshot as it is, so all can be made at
-    once. The user asked for them, so the confidence threshold does not apply."""
+    once. The user asked for them, so of the thresholds only the one given here applies."""
     if refusal := settings.refusal(snapshot):
         return [refusal] * len(holes)
     outcomes: list[Edit | Refusal] = []
@@ -114,7 +115,7 @@ async def fill(
         return parses.around(parsable, each.span.start)
 
     for group in _groups(holes):
-        outcomes += await _fill(snapshot, group, worker, settings, around)
+        outcomes += await _fill(snapshot, group, worker, settings, around, threshold)
         if on_progress:
             on_progress(len(outcomes), len(holes))
     return outcomes
@@ -126,12 +127,13 @@ async def _fill(
     worker: Filler,
     settings: Settings,
     around: Callable[[Hole], Syntax | None],
+    threshold: float,
 ) -> list[Edit | Refusal]:
     """Outcomes of holes that share a canvas; each gets its own if the model has no room for all."""
     if len(holes) == 1:
         (one,) = holes
         request = _request(snapshot, holes, settings)
-        outcome = await single_hole.fill(request, snapshot, around(one), one, worker)
+        outcome = await single_hole.fill(request, snapshot, around(one), one, worker, threshold=threshold)
         return [outcome if isinstance(outcome, Refusal) else outcome[0]]
     started = time.perf_counter()
     answer = await ask(snapshot, holes, worker, settings)
@@ -140,9 +142,11 @@ async def _fill(
             return [
                 outcome
                 for each in holes
-                for outcome in await _fill(snapshot, [each], worker, settings, around)
+                for outcome in await _fill(snapshot, [each], worker, settings, around, threshold)
             ]
         return [answer] * len(holes)
+    if answer.confidence < threshold:
+        return [single_hole.unsure(answer)] * len(holes)
     ms = (time.perf_counter() - started) * 1000
     return [
         validation.validate(snapshot, around(each), each, text, answer, ms)

@@ -48,7 +48,7 @@ async def fill(
     if isinstance(answer, Refused):
         return refused(answer)
     if answer.confidence < threshold:
-        return _unsure(answer)
+        return unsure(answer)
     ms = (time.perf_counter() - started) * 1000
     outcome = _validated(snapshot, syntax, hole, answer, ms, count, threshold)
     if not isinstance(outcome, Refusal) or outcome.reason != "parse" or syntax is None:
@@ -68,7 +68,7 @@ async def fill(
         repaired, texts=(text,), confidence=min(answer.confidence, repaired.confidence), alternatives=()
     )
     if repaired.confidence < threshold:
-        return _unsure(repaired)
+        return unsure(repaired)
     ms = (time.perf_counter() - started) * 1000
     return _validated(snapshot, syntax, hole, repaired, ms, count, threshold)
 
@@ -108,5 +108,5 @@ def _fills(answer: Done) -> Iterator[Done]:
         yield replace_fields(answer, texts=each.texts, confidence=each.confidence, sources=each.sources)
 
 
-def _unsure(answer: Done) -> Refusal:
+def unsure(answer: Done) -> Refusal:
     return Refusal("confidence", f"{answer.confidence:.2f} is below infill.confidenceThreshold")

@@ -147,6 +147,38 @@ def test_the_command_line(server_command: list[str], place: Place, server: Proce
     assert "--backend-url: 'gpu:8000' is not empty or addresses like" in wrong.stderr
 
 
+HOLES = "def f(a):\n    ...\n\n\ndef g(a):\n    ...\n\n\ndef h(a):\n    ...\n"
+
+
+def test_fill_at_the_command_line(server_command: list[str], tmp_path: Path) -> None:
+    """Indentation follows the block, a placeholder is no answer, what is unsure is left out until asked."""
+    path = tmp_path / "holes.py"
+    path.write_text(HOLES)
+    answers = ["    if a:\n            b()", "pass", "return " + "a + " * 20 + "a"]
+    with started("--has", "suffix", module="tests.support.text_server") as server:
+        command = [
+            *server_command[:-1],
+            "fill",
+            str(path),
+            "--backend",
+            "openai",
+            "--backend-url",
+            server.url,
+        ]
+
+        def run(*more: str) -> subprocess.CompletedProcess[str]:
+            urlopen(Request(server.url + "/answers", json.dumps(answers).encode(), method="POST")).close()
+            return subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
+
+        found = run()
+        added = [line for line in found.stdout.splitlines() if line.startswith("+")]
+        assert added[1:] == ["+    if a:", "+        b()"], found.stderr
+        assert "holes.py:2: 50% sure" in found.stderr
+        assert "1 hole left alone: what the model wrote only holds the place, too" in found.stderr
+        assert "--all takes them in (confidence)" in found.stderr
+        assert "+    return a + a" in run("--all").stdout
+
+
 async def test_a_url_that_nobody_vouches_for_is_not_asked(
     server_command: list[str], place: Place, server: Process
 ) -> None:
