@@ -68,7 +68,7 @@ def ranking_cost(noted: Noted) -> dict[str, float]:
     took: dict[str, list[float]] = {"ranked": [], "alone": []}
     for request in noted.requests[:: max(1, len(noted.requests) // ROUNDS)]:
         engine.run(request)
-        for name, how in (("ranked", drafts), ("alone", lambda request, layout: [])):
+        for name, how in (("ranked", drafts), ("alone", lambda request: [])):
             drafting.drafts = how  # type: ignore[method-assign]
             began = time.perf_counter()
             engine.run(request)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
-from model_runtime.retrieval.ngram import Composition
+from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
@@ -85,29 +85,57 @@ def gather(
     composed: Sequence[Composition] = (),
 ) -> list[Candidate]:
     """The different texts that rows, drafts and the n-gram model propose for a single hole; never empty."""
-    found: dict[str, Candidate] = {}
-
-    def add(candidate: Candidate, source: str) -> None:
-        known = found.setdefault(candidate.text.rstrip(), candidate)
-        known.votes += known is not candidate
-        known.draft = max(known.draft, candidate.draft, key=lambda draft: draft.agreement if draft else -1)
-        known.sources.add(source)
-
+    found = _Distinct()
     for ids, logprobs in zip(guess.ids, guess.logprobs, strict=True):
         n, ended = tokens.profile.length.end(ids)
         whole = tokens.decode(ids[:n])
         if whole.startswith(layout.typed):
             text = whole.removeprefix(layout.typed)
-            add(Candidate(text, tokens.encode(whole), ended, list(logprobs[: n + ended])), "denoiser")
+            found.add(Candidate(text, tokens.encode(whole), ended, list(logprobs[: n + ended])), "denoiser")
+    for candidate, source in _proposed(drafts, composed):
+        candidate.ids = tokens.encode(layout.typed + candidate.text)
+        if len(candidate.ids) <= layout.slots[0]:
+            found.add(candidate, source)
+    return found.candidates or [Candidate("", [])]
+
+
+def without_model(drafts: Sequence[Draft], composed: Sequence[Composition]) -> list[Candidate]:
+    """As `gather`, of what needs no model; may be empty, and no candidate has ids."""
+    found = _Distinct()
+    for candidate, source in _proposed(drafts, composed):
+        found.add(candidate, source)
+    return found.candidates
+
+
+def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
+    """Note what the n-gram model thinks of each candidate."""
+    for each in found:
+        each.ngram, each.ngram_after = ngrams.scored(each.text)
+        each.inside = ngrams.inside
+
+
+def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Iterator[tuple[Candidate, str]]:
     for draft in drafts:
-        ids = tokens.encode(layout.typed + draft.text)
-        if len(ids) <= layout.slots[0]:
-            add(Candidate(draft.text, ids, draft=draft), "draft")
+        yield Candidate(draft.text, [], draft=draft), "draft"
     for each in composed:
-        ids = tokens.encode(layout.typed + each.text)
-        if len(ids) <= layout.slots[0]:
-            add(Candidate(each.text, ids), "ngram")
-    return list(found.values()) or [Candidate("", [])]
+        yield Candidate(each.text, []), "ngram"
+
+
+class _Distinct:
+    """Candidates by text. What is proposed again adds its vote, its source and its better draft."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Candidate] = {}
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return list(self._found.values())
+
+    def add(self, candidate: Candidate, source: str) -> None:
+        known = self._found.setdefault(candidate.text.rstrip(), candidate)
+        known.votes += known is not candidate
+        known.draft = max(known.draft, candidate.draft, key=lambda draft: draft.agreement if draft else -1)
+        known.sources.add(source)
 
 
 def _slot_sizes(tokens: Tokens, layout: Layout) -> list[int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from model_runtime.prompting.layout import Layout
 from model_runtime.prompting.profiles import Profile
 from model_runtime.protocol import Fixed, Infill
 from model_runtime.retrieval.corpus import Corpus
@@ -25,9 +24,9 @@ class Drafting:
         self.library: Library | None = None
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
 
-    def drafts(self, request: Infill, layout: Layout) -> list[Draft]:
+    def drafts(self, request: Infill) -> list[Draft]:
         """Drafts for a single hole, the best first; what is left of the last fill comes before all others."""
-        if not layout.single:
+        if not single(request):
             return []
         before, after = around(request)
         found = retrieve(before, after, request.lines, request.context)[: self._profile.drafts]
@@ -37,10 +36,10 @@ class Drafting:
             found = [rest, *found] if rest else found
         return found
 
-    def ngrams(self, request: Infill, layout: Layout) -> NgramModel | None:
+    def ngrams(self, request: Infill) -> NgramModel | None:
         """The n-gram model for a single hole, made of the texts that the client sent, or else of those in the
         request."""
-        if not layout.single or not self._profile.composed:
+        if not single(request) or not self._profile.composed:
             return None
         corpus = self.library.corpus(request.workspace, request.language) if self.library else None
         return NgramModel(*around(request), corpus or Corpus.of(request.context))
@@ -52,6 +51,10 @@ class Drafting:
             self._previous.move_to_end(request.document)
             while len(self._previous) > REMEMBERED:
                 self._previous.popitem(last=False)
+
+
+def single(request: Infill) -> bool:
+    return sum(not isinstance(piece, Fixed) for piece in request.canvas) == 1
 
 
 def around(request: Infill) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
-from . import candidates, scoring, step_trace
+from . import candidates, scoring, step_trace, text_fill
 from .drafting import Drafting
 from .halving import denoised
 from .scoring import TokenScores
@@ -70,6 +70,8 @@ class Engine:
         try:
             if request.instruction:
                 return (yield from self._answer(request))
+            if text_fill.serves(request, self.tokens.profile):
+                return text_fill.fill(request, self.drafting, self.on_scored)
             return (yield from self._fill(request))
         except LayoutError as error:
             raise Unfillable("invalid", str(error)) from None
@@ -118,7 +120,7 @@ class Engine:
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
-        drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request, layout))
+        drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request))
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
@@ -143,7 +145,7 @@ class Engine:
         if request.original:
             best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
-            ngrams = self.drafting.ngrams(request, layout) if isinstance(self.denoiser, Scoring) else None
+            ngrams = self.drafting.ngrams(request) if isinstance(self.denoiser, Scoring) else None
             best, *others = self.judged(layout, guess, drafts, known, ngrams)
             self.drafting.remember(request, best.texts)
         unasked = request.lines > 1 and request.priority == "automatic"
@@ -205,9 +207,7 @@ class Engine:
         composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
-            for each in found:
-                each.ngram, each.ngram_after = ngrams.scored(each.text)
-                each.inside = ngrams.inside
+            candidates.score_by_words(found, ngrams)
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)

@@ -43,6 +43,7 @@ class Profile:
     several_lines: bool  # holes of several lines may be shown unasked: what it writes there is right at times
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
+    languages: frozenset[str] | None = None  # that the model was trained on; None: any
     answer: Policy | None = None  # for a whole answer, where nothing is pinned
 
 
@@ -71,6 +72,7 @@ EMBEDDED = Profile(
     mended=0,
     several_lines=False,  # of 500 held-out ones none was right
     heal=False,
+    languages=frozenset({"python"}),
 )
 
 # transformers' defaults, for what a checkpoint's generation_config.json leaves out.

@@ -55,6 +55,15 @@ class Mixture:
             known = self._known[key] = self._mixed(key)
         return known
 
+    def seen(self, word: int, following: frozenset[int]) -> tuple[float, float]:
+        """How often a word was seen, and how often one of `following` came after it."""
+        seen = after = 0.0
+        for source in self._exact:
+            for counts in source.segment.following((word,)):
+                seen += counts.mass
+                after += sum(mass for spaced, mass in counts.words if spaced >> 1 in following)
+        return seen, after
+
     def _mixed(self, context: tuple[int, ...]) -> Following:
         mixed, total, left, longest = _smoothed(self._exact, context)
         if self._alike and left > _ALIKE * total:
@@ -83,18 +92,20 @@ def _smoothed(
     total = unseen = 0.0
     longest = 0
     for source in sources:
-        counted = source.segment.following(context)
-        weight = source.weight * (1 + len(counted) ** 2)
-        total += weight
-        longest = max(longest, len(counted))
-        left = weight
-        for each in reversed(counted):
+        left, least = source.weight, 0.0
+        for n, each in enumerate(source.segment.following(context)):
+            if not n:  # the longest match
+                left = source.weight * (1 + each.length**2)
+                least = _ENOUGH * left
+                total += left - source.weight
+                longest = max(longest, each.length)
             share = left / (each.mass + each.distinct)
             for word, count in each.words:
                 mixed[word] = mixed.get(word, 0.0) + share * count
             left = share * each.distinct
-            if left < _ENOUGH * weight:
+            if left < least:
                 break
+        total += source.weight
         unseen += left
     return mixed, total, unseen, longest
 

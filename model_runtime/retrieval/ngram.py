@@ -13,13 +13,15 @@ import numpy as np
 
 from model_runtime.retrieval import composer, words
 from model_runtime.retrieval.corpus import Corpus
+from model_runtime.retrieval.line import LineSyntax
 from model_runtime.retrieval.mixture import Mixture, Source
 from model_runtime.retrieval.ngram_index import ORDER, Segment
 from model_runtime.retrieval.vocabulary import GONE, Overlay, kinds, numbered
 
-DOCUMENT, PROJECT = 2.0, 1.0  # weights of the sources
+DOCUMENT, PROJECT = 3.0, 1.0  # weights of the sources
 FAR = 0.3  # what a place at the other end of the document counts, beside one at the hole
-NEAR_LINES = 30  # at which half of the rest is lost
+NEAR_LINES = 20  # at which half of the rest is lost
+NAMES_LINES = 5  # the same for names
 FOLLOWING = 3  # words behind the hole that a text is judged by
 NAMES = 24  # of each kind, the nearest
 
@@ -47,7 +49,8 @@ class NgramModel:
         exact, alike = corpus.sources(PROJECT)
         exact.insert(0, Source(Segment(spaced, weights), DOCUMENT))
         alike.insert(0, Source(Segment(kinds(spaced, self._vocabulary), weights), DOCUMENT))
-        self._mixture = Mixture(exact, alike, self._vocabulary.kind, self._names(ids, near, head_ids))
+        recent = 1 / (1 + distances / NAMES_LINES)
+        self._mixture = Mixture(exact, alike, self._vocabulary.kind, self._names(ids, recent, head_ids))
         above_indent = next((words.indent(line) for line in reversed(above) if words.is_code(line)), 0)
         bare = not self._head.strip()
         here = len(self._head) if bare else words.indent(self._head)
@@ -64,6 +67,7 @@ class NgramModel:
         self._following = [self._vocabulary.id(word) for word, _ in ending[:FOLLOWING]]
         ending = words.of_line(self._tail)
         self._ends = {self._vocabulary.id(ending[0][0])} if ending else set(self._vocabulary.newlines)
+        self._line = LineSyntax(self._vocabulary, self._mixture, above, self._head_words, ending)
 
     def compose(self) -> list[Composition]:
         """The likeliest first, each another text."""
@@ -96,7 +100,7 @@ class NgramModel:
                 return len(word) > len(unfinished) and word.startswith(unfinished)
             return bool(spaced & 1) or not after_blank
 
-        for each in composer.compose(self._mixture, context, self._ends.__contains__, may_begin):
+        for each in composer.compose(self._mixture, context, self._ends.__contains__, may_begin, self._line):
             text = words.spelled([(self._vocabulary.word(word >> 1), bool(word & 1)) for word in each.words])
             if unfinished:
                 text = text.lstrip(" ")[len(unfinished) :]

@@ -30,11 +30,12 @@ _REMEMBERED = 10_000  # contexts whose counts are kept
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What followed a context: the most frequent spaced words with what each weighs, the weight of all that
-    followed, and how many different ones that were."""
+    followed, how many different ones that were, and the context's length."""
 
     words: Sequence[tuple[int, float]]
     mass: float
     distinct: int
+    length: int  # words of the context
 
 
 class Segment:
@@ -71,20 +72,18 @@ class Segment:
         self._spaced[_PAD + start : _PAD + end] = GONE
         self._known.clear()
 
-    def following(self, context: tuple[int, ...]) -> list[Counts]:
-        """What followed the last 1, 2, ... words of `context`, as far as they have been seen."""
-        found = []
-        for n, places in enumerate(self._places(context), 1):
+    def following(self, context: tuple[int, ...]) -> Iterator[Counts]:
+        """What followed the longest end of `context` that has been seen, then its shorter ends, one by one.
+        None is counted before it is asked for."""
+        for n, places in reversed(list(enumerate(self._places(context), 1))):
             key = context[-n:]
             counts = self._known.get(key)
             if counts is None:
-                counts = self._counted(places)
+                counts = self._counted(places, n)
                 if len(self._known) < _REMEMBERED:
                     self._known[key] = counts
-            if not counts.distinct:
-                break
-            found.append(counts)
-        return found
+            if counts.distinct:
+                yield counts
 
     def _places(self, context: Sequence[int]) -> Iterator[np.ndarray]:
         """Positions after the last 1, 2, ... words of `context`, until there are none."""
@@ -108,7 +107,7 @@ class Segment:
                 return
             places = places[self._spaced[places - back] >> 1 == context[-back]]
 
-    def _counted(self, places: np.ndarray) -> Counts:
+    def _counted(self, places: np.ndarray, length: int) -> Counts:
         scale = 1.0
         if len(places) > _SAMPLED:
             scale = len(places) / _SAMPLED
@@ -123,4 +122,4 @@ class Segment:
                 found[word] = found.get(word, 0.0) + weight * scale
         found.pop(GONE, None)
         kept = found.items() if len(found) <= _KEPT else nlargest(_KEPT, found.items(), key=itemgetter(1))
-        return Counts(tuple(kept), sum(found.values()), len(found))
+        return Counts(tuple(kept), sum(found.values()), len(found), length)

@@ -11,7 +11,6 @@ from model_runtime.inference.drafting import Drafting, around
 from model_runtime.prompting.profiles import EMBEDDED
 from model_runtime.protocol import Fixed, Infill, Slot, Texts
 from model_runtime.retrieval.library import Library
-from tests.support import tiny
 
 
 def request(before: str, after: str = "\n", prefix: str = "", document: str = "d", **more) -> Infill:
@@ -23,7 +22,7 @@ TWO = Infill(id=1, document="d", prefix="p", canvas=(Fixed("a"), Slot(2), Fixed(
 
 
 def drafts(source: Drafting, asked: Infill) -> list[str]:
-    return [draft.text for draft in source.drafts(asked, tiny.tokens().lay(asked))]
+    return [draft.text for draft in source.drafts(asked)]
 
 
 @pytest.mark.parametrize(
@@ -58,9 +57,9 @@ def test_other_files_are_looked_at() -> None:
 
 
 def test_several_holes_get_no_drafts() -> None:
-    source, layout = Drafting(EMBEDDED), tiny.tokens().lay(TWO)
-    assert source.drafts(TWO, layout) == []
-    assert source.ngrams(TWO, layout) is None
+    source = Drafting(EMBEDDED)
+    assert source.drafts(TWO) == []
+    assert source.ngrams(TWO) is None
 
 
 def test_only_so_many_documents_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +73,11 @@ def test_only_so_many_documents_are_remembered(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_library_comes_before_what_the_request_brings() -> None:
     asked = request("total = price", prefix="", context=("total = price + tax\n",), workspace="w")
-    source, layout = Drafting(EMBEDDED), tiny.tokens().lay(asked)
+    source = Drafting(EMBEDDED)
     texts = {"a.py": "total = price * count\n" * 3}
 
     def best() -> str:
-        model = source.ngrams(asked, layout)
+        model = source.ngrams(asked)
         assert model
         return model.compose()[0].text
 
@@ -90,4 +89,4 @@ def test_the_library_comes_before_what_the_request_brings() -> None:
         pass
     assert best() == " * count"
     untaught = Drafting(dataclasses.replace(EMBEDDED, composed=0))
-    assert untaught.ngrams(asked, layout) is None
+    assert untaught.ngrams(asked) is None

@@ -111,7 +111,7 @@ def test_lengths_are_tried_for_a_step_and_the_best_go_on(several: Engine, server
     assert (fill.steps, fill.complete) == (STEPS, True)
     asked = fills_asked(server, since)
     steps = [body["vllm_xargs"]["diffusion_max_steps"] for body in asked]
-    drafts = len(several.drafting.drafts(HOLE, several.chat.lay(HOLE))) if several.chat else 0
+    drafts = len(several.drafting.drafts(HOLE))
     assert drafts == 4, "each is judged by a row that holds it"
     assert steps == [1] * (4 + drafts) + [STEPS] * 2
     assert len({tuple(body["prompt"]) for body in asked}) == 1, "one entry of the server's prefix cache"

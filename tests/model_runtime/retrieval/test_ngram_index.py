@@ -31,19 +31,19 @@ def test_counts_are_those_of_the_text(found: list[list[int]], context: tuple[int
     ids = joined(found)
     segment = Segment(np.asarray(ids, np.int32) << 1)
     for _ in range(2):  # the second time from memory
-        counts = segment.following(context)
-        expected = [counted(ids, context[-n:]) for n in range(1, min(ORDER, len(context)) + 1)]
-        seen = [each for each in expected if each]
-        assert [Counter(dict(each.words)) for each in counts] == seen[: len(counts)]
-        assert len(counts) == next((n for n, each in enumerate(expected) if not each), len(expected))
-        assert [each.mass for each in counts] == [sum(each.values()) for each in seen[: len(counts)]]
+        counts = list(segment.following(context))
+        lengths = range(min(ORDER, len(context)), 0, -1)
+        expected = {n: seen for n in lengths if (seen := counted(ids, context[-n:]))}
+        assert {each.length: Counter(dict(each.words)) for each in counts} == expected
+        assert [each.length for each in counts] == list(expected), "the longest first"
+        assert [each.mass for each in counts] == [sum(each.values()) for each in expected.values()]
 
 
 def test_what_is_forgotten_is_not_counted() -> None:
     segment = Segment(np.asarray([1, 2, 3, GONE, 1, 2, 4, GONE], np.int32) << 1)
-    assert dict(segment.following((1, 2))[1].words) == {3 << 1: 1.0, 4 << 1: 1.0}
+    assert dict(next(segment.following((1, 2))).words) == {3 << 1: 1.0, 4 << 1: 1.0}
     segment.forget(0, 3)
-    assert dict(segment.following((1, 2))[1].words) == {4 << 1: 1.0}
+    assert dict(next(segment.following((1, 2))).words) == {4 << 1: 1.0}
 
 
 def test_weights_count_instead_of_places() -> None:
@@ -61,4 +61,4 @@ def test_a_context_that_stands_everywhere_is_sampled() -> None:
 
 @pytest.mark.parametrize("context", [(), (GONE,), (9,), (10**6,)])
 def test_a_context_that_was_never_seen(context: tuple[int, ...]) -> None:
-    assert Segment(np.asarray([1, 2, 3], np.int32) << 1).following(context) == []
+    assert list(Segment(np.asarray([1, 2, 3], np.int32) << 1).following(context)) == []

@@ -1,0 +1,146 @@
+"""Fit the re-ranker on development holes cut in whole projects.
+
+    python -m benchmarks.ranking collect --data FOLDER --out FILE [--language L] [--limit N] [--part I/N]
+    python -m benchmarks.ranking fit FILE [FILE ...] --out FOLDER
+
+FOLDER is made by `benchmarks.projects`. `collect` has the engine fill every hole with the other files of its
+project at hand, and writes what it scored: one JSON object a line with every candidate, its scores, and
+whether it is exactly what was missing. Of the file that a hole is in, only the other lines are at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tqdm import tqdm
+
+from benchmarks import holes
+from benchmarks.holes import Hole
+from benchmarks.projects import SUFFIXES
+from lsp_server.context import snippet_retrieval
+from model_runtime.diffusion.interface import BranchScore
+from model_runtime.inference.engine import Engine, load_engine
+from model_runtime.network import threads
+from model_runtime.protocol import Choice, Fixed, Infill, Slot, Texts
+from model_runtime.retrieval.library import Library
+from model_runtime.retrieval.reranker import Candidate
+from model_runtime.training.calibrate import SLOT
+
+SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
+PREFIX, SUFFIX_LINES = 8_000, 40
+
+
+def request(hole: Hole, context: Sequence[str]) -> Infill:
+    """What the server would ask there."""
+    start = hole.before.rfind("\n") + 1
+    suffix = "".join(hole.after[:4_000].splitlines(keepends=True)[: SUFFIX_LINES + 1])
+    pieces = (Fixed(hole.before[start:]), Slot(SLOT[hole.kind]), Fixed(suffix or "\n"))
+    return Infill(
+        id=0,
+        document="",
+        prefix=hole.before[:start][-PREFIX:],
+        canvas=tuple(piece for piece in pieces if piece != Fixed("")),
+        context=tuple(context),
+        workspace=hole.project,
+        language=hole.language,
+    )
+
+
+def around(hole: Hole) -> str:
+    """The rest of the hole's own file, as the server last read it: without the line that is being written."""
+    return hole.before[: hole.before.rfind("\n") + 1] + hole.after.partition("\n")[2]
+
+
+def similar(hole: Hole, files: dict[str, str]) -> list[str]:
+    """Pieces of the files beside the hole's that go on like it, the best last."""
+    folder = hole.path.rpartition("/")[0]
+    beside = [(k, t) for k, t in files.items() if k != hole.path and k.rpartition("/")[0] == folder]
+    kept, room = [], SIMILAR
+    reach = hole.before[-snippet_retrieval.REACH :]
+    for which, text in reversed(snippet_retrieval.pieces(reach, [text for _, text in beside])):
+        piece = f"# {beside[which][0]}\n{text}\n"
+        room -= len(piece)
+        if room >= 0:
+            kept.append(piece)
+    return kept[::-1]
+
+
+def collected(engine: Engine, found: Sequence[Hole], data: Path, split: str) -> Iterator[dict[str, Any]]:
+    """One record for each hole that the engine ranked candidates for."""
+    noted: list[tuple[list[Candidate], list[BranchScore]]] = []
+    engine.on_scored = lambda candidates, scores: noted.append((candidates, scores))
+    library = Library()
+    engine.use(library)
+    ordered = sorted(found, key=lambda hole: (hole.project, hole.path))
+    for project, of_project in groupby(ordered, key=lambda hole: hole.project):
+        language = ordered[0].language
+        read = holes.read_files(data / split / language / project, language)
+        files = {file.path: file.text for file in read}
+        library.put("", Texts(project, language, files, renewed=True))
+        for path, of_file in groupby(of_project, key=lambda hole: hole.path):
+            for hole in of_file:
+                library.put("", Texts(project, language, {path: around(hole)}))
+                while library.work(1.0):
+                    pass
+                noted.clear()
+                engine.run(request(hole, similar(hole, files)))
+                for candidates, scores in noted:
+                    yield _record(hole, candidates, scores)
+            library.put("", Texts(project, language, {path: files[path]}))
+
+
+def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> dict[str, Any]:
+    return {
+        "kind": hole.kind,
+        "project": hole.project,
+        "path": hole.path,
+        "before": hole.before[-200:],
+        "middle": hole.middle,
+        "after": hole.after[:200],
+        "candidates": [asdict(c) | {"sources": sorted(c.sources)} for c in candidates],
+        "scores": [[list(s.ids), list(s.after)] for s in scores],
+        "right": [c.text.rstrip() == hole.middle.rstrip() for c in candidates],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
+    commands = parser.add_subparsers(dest="command", required=True)
+    collect = commands.add_parser("collect")
+    collect.add_argument("--data", type=Path, required=True)
+    collect.add_argument("--out", type=Path, required=True)
+    collect.add_argument("--split", default="dev")
+    collect.add_argument("--language", choices=list(SUFFIXES), default="python")
+    collect.add_argument("--limit", type=int, help="holes in all")
+    collect.add_argument("--part", default="0/1", help="I/N: every Nth hole, from the Ith")
+    options = parser.parse_args(arguments)
+    threads.configure()
+    part, parts = map(int, options.part.split("/"))
+    found = holes.load(options.data, options.split, options.language)
+    found = [hole for hole in found if hole.kind != "lines"][: options.limit][part::parts]
+    engine = load_engine(Choice(device="cpu"))
+    import os
+
+    if os.environ.get("COMPOSED"):
+        from dataclasses import replace
+
+        from model_runtime.baselines.registry import changed
+        from model_runtime.retrieval import composer
+
+        composer.MOST = int(os.environ["COMPOSED"])
+        engine = changed(engine, lambda p: replace(p, composed=composer.MOST))
+    with options.out.open("wb") as out:
+        for record in tqdm(collected(engine, found, options.data, options.split), total=len(found)):
+            out.write(msgspec.json.encode(record) + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
