@@ -16,6 +16,7 @@ from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
+from lsp_server.text.languages import is_prose
 from lsp_server.text.syntax import Parses
 
 MOST_WORDS = 400
@@ -24,6 +25,8 @@ TOKENS = 8  # a hole is at least so long, whatever the word's length
 BAR = 0.9  # confidence from which a word is doubtful; benchmarks/proofread.py measures it
 
 _WORD = re.compile(r"\w+|[-+*/%<>=!&|^~@]+")
+
+_PROSE_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 OnWord = Callable[[int, int], None]  # words done, words in all
 
@@ -60,12 +63,18 @@ async def proofread(
 
 def words_of(snapshot: Snapshot, span: Span) -> list[Span] | Refusal:
     """The words that would be proofread; a refusal if there are none, or too many."""
-    words = [Span(*found.span()) for found in _WORD.finditer(snapshot.text, span.start, span.end)]
+    found = _word(snapshot).finditer(snapshot.text, span.start, span.end)
+    words = [Span(*each.span()) for each in found]
     if not words:
         return Refusal("no-hole", "select the text to be proofread")
     if len(words) > MOST_WORDS:
         return Refusal("too-long", f"at most {MOST_WORDS} words are proofread at once: select less")
     return words
+
+
+def _word(snapshot: Snapshot) -> re.Pattern[str]:
+    """In prose only what is read aloud: marks are not doubted."""
+    return _PROSE_WORD if is_prose(snapshot.language) else _WORD
 
 
 async def _judged(
@@ -81,6 +90,6 @@ async def _judged(
     if answer.texts[0].strip() == written or answer.confidence < BAR:
         return None
     other = validation.validate(snapshot, parses.around(snapshot, word.start), hole, answer.texts[0], answer)
-    if isinstance(other, Edit) and _WORD.fullmatch(other.text.strip()):
+    if isinstance(other, Edit) and _word(snapshot).fullmatch(other.text.strip()):
         return DoubtfulWord(word, other.text.strip(), answer.confidence)
     return DoubtfulWord(word, "", answer.confidence)

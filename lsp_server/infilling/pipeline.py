@@ -16,6 +16,7 @@ from lsp_server.config.settings import Settings
 from lsp_server.infilling.hole import Hole
 from lsp_server.infilling.single_hole import Filler, OnDraft
 from lsp_server.text.document import Edit, Refusal, Snapshot
+from lsp_server.text.languages import is_prose
 from lsp_server.text.syntax import Parses, Syntax
 from model_runtime.protocol import Done, Infill, Refused
 
@@ -87,6 +88,7 @@ async def alternatives(
         candidates=count,
         priority="invoked" if invoked else "automatic",
         context=context(snapshot, found.span.start, syntax),
+        language=_language(snapshot, syntax),
     )
     threshold = settings.confidence_threshold
     return await single_hole.fill(
@@ -132,8 +134,10 @@ async def _fill(
     """Outcomes of holes that share a canvas; each gets its own if the model has no room for all."""
     if len(holes) == 1:
         (one,) = holes
+        syntax = around(one)
         request = _request(snapshot, holes, settings)
-        outcome = await single_hole.fill(request, snapshot, around(one), one, worker, threshold=threshold)
+        request = replace_fields(request, language=_language(snapshot, syntax))
+        outcome = await single_hole.fill(request, snapshot, syntax, one, worker, threshold=threshold)
         return [outcome if isinstance(outcome, Refusal) else outcome[0]]
     started = time.perf_counter()
     answer = await ask(snapshot, holes, worker, settings)
@@ -173,6 +177,11 @@ def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
         else:
             groups.append([each])
     return groups
+
+
+def _language(snapshot: Snapshot, syntax: Syntax | None) -> str:
+    """What is written at a place: in prose the language of the code that is fenced there, if any."""
+    return syntax.language.id if syntax and is_prose(snapshot.language) else snapshot.language
 
 
 def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> Infill:

@@ -16,6 +16,7 @@ from rapidfuzz.distance import Levenshtein
 from lsp_server.infilling.canvas import normalize
 from lsp_server.infilling.hole import Hole
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
+from lsp_server.text.languages import is_prose
 from lsp_server.text.lines import CLOSERS, indent_unit, indentation, line_at, line_end, unmatched
 from lsp_server.text.syntax import Syntax
 from model_runtime.protocol import Done
@@ -53,7 +54,8 @@ def validate(
         text = postprocess.at_block(text, hole.indent)
     text = postprocess.without_following(text, after.removeprefix(rest))
     text = postprocess.without_overlap(text, after)
-    if "\n" in text:
+    prose = syntax is None and is_prose(snapshot.language)  # where blanks may mean anything
+    if "\n" in text and not prose:
         nearby = known[max(0, hole.span.start - _NEAR_CHARS) : hole.span.end + _NEAR_CHARS]
         text = postprocess.reindented(text, hole.indent, indent_unit(nearby, hole.indent))
     if not text.strip():

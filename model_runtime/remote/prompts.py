@@ -32,19 +32,20 @@ _PREAMBLE = re.compile(
 _THOUGHT = re.compile(r"\A\s*<(think|thought)>.*?(?:</\1>|\Z)", re.DOTALL)
 
 _FILL = (
-    "You complete source code. In the user's file, each marker {mark} stands for missing text, which may be "
-    "part of a line or several lines. Answer with exactly the text that belongs in the place of the marker, "
-    "in one code block, and nothing else: no text that stands before or after the marker, no explanation."
+    "You complete source code and texts. In the user's file, each marker {mark} stands for missing text, "
+    "which may be part of a line or several lines. Answer with exactly the text that belongs in the place of "
+    "the marker, in one code block, and nothing else: no text that stands before or after the marker, no "
+    "explanation."
 )
 _FILL_ALL = (
-    "You complete source code. In the user's file, the markers {marks} stand for missing text. Answer with "
-    "{count} code blocks, one for each marker, in their order: exactly the text that belongs in the place "
-    "of the marker, and nothing else."
+    "You complete source code and texts. In the user's file, the markers {marks} stand for missing text. "
+    "Answer with {count} code blocks, one for each marker, in their order: exactly the text that belongs in "
+    "the place of the marker, and nothing else."
 )
 _REWRITE = (
-    "You change source code as the user asks. In the user's file, the marker {mark} stands for the lines "
-    "that are to be changed, which follow below the file. Answer with their new text in one code block, "
-    "indented as it is now, and nothing else."
+    "You change source code and texts as the user asks. In the user's file, the marker {mark} stands for the "
+    "lines that are to be changed, which follow below the file. Answer with their new text in one code "
+    "block, indented as it is now, and nothing else."
 )
 
 

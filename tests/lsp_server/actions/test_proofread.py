@@ -68,3 +68,16 @@ async def test_only_what_is_selected_is_read() -> None:
     worker = Reader()
     assert await check("wrong = 1\nb == wrong\n", worker, start=10) == [("wrong", "right")]
     assert worker.read == ["b", "==", "wrong"]
+
+
+async def test_in_prose_only_words_are_read() -> None:
+    text = "# It's **wrong**: see `a_b`\n"
+    reader = Reader()
+    snapshot = Snapshot("file:///a.md", 1, "markdown", text)
+    request = ActionRequest(reader, lambda message, percentage: None)
+    found = await proofread(
+        snapshot, Span(0, len(text)), request, Settings(languages=("md",)), Parses(), lambda done, of: None
+    )
+    assert reader.read == ["It's", "wrong", "see", "a_b"]
+    assert isinstance(found, list)
+    assert [(text[each.span.start : each.span.end], each.text) for each in found] == [("wrong", "right")]
