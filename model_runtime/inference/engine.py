@@ -26,14 +26,14 @@ from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
-from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Fixed, Infill, Slot
+from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Infill
 from model_runtime.retrieval import own_probability, proofread_scoring, reranker, scaling
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
-from . import candidates, scoring, step_trace, text_fill
+from . import candidates, scoring, step_trace, text_fill, warm_up
 from .drafting import Drafting
 from .halving import denoised
 from .scoring import TokenScores
@@ -245,12 +245,15 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
     Raises `faults.ModelError`."""
     from model_runtime.loading import model  # only here: a remote denoiser loads no weights
+    from model_runtime.network import compilation
 
     loaded = model.load(choice, on_progress)
     tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
     calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
     engine = Engine(choice.model, loaded.denoiser, tokens, calibration, chat, scale)
-    on_progress(0.9)
-    engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
-    on_progress(1.0)
+    if loaded.denoiser.compiled:
+        compilation.follow()
+    on_warm = lambda done: on_progress(0.8 + 0.2 * done)  # noqa: E731
+    warm_up.run(engine, loaded.denoiser.window, on_warm, compiled=loaded.denoiser.compiled)
+    loaded.denoiser.cache.clear()
     return engine

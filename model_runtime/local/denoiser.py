@@ -7,7 +7,7 @@ Knows ids and tensors, not text, and not how the model was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -52,7 +52,8 @@ class LocalDenoiser:
     """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
-    (read the stop test one step late, without waiting) are for GPUs. Neither changes a result.
+    (read the stop test one step late, without waiting) are for GPUs. Neither changes a result. `compiler`
+    compiles the canvas pass; with static shapes on a GPU it is torch's.
     """
 
     def __init__(
@@ -64,21 +65,23 @@ class LocalDenoiser:
         static: bool = False,
         late: bool = False,
         reader: Reader | None = None,
+        compiler: Callable[[Any], Any] | None = None,
     ) -> None:
         self.model = model
         self.profile = profile
         self.cache = cache
         text = model.config.text_config
         self._layer_types: list[str] = text.layer_types
-        self._window: int = text.sliding_window
+        self.window: int = text.sliding_window
         self._vocabulary: int = text.vocab_size
         self._device = model.get_input_embeddings().weight.device
         self.device = str(self._device)
         self._static = static
         self._late = late
-        self._decode = (
-            torch.compile(forward.decode) if static and self._device.type == "cuda" else forward.decode
-        )
+        if compiler is None and static and self._device.type == "cuda":
+            compiler = torch.compile
+        self.compiled = compiler is not None
+        self._decode = compiler(forward.decode) if compiler else forward.decode
         banned = torch.zeros(self._vocabulary, device=self._device)
         banned[: profile.first_text_id] = float("-inf")
         banned[[i for i in profile.special if i < self._vocabulary]] = float("-inf")
@@ -160,7 +163,7 @@ class LocalDenoiser:
             offsets = [*range(stem), *(stem + j for ids in flat for j in range(len(ids)))]
             positions = start + torch.tensor(offsets, device=self._device)
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
-            masks = tree_masks(start, owner, positions, self._window)
+            masks = tree_masks(start, owner, positions, self.window)
             hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
             parents, at = [], stem
             for tokens in flat:
@@ -213,16 +216,14 @@ class LocalDenoiser:
         start = len(kv)
         ids = torch.tensor([list(new)], device=self._device)
         positions = torch.arange(start, start + len(new), device=self._device)[None]
-        masks: forward.Masks = tree_masks(
-            start, torch.full_like(positions[0], -1), positions[0], self._window
-        )
+        masks: forward.Masks = tree_masks(start, torch.full_like(positions[0], -1), positions[0], self.window)
         embedded = None
         if max(new) >= self._vocabulary:
             embedded, masks = self._images.shown(ids[0], masks)
         return forward.encode(self.model, ids, positions, masks, kv, embedded)[0]
 
     def _canvas_view(self, kv: forward.KeyValues, rows: int, width: int) -> CanvasView:
-        view = CanvasView.of(kv, self._layer_types, self._window, width, padded=self._static)
+        view = CanvasView.of(kv, self._layer_types, self.window, width, padded=self._static)
         return view.rows(rows)
 
     def _hole_logits(

@@ -23,12 +23,17 @@ class Cache(Protocol):
         """`kv` is the full KV of `ids`. Raises ValueError where their lengths differ."""
         ...
 
+    def clear(self) -> None: ...
+
 
 class NoCache:
     def match(self, ids: Sequence[int]) -> tuple[int, KeyValues]:
         return 0, KeyValues()
 
     def insert(self, ids: Sequence[int], kv: KeyValues) -> None:
+        pass
+
+    def clear(self) -> None:
         pass
 
 
