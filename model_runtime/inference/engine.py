@@ -19,7 +19,6 @@ from model_runtime.diffusion.interface import (
     Guess,
     Proposal,
     Row,
-    Scoring,
 )
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.diffusion.sampler import Policy
@@ -29,7 +28,7 @@ from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Infill
 from model_runtime.retrieval import own_probability, proofread_scoring, reranker, scaling
 from model_runtime.retrieval.library import Library
-from model_runtime.retrieval.ngram import NgramModel
+from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
@@ -124,12 +123,14 @@ class Engine:
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
-        known = scoring.NONE
+        known: TokenScores = scoring.nothing_known
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
         steps = denoised(self.denoiser, layout.prompt, rows, len(sizes), policy, request.seed)
         news, proposal, complete = next(steps), None, False
+        ngrams = None if request.original else self.drafting.ngrams(request)  # while a server is at it
+        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
         while True:
             proposal = news or proposal
             command = yield news and self._step(layout, rows, news)
@@ -145,8 +146,7 @@ class Engine:
         if request.original:
             best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
-            ngrams = self.drafting.ngrams(request) if isinstance(self.denoiser, Scoring) else None
-            best, *others = self.judged(layout, guess, drafts, known, ngrams)
+            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed)
             self.drafting.remember(request, best.texts)
         unasked = request.lines > 1 and request.priority == "automatic"
         silent = unasked and not self.tokens.profile.several_lines
@@ -197,14 +197,14 @@ class Engine:
         layout: Layout,
         guess: Guess,
         drafts: Sequence[Draft],
-        known: TokenScores = scoring.NONE,
+        known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
+        composed: Sequence[Composition] = (),
     ) -> list[Alternative]:
-        """All fills, best first. With several holes there is only one."""
+        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
-        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
@@ -254,6 +254,7 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     if loaded.denoiser.compiled:
         compilation.follow()
     on_warm = lambda done: on_progress(0.8 + 0.2 * done)  # noqa: E731
-    warm_up.run(engine, loaded.denoiser.window, on_warm, compiled=loaded.denoiser.compiled)
+    window = loaded.denoiser.model.config.text_config.sliding_window
+    warm_up.run(engine, window, on_warm, compiled=loaded.denoiser.compiled)
     loaded.denoiser.cache.clear()
     return engine

@@ -72,7 +72,7 @@ class LocalDenoiser:
         self.cache = cache
         text = model.config.text_config
         self._layer_types: list[str] = text.layer_types
-        self.window: int = text.sliding_window
+        self._window: int = text.sliding_window
         self._vocabulary: int = text.vocab_size
         self._device = model.get_input_embeddings().weight.device
         self.device = str(self._device)
@@ -163,7 +163,7 @@ class LocalDenoiser:
             offsets = [*range(stem), *(stem + j for ids in flat for j in range(len(ids)))]
             positions = start + torch.tensor(offsets, device=self._device)
             ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
-            masks = tree_masks(start, owner, positions, self.window)
+            masks = tree_masks(start, owner, positions, self._window)
             hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
             parents, at = [], stem
             for tokens in flat:
@@ -216,14 +216,16 @@ class LocalDenoiser:
         start = len(kv)
         ids = torch.tensor([list(new)], device=self._device)
         positions = torch.arange(start, start + len(new), device=self._device)[None]
-        masks: forward.Masks = tree_masks(start, torch.full_like(positions[0], -1), positions[0], self.window)
+        masks: forward.Masks = tree_masks(
+            start, torch.full_like(positions[0], -1), positions[0], self._window
+        )
         embedded = None
         if max(new) >= self._vocabulary:
             embedded, masks = self._images.shown(ids[0], masks)
         return forward.encode(self.model, ids, positions, masks, kv, embedded)[0]
 
     def _canvas_view(self, kv: forward.KeyValues, rows: int, width: int) -> CanvasView:
-        view = CanvasView.of(kv, self._layer_types, self.window, width, padded=self._static)
+        view = CanvasView.of(kv, self._layer_types, self._window, width, padded=self._static)
         return view.rows(rows)
 
     def _hole_logits(

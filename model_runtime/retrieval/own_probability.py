@@ -28,10 +28,14 @@ def rank(candidates: Sequence[Candidate], scores: Sequence[BranchScore], scale: 
 
 def shares(scores: Sequence[BranchScore]) -> list[float]:
     """The probability of each candidate, given what follows. The first token of what follows is the text's
-    end; where a score has none, its text ends by itself."""
-    alone = [sum(score.ids) + sum(score.after[:1]) for score in scores]
-    together = [sum(score.ids) + sum(score.after) for score in scores]
-    most = max(together, default=0.0)
+    end; where a score has none, its text ends by itself. An empty score is unknown: it counts as unlikely."""
+    nothing = -math.inf
+    known = [bool(score.ids or score.after) for score in scores]
+    if not any(known):
+        return [0.0] * len(scores)
+    alone = [sum(s.ids) + sum(s.after[:1]) if k else nothing for s, k in zip(scores, known, strict=True)]
+    together = [sum(s.ids) + sum(s.after) if k else nothing for s, k in zip(scores, known, strict=True)]
+    most = max(together)
     weights = [math.exp(each - most) for each in together]
     total = min(1.0, sum(math.exp(each) for each in alone))
     return [total * weight / sum(weights) for weight in weights]

@@ -41,7 +41,7 @@ def test_after_it_nothing_is_compiled(name: str) -> None:
         compiler=lambda function: torch.compile(function, backend=graphs),
     )
     engine = Engine("tiny", denoiser, Tokens(tiny.tokenizer(), profile))
-    warm_up.run(engine, denoiser.window, told.append, compiled=True)
+    warm_up.run(engine, tiny.model().config.text_config.sliding_window, told.append, compiled=True)
     assert told == sorted(told)
     assert told[-1] == 1.0
     prepared = graphs.frame_count

@@ -28,6 +28,13 @@ def test_what_follows_shares_out_what_all_have_together() -> None:
     assert found[1] / found[0] == pytest.approx(math.exp(3.0))
 
 
+def test_what_is_not_known_is_unlikely() -> None:
+    assert own_probability.shares([BranchScore([-0.5], []), BranchScore([], [])]) == pytest.approx(
+        [math.exp(-0.5), 0.0]
+    )
+    assert own_probability.shares([BranchScore([], [])] * 2) == [0.0, 0.0]
+
+
 def test_there_is_never_more_than_certainty() -> None:
     found = own_probability.shares([BranchScore([-0.01], []), BranchScore([-0.02], [])])
     assert sum(found) == pytest.approx(1.0)
