@@ -11,6 +11,7 @@ from lsprotocol import types
 
 from lsp_server.actions import actions
 from lsp_server.actions.actions import Action, Diagnostic
+from lsp_server.actions.tracked_ranges import TrackedRange
 from lsp_server.handlers.support import Server, range_of, span_of, workspace_edit
 from lsp_server.session.session import Session
 from lsp_server.text.document import Snapshot, Span
@@ -32,15 +33,15 @@ def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeA
         return []
     if session.refusal(snapshot := place[0]):
         return []
-    doubted = [each for each in params.context.diagnostics if diagnostics.is_ours(each)]
     others = [each for each in params.context.diagnostics if not diagnostics.is_ours(each)]
     others = others[:MOST_DIAGNOSTICS]
     problems = [_problem(each, snapshot, session) for each in others]
-    found = list(actions.offered(snapshot, span, problems, session.settings, session.parses))
+    asks = ls.client.asks_instructions
+    found = list(actions.offered(snapshot, span, problems, session.settings, session.parses, asks=asks))
     if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):
         found += filter(None, [actions.fills_all(whole, session.settings)])
     made = [
-        *_replacements(ls, snapshot, doubted),
+        *_replacements(ls, snapshot, diagnostics.at(session, uri, params.range)),
         *(_code_action(ls, action, snapshot, others) for action in found),
     ]
     return [each for each in made if not only or any(_within(_text(each.kind or ""), kind) for kind in only)]
@@ -71,8 +72,9 @@ def _code_action(
     made = types.CodeAction(action.title, kind=action.kind)
     if action.diagnostic >= 0:
         made.diagnostics = [diagnostics[action.diagnostic]]
+    if action.message:
         data["message"] = action.message
-    if command := _COMMANDS.get(action.kind):
+    if (command := _COMMANDS.get(action.kind)) and not action.message:
         argument = {"uri": snapshot.uri, "range": where}
         made.command = types.Command(action.title, command, arguments=[argument])
     elif ls.client.resolves_edits:
@@ -83,14 +85,15 @@ def _code_action(
 
 
 def _replacements(
-    ls: Server, snapshot: Snapshot, doubted: Iterable[types.Diagnostic]
+    ls: Server, snapshot: Snapshot, doubted: Iterable[TrackedRange]
 ) -> Iterable[types.CodeAction]:
     """What proofreading would put in the place of words in doubt, where it has something."""
     for each in doubted:
-        if text := diagnostics.replacement(each):
-            edit = workspace_edit(ls, snapshot, [types.TextEdit(each.range, text)])
-            title = f"Replace by `{text}`"
-            yield types.CodeAction(title, kind=actions.FIX, diagnostics=[each], edit=edit)
+        if each.text:
+            shown = diagnostics.diagnostic_of(each)
+            edit = workspace_edit(ls, snapshot, [types.TextEdit(shown.range, each.text)])
+            title = f"Replace by `{each.text}`"
+            yield types.CodeAction(title, kind=actions.FIX, diagnostics=[shown], edit=edit)
 
 
 def _text(kind: types.CodeActionKind | str) -> str:

@@ -85,6 +85,12 @@ class InfillServer(LanguageServer):
         """There was a suggestion: if the worker fails again, the user is told again."""
         self._notices.worked()
 
+    def send_log(self, level: int, text: str) -> None:
+        """A record of `logging`, as a message for the client's own log."""
+        kinds = {logging.ERROR: types.MessageType.Error, logging.WARNING: types.MessageType.Warning}
+        kind = kinds.get(level, types.MessageType.Info if level >= logging.INFO else types.MessageType.Log)
+        self.window_log_message(types.LogMessageParams(kind, text))
+
     def send(self, method: str, params: Any) -> None:
         self.protocol.notify(method, params)
 

@@ -12,6 +12,7 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 
 from lsp_server.handlers.language_server import InfillServer
+from lsp_server.session import logs
 from lsp_server.session.session import OPTIONS
 from lsp_server.text.languages import watched_globs
 from lsp_server.text.positions import Encoding
@@ -25,6 +26,8 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     encoding = ls.workspace.position_encoding
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
     ls.client = client_capabilities.of(params.capabilities)
+    if ls.client.wants_log:
+        logs.to_client(ls.send_log)
     if ls.client.wants_status:
         ls.session.worker.on_status = ls.send_status
     folders = [folder.uri for folder in params.workspace_folders or ()]

@@ -67,7 +67,7 @@ async def complete(
     """At least one edit, best first. `invoked`: the user asked, so there may be several, with any confidence,
     and it may take longer. `tokens`: drafts say what is on the canvas. `steps`: at most so many, instead of
     the number that suits the model."""
-    if refusal := session.refusal(snapshot):
+    if refusal := session.refusal(snapshot) if invoked else session.silence(snapshot):
         return refusal
     if not invoked and not selected and (rest := session.rest_of_suggestion(snapshot, cursor)):
         session.displace(snapshot.uri)

@@ -24,6 +24,7 @@ from lsp_server.context.gather import Context
 from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.monitored_worker import MonitoredWorker
 from lsp_server.session.suggestion_cache import CachedSuggestion
+from lsp_server.session.switches import Switches
 from lsp_server.text import positions
 from lsp_server.text.buffer import Buffer, Position
 from lsp_server.text.document import Edit, Refusal, Snapshot
@@ -69,6 +70,7 @@ class Session:
         self.context = Context(self.tracker)
         self._suggestions: dict[str, CachedSuggestion] = {}
         self.tracked_ranges = TrackedRanges()
+        self.switches = Switches()
         self._histories: dict[str, History] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -139,6 +141,7 @@ class Session:
     def close(self, uri: str) -> None:
         for kept in (self._documents, self._suggestions, self._histories):
             kept.pop(uri, None)
+        self.switches.forget(uri)
         self.tracker.closed(uri)
         self.tracked_ranges.forget(uri)
         self.parses.forget(uri)
@@ -153,6 +156,7 @@ class Session:
 
     def close_notebook(self, uri: str) -> None:
         self._notebooks.pop(uri, None)
+        self.switches.forget(uri)
 
     def snapshot(self, uri: str, line: int) -> Snapshot | None:
         """The document as it is now around a line, a notebook's cell with the other cells around it. None if
@@ -165,10 +169,20 @@ class Session:
         return snapshot
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
-        """Why this document is not to be completed. For a cell the notebook's URI counts: its own need not
-        name the file."""
-        notebooks = (each.uri for each in self._notebooks.values() if snapshot.uri in each.cells)
-        return self.settings.refusal(replace(snapshot, uri=next(notebooks, snapshot.uri)))
+        """Why this document is not to be completed."""
+        return self.settings.refusal(replace(snapshot, uri=self.file_of(snapshot.uri)))
+
+    def silence(self, snapshot: Snapshot) -> Refusal | None:
+        """Why nothing is to be suggested in this document unasked."""
+        if refusal := self.refusal(snapshot):
+            return refusal
+        if not self.settings.enable:
+            return Refusal("off", "infill-ls is off: infill.enable is false")
+        return self.switches.refusal(self.file_of(snapshot.uri))
+
+    def file_of(self, uri: str) -> str:
+        """A document's own URI, or its notebook's: that of a cell need not name the file."""
+        return next((each.uri for each in self._notebooks.values() if uri in each.cells), uri)
 
     def place(self, uri: str, line: int, character: int) -> tuple[Snapshot, int | None] | None:
         """The document around a position, and the position's offset in that text. The offset is None where

@@ -35,6 +35,10 @@ def as_object(value: Any) -> Any:
             {"experimental": {"infill": {"canvas": True, "refusals": True}}},
             ClientCapabilities(wants_canvas=True, wants_refusals=True),
         ),
+        (
+            {"experimental": {"infill": {"log": True, "instructions": True}}},
+            ClientCapabilities(wants_log=True, asks_instructions=True),
+        ),
         (ABLE, ClientCapabilities(resolves_edits=True, versioned_edits=True, shows_progress=True)),
         (
             {
