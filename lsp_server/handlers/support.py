@@ -34,6 +34,7 @@ class Server(Protocol):
     session: Session
     client: ClientCapabilities
     wants_next_edits: bool
+    awaits_configuration: bool
 
     def send(self, method: str, params: Any) -> None: ...
 

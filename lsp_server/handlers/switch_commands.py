@@ -5,6 +5,8 @@ Each answers what holds for a document, so that a client can show it: `{on, reas
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -16,12 +18,14 @@ from lsp_server.session.session import Session
 from lsp_server.text.document import Refusal
 
 Token = types.ProgressToken | None
+SETTINGS_S = 2.0  # a client answers at once, or not at all
 LONGEST_SNOOZE = 7 * 24 * 60  # minutes
 
 
 async def status(ls: Server, arguments: list[Any], token: Token) -> dict[str, Any]:
     """`infill.status`: of the worker, of rewrites, and with a `uri` of that document."""
     data, session = _parse(arguments), ls.session
+    await _configured(ls)
     refusal = actions.follows_no_instructions(session.settings)
     told = msgspec.to_builtins(await session.worker.status())
     told["rewrites"] = {"possible": refusal is None, "message": refusal.message if refusal else ""}
@@ -53,6 +57,13 @@ async def snooze(ls: Server, arguments: list[Any], token: Token) -> dict[str, An
         )
     session.switches.snooze(minutes)
     return _document(session, data.get("uri", ""))
+
+
+async def _configured(ls: Server) -> None:
+    """Wait for settings that the client has been asked for, but not for long."""
+    end = time.monotonic() + SETTINGS_S
+    while ls.awaits_configuration and time.monotonic() < end:
+        await asyncio.sleep(0.01)
 
 
 def _document(session: Session, uri: str) -> dict[str, Any]:

@@ -4,13 +4,17 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import {
   type CancellationToken,
+  CloseAction,
   CodeActionResolveRequest,
+  ErrorAction,
+  type ErrorHandler,
   ExecuteCommandRequest,
   LanguageClient,
   type LanguageClientOptions,
   LSPErrorCodes,
   type Range,
   ResponseError,
+  State,
   type StaticFeature,
   WorkDoneProgress,
   type WorkDoneProgressReport,
@@ -23,6 +27,8 @@ import { sent } from './settings';
 export interface Listener {
   status(status: Status): void;
   draft(draft: Draft): void;
+  /** The program has ended before it could be spoken to. */
+  endedEarly(): void;
   /** Why an inline completion was answered with nothing. */
   refused(refused: Refused): void;
   /** An inline completion has been answered, with so many suggestions. */
@@ -46,7 +52,17 @@ export function create(
   const options: LanguageClientOptions = {
     // Of any language: which of them get suggestions is the server's business, and may change while it runs.
     documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { notebook: '*', language: '*' }],
-    initializationFailedHandler: () => false, // `start` rejects, and says what is wrong
+    // Before it runs, what is wrong is said by who starts it; later a server that ends is started anew.
+    initializationFailedHandler: () => false,
+    errorHandler: {
+      error: (fault, message, count) =>
+        ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
+      closed: () => {
+        if (ran) return usual().closed();
+        listener.endedEarly();
+        return { action: CloseAction.DoNotRestart, handled: true };
+      },
+    },
     // Where what is sent comes from is settings.ts's business: it may be vouched for.
     initializationOptions: { trusted: true },
     outputChannel: log,
@@ -93,9 +109,15 @@ export function create(
       },
     },
   };
+  let ran = false;
+  let handler: ErrorHandler | undefined;
+  const usual = () => (handler ??= client.createDefaultErrorHandler());
   const server = { command: launch.command, args: launch.args, options: { cwd: folder } };
   const client = new LanguageClient('infill', 'infill-ls', server, options);
   client.registerFeature(declares({ infill: { drafts, status: true, refusals: true, log: true, instructions: true } }));
+  client.onDidChangeState(({ newState }) => {
+    ran ||= newState === State.Running;
+  });
   client.onNotification(STATUS, (status: Status) => {
     listener.status(status);
   });

@@ -135,12 +135,18 @@ class Infill {
       }
       this.log.info(`${found.source}: ${[found.command, ...found.args].join(' ')}`);
       this.bar.serverIs('starting');
+      let give: (fault: Error) => void = () => undefined;
+      const ended = new Promise<never>((_, reject) => (give = reject));
+      ended.catch(() => undefined);
       const client = create(found, folder, this.log, this.restricted(), await mayMove(), {
         status: (status) => {
           this.bar.told(status);
         },
         draft: (draft) => {
           this.drafts.told(draft);
+        },
+        endedEarly: () => {
+          give(new Error('it has ended at once'));
         },
         refused: (refused) => {
           this.bar.silentFor(refused);
@@ -167,7 +173,7 @@ class Infill {
       });
       this.client = client;
       try {
-        await client.start();
+        await Promise.race([client.start(), ended]);
         this.told = false;
       } catch (fault) {
         this.client = undefined;

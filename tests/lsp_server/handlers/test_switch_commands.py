@@ -44,6 +44,12 @@ async def test_the_setting() -> None:
         assert (await document(it))["reason"] == "off"
 
 
+async def test_settings_that_are_on_their_way_are_waited_for() -> None:
+    async with editor(FAKED, configuration={"enable": False}) as it:
+        it.open("a = \n")
+        assert (await document(it))["reason"] == "off"
+
+
 async def test_why_a_document_is_silent() -> None:
     async with editor(FAKED, options={"exclude": ["*/generated/*"]}) as it:
         it.open("let a = \n", "typescript", "file:///a.ts")

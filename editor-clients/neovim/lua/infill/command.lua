@@ -38,10 +38,12 @@ local function rewrite(call, rest)
     history.add(vim.trim(instruction))
     execute('infill.rewrite', lines(call), { instruction = vim.trim(instruction) })
   end
-  local server = client.needed()
   if rest ~= '' then
     go(rest)
-  elseif server then
+    return
+  end
+  local server = client.needed()
+  if server then
     client.execute(server, 'infill.status', nil, function(answer)
       local rewrites = vim.tbl_get(answer or {}, 'rewrites') or {}
       if rewrites.possible == false then
