@@ -200,8 +200,8 @@ SETTINGS: dict[str, Setting] = {
     "deadlineMs": Setting(_number(1, 600_000, "milliseconds"), "after this long the best so far is taken"),
     "confidenceThreshold": Setting(
         _number(0, 1, whole=False),
-        "what is less sure than this is not shown by itself; asked for explicitly, everything is, but a fix or "
-        "a docstring does not replace what is there",
+        "what is less sure than this is not shown by itself; asked for explicitly, everything is, but a fix "
+        "or a docstring does not replace what is there",
     ),
     "languages": Setting(
         _list_of("language ids"), "LSP language ids that get suggestions; the embedded model knows no other"

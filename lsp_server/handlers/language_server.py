@@ -5,6 +5,7 @@ Answers no requests: `server` registers the handlers that do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from concurrent.futures import Future
 from typing import Any
@@ -33,7 +34,8 @@ class InfillServer(LanguageServer):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.client = ClientCapabilities()
-        self.awaits_configuration = False  # while it does, the model to load is not known
+        self.configured = asyncio.Event()  # not while the client is asked, and the model to load not known
+        self.configured.set()
         self.wants_next_edits = False  # the client has asked for one
         self._problems: list[str] = []  # of the settings, as the user was told them
         self._notices = Notices()

@@ -83,12 +83,12 @@ def _pull_configuration(ls: InfillServer) -> bool:
     def received(answer: Future[Any]) -> None:
         if answer.cancelled():
             return
-        ls.awaits_configuration = False
+        ls.configured.set()
         if answer.exception() is None:
             ls.configure("configuration", next(iter(answer.result() or ()), None))
         ls.session.warm_up()
 
-    ls.awaits_configuration = True
+    ls.configured.clear()
     item = types.ConfigurationItem(section=SECTION)
     ls.workspace_configuration(types.ConfigurationParams([item])).add_done_callback(received)
     return True

@@ -34,7 +34,7 @@ class Server(Protocol):
     session: Session
     client: ClientCapabilities
     wants_next_edits: bool
-    awaits_configuration: bool
+    configured: asyncio.Event
 
     def send(self, method: str, params: Any) -> None: ...
 

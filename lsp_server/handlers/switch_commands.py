@@ -6,7 +6,7 @@ Each answers what holds for a document, so that a client can show it: `{on, reas
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from typing import Any
 
 import msgspec
@@ -61,9 +61,8 @@ async def snooze(ls: Server, arguments: list[Any], token: Token) -> dict[str, An
 
 async def _configured(ls: Server) -> None:
     """Wait for settings that the client has been asked for, but not for long."""
-    end = time.monotonic() + SETTINGS_S
-    while ls.awaits_configuration and time.monotonic() < end:
-        await asyncio.sleep(0.01)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ls.configured.wait(), SETTINGS_S)
 
 
 def _document(session: Session, uri: str) -> dict[str, Any]:
