@@ -1,11 +1,12 @@
 """Fit the re-ranker on development holes cut in whole projects.
 
-    python -m benchmarks.ranking collect --data FOLDER --out FILE [--language L] [--limit N] [--part I/N]
-    python -m benchmarks.ranking fit FILE [FILE ...] --out FOLDER
+    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served] [--limit N] [--part I/N]
+    python -m benchmarks.ranking fit FILE [FILE ...] --out FILE
 
 FOLDER is made by `benchmarks.projects`. `collect` has the engine fill every hole with the other files of its
-project at hand, and writes what it scored: one JSON object a line with every candidate, its scores, and
-whether it is exactly what was missing. Of the file that a hole is in, only the other lines are at hand.
+project at hand, and writes what it scored (with `--served`, what it would score on a vLLM server): one JSON
+object a line with every candidate, its scores, and whether it is exactly what was missing. Of the file that a
+hole is in, only the other lines are at hand.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from model_runtime.diffusion.interface import BranchScore
 from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.network import threads
 from model_runtime.protocol import Choice, Fixed, Infill, Slot, Texts
+from model_runtime.retrieval import reranker
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.reranker import Candidate
+from model_runtime.training import calibrate, served
 from model_runtime.training.calibrate import SLOT
 
 SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
@@ -110,6 +113,16 @@ def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[Branch
     }
 
 
+def choices(path: Path) -> Iterator[calibrate.Choice]:
+    """The features of what `collect` wrote, hole by hole."""
+    with path.open("rb") as lines:
+        for line in lines:
+            record = msgspec.json.decode(line)
+            found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
+            scores = [BranchScore(*each) for each in record["scores"]]
+            yield calibrate.Choice(reranker.features(found, scores), record["right"])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -120,12 +133,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     collect.add_argument("--language", choices=list(SUFFIXES), default="python")
     collect.add_argument("--limit", type=int, help="holes in all")
     collect.add_argument("--part", default="0/1", help="I/N: every Nth hole, from the Ith")
+    collect.add_argument("--served", action="store_true", help="with what a vLLM server tells, and no more")
+    fit = commands.add_parser("fit")
+    fit.add_argument("records", type=Path, nargs="+")
+    fit.add_argument("--out", type=Path, required=True, help="the calibration to write")
     options = parser.parse_args(arguments)
+    if options.command == "fit":
+        fitted = calibrate.fitted([choice for path in options.records for choice in choices(path)])
+        calibrate.save(fitted, options.out.parent, options.out.name)
+        return 0
     threads.configure()
     part, parts = map(int, options.part.split("/"))
     found = holes.load(options.data, options.split, options.language)
     found = [hole for hole in found if hole.kind != "lines"][: options.limit][part::parts]
     engine = load_engine(Choice(device="cpu"))
+    if options.served:
+        engine = served.engine(engine)
     import os
 
     if os.environ.get("COMPOSED"):

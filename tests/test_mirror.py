@@ -34,7 +34,6 @@ ELSEWHERE = {
     "model_runtime.bench.machine": "model_runtime/bench/test_main.py",
     "model_runtime.retrieval.composer": "model_runtime/retrieval/test_ngram.py",
     "model_runtime.retrieval.mixture": "model_runtime/retrieval/test_ngram.py",
-    "model_runtime.retrieval.vocabulary": "model_runtime/retrieval/test_corpus.py",
     "model_runtime.training.adapter_batches": "model_runtime/training/test_lora.py",
     "model_runtime.training.export": "model_runtime/training/test_loop.py",
     "model_runtime.training.geometry": "model_runtime/training/test_loop.py",

@@ -62,6 +62,7 @@ class DocumentTracker:
         self.rules = Rules()
         self._library = library
         self._told = False  # the library has been given texts, whether it was there or not
+        self._untold: set[str] = set()  # files that are known here, but not to the library
         self.watched = False  # the client reports file changes, by `files_changed`
         self._documents = documents
         self.index = SymbolIndex()
@@ -72,7 +73,9 @@ class DocumentTracker:
         self._looking: dict[str, deque[list[int]]] = {}  # key -> the edited lines of each read under way
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
-        self._covered: tuple[str, ...] = ()  # the folders of which that scan wanted the files' text
+        self._covered: tuple[str, ...] = ()  # the folders of which the scans wanted the files' text
+        self._uncovered = False  # a document of another folder has been opened
+        self._closed: set[str] = set()  # documents whose files count from now on
         self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
         self._numbers = itertools.count()
 
@@ -90,15 +93,16 @@ class DocumentTracker:
         for key in self._open:
             self.index.opened(key)
             self._dirty[key] = EditedLines(new=True)
-        self._looking.clear()
+        for pending in (self._looking, self._untold, self._closed):
+            pending.clear()
 
     def opened(self, uri: str) -> None:
         key = key_of(uri)
         self._open[key] = uri
         self.index.opened(key)
         self._dirty[key] = EditedLines(new=True)
-        if os.path.dirname(key) not in self._covered:
-            self.files_changed()
+        self._closed.discard(key)
+        self._uncovered |= os.path.dirname(key) not in self._covered
         if not self.watched:
             self._scan_wait = min(self._scan_wait, RESCAN_S)
 
@@ -113,18 +117,19 @@ class DocumentTracker:
         for known in (self._open, self._dirty, self._looking):
             known.pop(key, None)
         self.index.closed(key)
-        self.files_changed()  # from now on the file on disk counts
+        self._closed.add(key)
 
     def files_changed(self) -> None:
         """Files on disk have changed, or may have."""
         self._scan_wait = SOON_S
 
     def library_is_ready(self) -> None:
-        """The library is there from now on and knows nothing: what it was told before is read again."""
+        """The library is there from now on and knows nothing: what it was told before is read again for it.
+        Until then what is known here is used."""
         if self._told:
             self._told = False
             self._dirty |= {key: EditedLines(new=True) for key in self._open}
-            self.index.forget(self.index.known())
+            self._untold = set(self.index.known())
             self.files_changed()
 
     def use(self, uri: str, line: int) -> str:
@@ -143,12 +148,21 @@ class DocumentTracker:
             if key != active or edited.beyond(line):
                 del self._dirty[key]
                 self._look(key, edited.lines)
-        now = asyncio.get_running_loop().time()
-        if self.rules.roots and now - self._scanned >= self._scan_wait:
-            self._scan_wait, self._scanned, self._covered = math.inf, now, self._folders()
+        due = asyncio.get_running_loop().time() - self._scanned >= self._scan_wait
+        if self.rules.roots and (due or self._uncovered or self._closed):
+            self._scan(everywhere=due)
+
+    def _scan(self, *, everywhere: bool) -> None:
+        """Have all files looked at, or only those that belong to documents that were opened or closed."""
+        again = self._untold if everywhere else self._closed
+        if everywhere:
+            self._scan_wait, self._scanned = math.inf, asyncio.get_running_loop().time()
+        if everywhere or self._uncovered:
+            self._covered, self._uncovered = self._folders(), False
             self.index.keep_texts(self._covered)
-            known, texts = self.index.known(), self.index.with_text(self._covered)
-            self._reader.ask(Scan(self.rules, known, self._covered, texts))
+        known, texts = self.index.known(), self.index.with_text(self._covered)
+        self._reader.ask(Scan(self.rules, known, self._covered, texts, frozenset(again), everywhere))
+        self._closed = set()
 
     async def close(self) -> None:
         await self._reader.close()
@@ -191,6 +205,7 @@ class DocumentTracker:
                     self.recent.add(answer.key, answer.text or "", lines.popleft())
             case Gone():
                 self.index.forget(answer.keys)
+                self._untold.difference_update(answer.keys)
                 if self._library and self._told:
                     self._library.drop(answer.keys)
                 for key in answer.keys:
@@ -208,6 +223,7 @@ class DocumentTracker:
         if self._library and outline.text:
             self._library.put(outline.key, outline.language, outline.text)
             self._told = True
+            self._untold.discard(outline.key)
         return True
 
     def _lost(self) -> None:

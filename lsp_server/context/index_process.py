@@ -9,6 +9,7 @@ this process. The process ends when its input does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import sys
@@ -35,12 +36,15 @@ MAX_TEXT = 400_000  # bytes of whole files, for each folder
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
     """Outline the workspace's files, with their text, except those in `known` whose stamp is unchanged. Files
-    in `folders` come first, and again unless `texts` says that the client has kept their text."""
+    in `folders` come first, and again unless `texts` says that the client has kept their text; so do those
+    in `again`. A scan that is not `everywhere` looks at these two only, and has no end."""
 
     rules: Rules
     known: Mapping[str, tuple[int, int]] = {}  # path -> stamp, as in Outline
     folders: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    again: frozenset[str] = frozenset()
+    everywhere: bool = True
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
@@ -85,10 +89,10 @@ def _look(request: Look) -> Outline | Gone:
 
 
 def _scan(request: Scan) -> Iterator[Answer]:
-    rules, seen, total, whole = request.rules, set[str](), 0, True
+    seen, total, whole = set[str](), 0, True
     texts = frozenset(request.texts)
     deadline = time.process_time() + MAX_SCAN_S
-    for path, wanted in _files(rules, request.folders):
+    for path, wanted in _files(request):
         if str(path) in seen:
             continue
         if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.process_time() > deadline:
@@ -99,7 +103,7 @@ def _scan(request: Scan) -> Iterator[Answer]:
             stamp = (path.stat().st_mtime_ns, size)
             seen.add(str(path))
             known = tuple(request.known.get(str(path), ())) == stamp
-            if known and (not wanted or str(path) in texts):
+            if known and str(path) not in request.again and (not wanted or str(path) in texts):
                 continue
             if (text := readable(path)) is None:
                 yield Gone((str(path),))
@@ -107,13 +111,16 @@ def _scan(request: Scan) -> Iterator[Answer]:
             total += size
             found = outline.of(str(path), id_of_path(path), text, whole=True, stamp=stamp)
             yield structs.replace(found, kept=wanted)
-    if whole and (gone := request.known.keys() - seen):
+    gone = (request.known.keys() if request.everywhere else request.again) - seen
+    if whole and gone:
         yield Gone(tuple(sorted(gone)))
-    yield Scanned(len(seen), whole)
+    if request.everywhere:
+        yield Scanned(len(seen), whole)
 
 
-def _files(rules: Rules, folders: tuple[str, ...]) -> Iterator[tuple[Path, bool]]:
+def _files(request: Scan) -> Iterator[tuple[Path, bool]]:
     """Files that may be read, and whether their text is wanted. Some files come twice."""
+    rules = request.rules
     ignored, languages = Ignored(), canonical(rules.languages)
     roots = [Path(root) for root in rules.roots]
 
@@ -126,12 +133,17 @@ def _files(rules: Rules, folders: tuple[str, ...]) -> Iterator[tuple[Path, bool]
             and not ignored.file(path)
         )
 
-    for folder in map(Path, folders):
+    for folder in map(Path, request.folders):
         if not _skipped(folder, roots, ignored):
             room = MAX_TEXT
             for path in sorted(each for each in folder.iterdir() if each.is_file() and may_read(each)):
                 room -= path.stat().st_size
                 yield path, room >= 0
+    if not request.everywhere:
+        for path in map(Path, sorted(request.again)):
+            if path.is_file() and may_read(path) and not _skipped(path.parent, roots, ignored):
+                yield path, False
+        return
     for root in roots:
         for at, inner, names in os.walk(root):
             inner[:] = sorted(name for name in inner if not _skips(Path(at, name), ignored))
@@ -170,7 +182,8 @@ def main() -> None:
                 return
             request = decode(line)
             if isinstance(request, Scan):
-                scan = _scan(request)  # replaces an unfinished one: its `known` has what that one found
+                # One of everything replaces an unfinished one: its `known` has what that one found.
+                scan = _scan(request) if request.everywhere else itertools.chain(_scan(request), scan)
                 continue
             answer = _look(request)
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")

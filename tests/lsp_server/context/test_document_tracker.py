@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from lsp_server.config.file_filter import MAX_BYTES, Rules
 from lsp_server.context import document_tracker
 from lsp_server.context.document_tracker import DocumentTracker, key_of
+from lsp_server.context.index_process import Scan
 from lsp_server.text.buffer import Buffer
 from tests.lsp_server.context.editor import SECONDS, Editor
 from tests.support.fakes import eventually
@@ -168,3 +169,74 @@ async def test_nothing_is_read_without_a_workspace_or_an_open_document(tmp_path:
     it = DocumentTracker({}.get)
     it.refresh()
     assert it._reader._serving is None
+
+
+class Kept:
+    """A library that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def put(self, key: str, language: str, text: str) -> None:
+        self.texts[key] = text
+
+    def drop(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.texts.pop(key, None)
+
+    def clear(self) -> None:
+        self.texts.clear()
+
+
+async def test_a_new_library_is_told_again_and_nothing_is_forgotten_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_tracker, "SOON_S", 0.0)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text(f"def {name}(x): ...\n")
+    library = Kept()
+    tracker = DocumentTracker({}.get, library)
+    tracker.configure(Rules(languages=("python",), roots=(str(tmp_path),)))
+    tracker.refresh()
+    await eventually(lambda: len(library.texts) == 2, SECONDS)
+    library.clear()
+    tracker.library_is_ready()
+    assert len(tracker.index.known()) == 2, "what is known is used at once"
+    (tmp_path / "b.py").unlink()
+    tracker.refresh()
+    await eventually(lambda: len(tracker.index.known()) == 1, SECONDS)
+    assert library.texts == {str(tmp_path / "a.py"): "def a(x): ...\n"}
+    assert tracker._untold == set()
+    await tracker.close()
+
+
+async def test_opening_and_closing_a_document_does_not_look_at_the_whole_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py", "sub/c.py", "sub/d.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"name = '{name}'\n")
+    it = Documents()
+    it.tracker.configure(Rules(languages=("python",), roots=(str(tmp_path),)))
+    asked: list[Scan] = []
+    ask = it.tracker._reader.ask
+    monkeypatch.setattr(it.tracker._reader, "ask", lambda each: (asked.append(each), ask(each)))
+    it.tracker.refresh()
+    await eventually(lambda: len(it.tracker.index.known()) == 4, SECONDS)
+    uri, other = (tmp_path / "sub/c.py").as_uri(), (tmp_path / "sub/d.py").as_uri()
+    it.open(uri, "changed = 1\n")
+    it.tracker.refresh()
+    await it.until_known(str(tmp_path / "sub/c.py"), "changed")
+    near = str(tmp_path / "sub/c.py")
+    await eventually(lambda: "sub/d.py" in str(it.tracker.index.texts("python", near)), SECONDS)
+    it.open(other, "changed = 2\n")  # in a folder that is known
+    it.tracker.closed(uri)
+    it.tracker.refresh()
+    await eventually(lambda: str(tmp_path / "sub/c.py") in it.tracker.index.known(), SECONDS)
+    scans = [(each.everywhere, each.again) for each in asked if isinstance(each, Scan)]
+    assert scans == [
+        (True, frozenset()),
+        (False, frozenset()),
+        (False, frozenset({str(tmp_path / "sub/c.py")})),
+    ]
+    await it.tracker.close()

@@ -114,3 +114,27 @@ def test_the_process_ends_with_its_input() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert msgspec.json.decode(done.stdout)["key"] == "k"
+
+
+def small(root: Path, folders: tuple[str, ...] = (), again: frozenset[str] = frozenset()) -> list[Answer]:
+    rules = Rules(languages=("python",), roots=(str(root),))
+    return list(index_process.answers(Scan(rules, {}, folders, again=again, everywhere=False)))
+
+
+def test_a_small_scan_reads_only_what_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "sub/b.py", "sub/c.py", "other/d.py", "env/pyvenv.cfg", "env/f.py")
+    assert read(tmp_path, small(tmp_path, (str(tmp_path / "sub"),))) == {"sub/b.py": True, "sub/c.py": True}
+    names = ("a.py", "env/f.py", "gone.py")
+    answers = small(tmp_path, again=frozenset(str(tmp_path / name) for name in names))
+    assert read(tmp_path, answers) == {"a.py": False}
+    assert answers[1:] == [Gone((str(tmp_path / "env/f.py"), str(tmp_path / "gone.py")))]
+
+
+def test_what_is_wanted_again_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "b.py")
+    known = {each.key: each.stamp for each in scan(tmp_path) if isinstance(each, Outline)}
+    again = frozenset({str(tmp_path / "b.py")})
+    rules = Rules(languages=("python",), roots=(str(tmp_path),))
+    answers = list(index_process.answers(Scan(rules, known, again=again)))
+    assert read(tmp_path, answers) == {"b.py": False}
+    assert answers[-1] == Scanned(2, whole=True)
