@@ -37,6 +37,7 @@ ELSEWHERE = {
     "model_runtime.training.adapter_batches": "model_runtime/training/test_lora.py",
     "model_runtime.training.export": "model_runtime/training/test_loop.py",
     "model_runtime.training.geometry": "model_runtime/training/test_loop.py",
+    "model_runtime.baselines.texts_ranked": "model_runtime/baselines/test_registry.py",
     "evaluation.contenders": "evaluation/test_answers.py",
     "evaluation.selection": "evaluation/test_main.py",
     "evaluation.chart": "evaluation/test_main.py",

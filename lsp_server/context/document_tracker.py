@@ -12,26 +12,27 @@ import itertools
 import math
 import os.path
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NewType, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from lsp_server.config.file_filter import MAX_BYTES, Rules, by_name, path_of
+from lsp_server.context.cleaning import Cleaner
 from lsp_server.context.index_client import IndexClient
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
+from lsp_server.context.problems import Cleaned, Problems
 from lsp_server.context.recent_edits import EditedLines, RecentEdits
 from lsp_server.context.symbol_index import SymbolIndex
 from lsp_server.infilling import canvas
 from lsp_server.text.languages import canonical
 
-RESCAN_S = 30.0  # between two scans, where files may have changed unnoticed
+RESCAN_S = 30.0  # at least, between two scans where files may have changed unnoticed
+RESCAN_SHARE = 50  # and at least so many times as long as the last one took
 SOON_S = 1.0  # between two scans, where files are known to have changed
-CLEANED_S = 1.0  # how long `cleaned` waits
+_NAMED = 3  # most skipped things that a user is told the names of
 _FOLDERS = 8  # most folders whose files' text is kept: those of the documents used last
-
-Cleaned = NewType("Cleaned", str)  # text without secrets
 
 
 class Library(Protocol):
@@ -67,17 +68,26 @@ class DocumentTracker:
         self._documents = documents
         self.index = SymbolIndex()
         self.recent = RecentEdits()
+        self.problems = Problems()
         self._reader = IndexClient(self._received, self._lost)
         self._open: dict[str, str] = {}  # key -> URI, the last used last
         self._dirty: dict[str, EditedLines] = {}  # documents that have to be read, by key
         self._looking: dict[str, deque[list[int]]] = {}  # key -> the edited lines of each read under way
         self._scan_wait = SOON_S  # seconds from the last scan to the next
         self._scanned = -math.inf  # when the last scan was, on the loop's clock
+        self.scans = 0  # that have ended
         self._covered: tuple[str, ...] = ()  # the folders of which the scans wanted the files' text
         self._uncovered = False  # a document of another folder has been opened
         self._closed: set[str] = set()  # documents whose files count from now on
-        self._cleaning: dict[str, asyncio.Future[str]] = {}  # by the key of the text
-        self._numbers = itertools.count()
+        self._cleaner = Cleaner(lambda look: self._reader.ask(look))
+        self.skipped: tuple[str, ...] = ()  # what the last scan could not read or understand, a line for each
+        self._told_of: set[str] = set()
+        self.on_problem: Callable[[str], None] = lambda problem: None  # called once with each new one
+
+    @property
+    def fault(self) -> str:
+        """Why nothing is read any more; empty while everything is well."""
+        return self._reader.fault
 
     def configure(self, rules: Rules) -> None:
         """Forget everything if the rules have changed: it was read by the old ones."""
@@ -85,9 +95,10 @@ class DocumentTracker:
             return
         self.rules = rules
         self._scan_wait, self._scanned = SOON_S, -math.inf
-        self.index, self.recent = SymbolIndex(), RecentEdits()
+        self.index, self.recent, self.problems = SymbolIndex(), RecentEdits(), Problems()
         self._reader.stop()
         self._reader = IndexClient(self._received, self._lost)
+        self._cleaner.stop()
         if self._library and self._told:
             self._library.clear()
         for key in self._open:
@@ -103,20 +114,23 @@ class DocumentTracker:
         self._dirty[key] = EditedLines(new=True)
         self._closed.discard(key)
         self._uncovered |= os.path.dirname(key) not in self._covered
-        if not self.watched:
-            self._scan_wait = min(self._scan_wait, RESCAN_S)
 
-    def edited(self, uri: str, line: int | None) -> None:
-        """The document was edited at a line (counted from 0), or anywhere if it is None."""
-        edited = self._dirty.setdefault(key_of(uri), EditedLines(new=False))
-        if line is not None:
-            edited.edit(line)
+    def edited(self, uri: str, replaced: tuple[int, int] | None, new: str) -> None:
+        """The text from one line to another (counted from 0) was replaced, or all of it if that is None."""
+        key = key_of(uri)
+        edited = self._dirty.setdefault(key, EditedLines(new=False))
+        if replaced is None:
+            self.problems.forget(key)
+            return
+        edited.edit(replaced[0])
+        self.problems.edited(key, *replaced, new.count("\n"))
 
     def closed(self, uri: str) -> None:
         key = key_of(uri)
         for known in (self._open, self._dirty, self._looking):
             known.pop(key, None)
         self.index.closed(key)
+        self.problems.forget(key)
         self._closed.add(key)
 
     def files_changed(self) -> None:
@@ -144,6 +158,8 @@ class DocumentTracker:
     def refresh(self, active: str = "", line: int = 0) -> None:
         """Start reading what has changed. The document `active` waits while it is only being edited around
         `line`: its text would be out of date at the next keystroke."""
+        if self.fault:
+            return
         for key, edited in list(self._dirty.items()):
             if key != active or edited.beyond(line):
                 del self._dirty[key]
@@ -168,26 +184,19 @@ class DocumentTracker:
         await self._reader.close()
 
     async def cleaned(self, texts: Sequence[str]) -> tuple[Cleaned, ...]:
-        """Texts from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty ones are
-        left out, and so are those for which there is no answer within CLEANED_S."""
-        keys = [f"text:{next(self._numbers)}" for _ in texts]
-        loop = asyncio.get_running_loop()
-        waiting = [self._cleaning.setdefault(key, loop.create_future()) for key in keys]
-        for key, text in zip(keys, texts, strict=True):
-            self._reader.ask(Look(self.rules, key, "", "", canvas.normalize(text)))
-        done, _ = await asyncio.wait(waiting, timeout=CLEANED_S) if waiting else ((), ())
-        for key in keys:
-            self._cleaning.pop(key, None)
-        return tuple(Cleaned(each.result()) for each in waiting if each in done and each.result())
+        """Each text from elsewhere, such as a diagnostic's, without the lines that hold secrets. Empty where
+        nothing is left, and where there is no answer in time."""
+        return (Cleaned(""),) * len(texts) if self.fault else await self._cleaner.cleaned(texts, self.rules)
 
     def _look(self, key: str, lines: list[int]) -> None:
         document = self._documents(uri := self._open.get(key, ""))
         path = path_of(uri).partition("#")[0]  # the fragment of a notebook's URI names a cell
+        rules = self.rules.at(path)
         if (
             document is None
             or document.line_count > MAX_BYTES // 8
-            or canonical([document.language]).isdisjoint(canonical(self.rules.languages))
-            or by_name(path, self.rules.exclude)
+            or canonical([document.language]).isdisjoint(canonical(rules.languages))
+            or by_name(path, rules.exclude)
         ):
             return
         if len(text := canvas.normalize(document.text)) <= MAX_BYTES:
@@ -198,11 +207,11 @@ class DocumentTracker:
     def _received(self, answer: Answer) -> None:
         match answer:
             case Outline():
-                if waiting := self._cleaning.pop(answer.key, None):
-                    if not waiting.done():
-                        waiting.set_result(answer.text or "")
-                elif self._take(answer) and (lines := self._looking.get(answer.key)):
-                    self.recent.add(answer.key, answer.text or "", lines.popleft())
+                if self._cleaner.answered(answer.key, answer.text or ""):
+                    return
+                before = self.index.text(answer.key)
+                if self._take(answer) and (lines := self._looking.get(answer.key)):
+                    self.recent.add(answer.key, answer.text or "", lines.popleft(), before)
             case Gone():
                 self.index.forget(answer.keys)
                 self._untold.difference_update(answer.keys)
@@ -211,10 +220,15 @@ class DocumentTracker:
                 for key in answer.keys:
                     self.recent.forget(key)
                     self._looking.pop(key, None)
-                    if waiting := self._cleaning.pop(key, None):
-                        waiting.set_result("")
+                    self._cleaner.answered(key, "")
             case Scanned():
-                pass
+                self.scans += 1
+                self.skipped = answer.skipped
+                if not self.watched:
+                    took = asyncio.get_running_loop().time() - self._scanned
+                    self._scan_wait = min(self._scan_wait, max(RESCAN_S, RESCAN_SHARE * took))
+                if news := [line for line in self.skipped if line not in self._told_of]:
+                    self._tell(f"skipped while other files were read: {_first(news)}", news)
 
     def _take(self, outline: Outline) -> bool:
         """Keep what was read, and pass its text on."""
@@ -227,15 +241,30 @@ class DocumentTracker:
         return True
 
     def _lost(self) -> None:
-        """The process has died: ask again for what it was asked."""
+        """The process has died: ask again for what it was asked, unless it is given up."""
         self._dirty |= {key: EditedLines(new=True) for key in self._open}
         self._looking.clear()
         self.files_changed()
+        if not self.fault:
+            self._cleaner.ask_again()
+            return
+        self._cleaner.stop()
+        if self.fault not in self._told_of:
+            self._tell(self.fault, [self.fault])
+
+    def _tell(self, problem: str, news: Iterable[str]) -> None:
+        self._told_of.update(news)
+        self.on_problem(problem)
 
     def _folders(self) -> tuple[str, ...]:
         """The folders of the documents used last."""
         folders = dict.fromkeys(os.path.dirname(key) for key in reversed(self._open))
         return tuple(itertools.islice(folders, _FOLDERS))
+
+
+def _first(lines: Sequence[str]) -> str:
+    rest = len(lines) - _NAMED
+    return "; ".join(lines[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def key_of(uri: str) -> str:

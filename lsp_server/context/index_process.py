@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ MAX_FILES = 5_000
 MAX_SCAN_BYTES = 60_000_000
 MAX_SCAN_S = 120.0  # of processor time
 MAX_TEXT = 400_000  # bytes of whole files, for each folder
+MAX_SKIPPED = 20  # lines about what was skipped
 
 
 class Scan(msgspec.Struct, frozen=True, tag="scan"):
@@ -68,6 +69,7 @@ class Scanned(msgspec.Struct, frozen=True, tag="scanned"):
 
     files: int
     whole: bool  # False: a limit was reached before all files were seen
+    skipped: tuple[str, ...] = ()  # what could not be read or understood, a line for a person for each
 
 
 Request = Scan | Look
@@ -80,19 +82,19 @@ def answers(request: Request) -> Iterator[Answer]:
 
 
 def _look(request: Look) -> Outline | Gone:
-    path, exclude = request.path, request.rules.exclude
+    path, exclude = request.path, request.rules.at(request.path or request.key).exclude
     unfit = len(request.text) > MAX_BYTES or "\0" in request.text
     named = by_name(request.key, exclude) or (path and by_name(os.path.realpath(path), exclude))
     if unfit or named or (path and Ignored().file(Path(path))):
         return Gone((request.key,))
-    return outline.of(request.key, request.language, request.text, whole=True)
+    return _outline(request.key, request.language, request.text, (0, 0))
 
 
 def _scan(request: Scan) -> Iterator[Answer]:
     seen, total, whole = set[str](), 0, True
-    texts = frozenset(request.texts)
-    deadline = time.process_time() + MAX_SCAN_S
-    for path, wanted in _files(request):
+    texts, ignored = frozenset(request.texts), Ignored()
+    skipped, deadline = ignored.faults, time.process_time() + MAX_SCAN_S
+    for path, wanted in _files(request, ignored):
         if str(path) in seen:
             continue
         if len(seen) >= MAX_FILES or total > MAX_SCAN_BYTES or time.process_time() > deadline:
@@ -106,54 +108,90 @@ def _scan(request: Scan) -> Iterator[Answer]:
             if known and str(path) not in request.again and (not wanted or str(path) in texts):
                 continue
             if (text := readable(path)) is None:
+                if not os.access(path, os.R_OK):
+                    skipped.append(f"{path} cannot be read")
                 yield Gone((str(path),))
                 continue
             total += size
-            found = outline.of(str(path), id_of_path(path), text, whole=True, stamp=stamp)
-            yield structs.replace(found, kept=wanted)
+            found = _outline(str(path), id_of_path(path), text, stamp)
+            if isinstance(found, Gone):
+                skipped.append(f"{path} cannot be parsed")
+            yield structs.replace(found, kept=wanted) if isinstance(found, Outline) else found
     gone = (request.known.keys() if request.everywhere else request.again) - seen
     if whole and gone:
         yield Gone(tuple(sorted(gone)))
     if request.everywhere:
-        yield Scanned(len(seen), whole)
+        yield Scanned(len(seen), whole, tuple(dict.fromkeys(skipped))[:MAX_SKIPPED])
 
 
-def _files(request: Scan) -> Iterator[tuple[Path, bool]]:
-    """Files that may be read, and whether their text is wanted. Some files come twice."""
+def _outline(key: str, language: str, text: str, stamp: tuple[int, int]) -> Outline | Gone:
+    """The outline of a text, or Gone where making it fails: one odd file must not end this process."""
+    try:
+        return outline.of(key, language, text, whole=True, stamp=stamp)
+    except Exception as error:
+        print(f"{key}: {type(error).__name__}", file=sys.stderr)  # its message may quote the text
+        return Gone((key,))
+
+
+def _files(request: Scan, ignored: Ignored) -> Iterator[tuple[Path, bool]]:
+    """Files that may be read, and whether their text is wanted. Some files come twice. What vanishes
+    meanwhile is left out, and so is what cannot be listed; that is added to the faults of `ignored`."""
     rules = request.rules
-    ignored, languages = Ignored(), canonical(rules.languages)
     roots = [Path(root) for root in rules.roots]
 
     def may_read(path: Path) -> bool:
-        language = by_id(id_of_path(path))
+        language, here = by_id(id_of_path(path)), rules.at(str(path))
         return (
-            language is not None
-            and language.id in languages
-            and not by_name(str(path), rules.exclude)
+            str(path).isprintable()  # it is sent as UTF-8, and stands in a comment line
+            and language is not None
+            and language.id in canonical(here.languages)
+            and not by_name(str(path), here.exclude)
             and not ignored.file(path)
         )
+
+    def unlisted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            ignored.faults.append(f"{error.filename} cannot be listed: {error.strerror}")
 
     for folder in map(Path, request.folders):
         if not _skipped(folder, roots, ignored):
             room = MAX_TEXT
-            for path in sorted(each for each in folder.iterdir() if each.is_file() and may_read(each)):
-                room -= path.stat().st_size
-                yield path, room >= 0
+            for name, size in _listed(folder, unlisted):
+                if may_read(path := folder / name):
+                    room -= size
+                    yield path, room >= 0
     if not request.everywhere:
         for path in map(Path, sorted(request.again)):
-            if path.is_file() and may_read(path) and not _skipped(path.parent, roots, ignored):
+            if os.path.isfile(path) and may_read(path) and not _skipped(path.parent, roots, ignored):
                 yield path, False
         return
     for root in roots:
-        for at, inner, names in os.walk(root):
+        for at, inner, names in os.walk(root, onerror=unlisted):
             inner[:] = sorted(name for name in inner if not _skips(Path(at, name), ignored))
             yield from ((path, False) for name in sorted(names) if may_read(path := Path(at, name)))
+
+
+def _listed(folder: Path, failed: Callable[[OSError], None]) -> list[tuple[str, int]]:
+    """Names and sizes of a folder's files, by name."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_file():
+                        found.append((entry.name, entry.stat().st_size))
+    except OSError as error:
+        failed(error)
+    return sorted(found)
 
 
 def _skipped(folder: Path, roots: list[Path], ignored: Ignored) -> bool:
     """Whether a walk from the roots would leave this folder out."""
     root = next((root for root in roots if folder.is_relative_to(root)), None)
-    if root is None or not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
+    try:
+        if root is None or not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
+            return True
+    except (OSError, RuntimeError):  # it may not be looked into, or links lead in a circle
         return True
     between = (each for each in (folder, *folder.parents) if each.is_relative_to(root) and each != root)
     return any(_skips(each, ignored) for each in between)
@@ -164,7 +202,7 @@ def _skips(folder: Path, ignored: Ignored) -> bool:
     return (
         name.startswith(".")
         or name in SKIPPED_FOLDERS
-        or (folder / "pyvenv.cfg").exists()
+        or os.path.lexists(folder / "pyvenv.cfg")
         or ignored.folder(folder)
     )
 

@@ -20,6 +20,7 @@ class ClientCapabilities:
     asks_instructions: bool = False  # asks the user what a rewrite is to do
     # From the standard's capabilities.
     resolves_edits: bool = False  # asks for a code action's edit when it is chosen
+    applies_edits: bool = False  # makes edits that the server asks for
     versioned_edits: bool = False  # takes edits of a version of a document
     annotated_edits: bool = False  # takes edits that the user is to confirm
     shows_progress: bool = False
@@ -36,6 +37,7 @@ def of(sent: types.ClientCapabilities) -> ClientCapabilities:
         wants_log=_field(wanted, "log") is True,
         asks_instructions=_field(wanted, "instructions") is True,
         resolves_edits="edit" in resolved,
+        applies_edits=bool(get_capability(sent, "workspace.apply_edit")),
         versioned_edits=bool(get_capability(sent, "workspace.workspace_edit.document_changes")),
         annotated_edits=get_capability(sent, "workspace.workspace_edit.change_annotation_support")
         is not None,

@@ -8,7 +8,7 @@ the client's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from lsprotocol import types
@@ -16,6 +16,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInva
 from pygls.protocol import lsp_method
 
 from lsp_server.handlers.malformed import CheckedProtocol
+from lsp_server.session import completion
 from lsp_server.session.session import Change, Session
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class SyncProtocol(CheckedProtocol):
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Any:
         document = params.text_document
-        self._session.change(document.uri, document.version, map(_change, params.content_changes))
+        self._change(document.uri, document.version, params.content_changes)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Any:
@@ -66,7 +67,7 @@ class SyncProtocol(CheckedProtocol):
             self._open(structure.did_open or ())
         for content in cells.text_content or ():
             document = content.document
-            self._session.change(document.uri, document.version, map(_change, content.changes))
+            self._change(document.uri, document.version, content.changes)
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def lsp_notebook_document__did_close(self, params: types.DidCloseNotebookDocumentParams) -> Any:
@@ -88,6 +89,13 @@ class SyncProtocol(CheckedProtocol):
         except Exception:
             log.exception("unexpected fault in %s", params.command)
             raise JsonRpcInternalError("an unexpected fault; the server's log has its place") from None
+
+    def _change(self, uri: str, version: int, events: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+        changes = [_change(event) for event in events]
+        self._session.change(uri, version, changes)
+        for place, text in changes if len(changes) == 1 else ():
+            if place and text:
+                completion.typed(self._session, uri, *place[0], text)
 
     def _open(self, documents: Iterable[types.TextDocumentItem]) -> None:
         for each in documents:

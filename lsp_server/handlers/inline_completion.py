@@ -23,6 +23,21 @@ log = logging.getLogger(__name__)
 # editor shows; an empty list would take it back.
 _STALE = {"superseded", "cancelled"}
 
+# Refusals that are no news while the user types: of the place, and of what the model wrote for it.
+_USUAL = {
+    "comment",
+    "finished",
+    "generated",
+    "language",
+    "excluded",
+    "no-grammar",
+    "string",
+    "syntax",
+    "word",
+} | {
+    *("confidence", "empty", "parse", "repeats", "same", "short", "unprintable"),
+}
+
 
 async def inline_completion(
     ls: Server, params: types.InlineCompletionParams, steps: int | None = None
@@ -34,13 +49,14 @@ async def inline_completion(
     outcome = await _suggestions(ls, params, steps)
     if not isinstance(outcome, Refusal):
         ls.notify_worked()
-        ls.session.worker.feedback(shown=1)
-        log.info("%d offered for %s", len(outcome.items), where)
+        new = ls.session.count_shown(uri)
+        log.log(logging.INFO if new else logging.DEBUG, "%d offered for %s", len(outcome.items), where)
         return outcome
     stale = outcome.reason in _STALE
     if ls.client.wants_refusals and not stale:
         ls.send(REFUSED, refused_params(outcome, uri, at))
-    level = logging.DEBUG if stale else logging.INFO
+    quiet = stale or (outcome.reason in _USUAL and not _is_invoked(params))
+    level = logging.DEBUG if quiet else logging.INFO
     log.log(level, "nothing for %s: %s (%s)", where, outcome.message, outcome.reason)
     ls.notify_refused(outcome)
     return None if stale else types.InlineCompletionList([])

@@ -23,11 +23,17 @@ LONGEST_SNOOZE = 7 * 24 * 60  # minutes
 
 
 async def status(ls: Server, arguments: list[Any], token: Token) -> dict[str, Any]:
-    """`infill.status`: of the worker, of rewrites, and with a `uri` of that document."""
+    """`infill.status`: of the worker, of other files, of rewrites, and with a `uri` of that document."""
     data, session = _parse(arguments), ls.session
     await _configured(ls)
     refusal = actions.follows_no_instructions(session.settings)
     told = msgspec.to_builtins(await session.worker.status())
+    tracker = session.tracker
+    told["context"] = {
+        "reading": not tracker.fault,
+        "message": tracker.fault,
+        "skipped": list(tracker.skipped),
+    }
     told["rewrites"] = {"possible": refusal is None, "message": refusal.message if refusal else ""}
     return told | ({"document": _document(session, data["uri"])} if "uri" in data else {})
 

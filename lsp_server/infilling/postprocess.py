@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lsp_server.text.lines import indentation, is_word, open_brackets
+from lsp_server.text.lines import CLOSERS, indentation, is_word, open_brackets
 
 # Special tokens of models, except those that are tags of HTML or SVG too, such as `<s>` or `<mask>`.
 _SENTINEL = re.compile(
@@ -18,6 +18,7 @@ _SENTINEL = re.compile(
 _BEGINS = re.compile(r"bos|mid|start|turn|channel", re.IGNORECASE)  # tokens that stand before an answer
 _LOOP = re.compile(r"(.{1,80}?)\1{3,}\Z", re.DOTALL)
 _STEPS = (2, 3, 4, 8)  # columns by which lines are indented further
+SHORT = 2  # characters
 _LOOP_CHARS = 16  # shorter repetitions occur in real code, as in `0, 0, 0, 0`
 
 
@@ -70,6 +71,13 @@ def without_following(text: str, following: str) -> str:
         if count and (count == len(own) or any(map(is_word, own[0]))):
             return "\n".join(lines[:at])
     return text
+
+
+def worth_showing(text: str) -> bool:
+    """Whether a text is more than a character or two, which are typed before they are read, or it
+    closes something."""
+    text = text.strip()
+    return len(text) > SHORT or any(each in CLOSERS for each in text)
 
 
 def repeats(completed: str, following: str) -> bool:

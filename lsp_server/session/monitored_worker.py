@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from lsp_server.session.debounce import Debounce
 from lsp_server.session.worker_status import WorkerStatus
 from lsp_server.worker_client.client import Worker
 from lsp_server.worker_client.connection import OnDraft
@@ -32,7 +31,6 @@ class MonitoredWorker:
         self.on_connected: Callable[[], None] | None = None  # called when there is a new worker
         self._workspace = f"{os.getpid()}-{next(_numbers)}"  # whose texts are whose
         self._listen_to(client)
-        self._debounce = Debounce()
         self._polling: asyncio.Task[None] | None = None
         self.last_status = WorkerStatus()
         self.on_status: Callable[[WorkerStatus], None] | None = None  # called when it has changed
@@ -58,17 +56,9 @@ class MonitoredWorker:
             return answer
         finally:
             ms = (time.perf_counter() - began) * 1000
-            if isinstance(answer, Done):
-                self._debounce = self._debounce.answered(ms)
             self._set_status(self.last_status.ended(answer, ms))
             if self.last_status.state == "loading":
                 self._poll()
-
-    async def pause(self) -> None:
-        """Hold an automatic request back for a moment, in which a newer one may displace it."""
-        self._debounce, wait_ms = self._debounce.requested(time.perf_counter() * 1000)
-        if wait_ms:
-            await asyncio.sleep(wait_ms / 1000)
 
     async def prepare(self) -> None:
         """Have the model loaded before the first fill needs it."""

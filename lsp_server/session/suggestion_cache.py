@@ -29,32 +29,41 @@ class CachedSuggestion:
         is another one, and if the version is the same: then the user asks for a new suggestion."""
         if snapshot.version == self.snapshot.version or snapshot.uri != self.snapshot.uri:
             return ()
-        if _after(self.snapshot, self.cursor) != _after(snapshot, cursor):
-            return ()
-        if (typed := self._typed_since(snapshot, cursor)) is None:
+        if (typed := typed_since(self.snapshot, self.cursor, snapshot, cursor)) is None:
             return ()
         left = (self._left(edit, typed, snapshot.version, cursor) for edit in self.edits)
         return tuple(edit for edit in left if edit)
 
-    def _typed_since(self, snapshot: Snapshot, cursor: int) -> str | None:
-        """The text between the old cursor and the new one; None if the text before the old one has
-        changed."""
-        old, new = self.snapshot, snapshot
-        first = max(old.first_line, new.first_line)  # the first line that both hold
-        starts = [line_span(each.text, first - each.first_line) for each in (old, new)]
-        if not starts[0] or not starts[1] or starts[0].start > self.cursor or starts[1].start > cursor:
-            return None
-        before = old.text[starts[0].start : self.cursor]
-        now = new.text[starts[1].start : cursor]
-        return now[len(before) :] if now.startswith(before) else None
+    def taken(self, snapshot: Snapshot, cursor: int) -> bool:
+        """Whether the text between the place of the suggestion and `cursor`, at least one character, is just
+        what one of the edits says there."""
+        typed = typed_since(self.snapshot, self.cursor, snapshot, cursor)
+        return bool(typed) and any(each.text.startswith(self._there(each, typed)) for each in self.edits)
 
     def _left(self, edit: Edit, typed: str, version: int, cursor: int) -> Edit | None:
         """The edit less what is there already; None if that differs from the edit, or is all of it."""
-        there = self.snapshot.text[edit.span.start : self.cursor] + typed
+        there = self._there(edit, typed)
         if not edit.text.startswith(there) or len(edit.text) == len(there):
             return None
         span = replace(edit.span, start=cursor, end=cursor + edit.span.end - self.cursor)
         return replace(edit, version=version, span=span, text=edit.text[len(there) :])
+
+    def _there(self, edit: Edit, typed: str) -> str:
+        """What stands already where the edit begins."""
+        return self.snapshot.text[edit.span.start : self.cursor] + typed
+
+
+def typed_since(old: Snapshot, was: int, new: Snapshot, cursor: int) -> str | None:
+    """The text typed since the cursor of a document was at `was` of its snapshot `old`; None if anything
+    else has changed near it."""
+    if old.uri != new.uri or _after(old, was) != _after(new, cursor):
+        return None
+    first = max(old.first_line, new.first_line)  # the first line that both hold
+    starts = [line_span(each.text, first - each.first_line) for each in (old, new)]
+    if not starts[0] or not starts[1] or starts[0].start > was or starts[1].start > cursor:
+        return None
+    before, now = old.text[starts[0].start : was], new.text[starts[1].start : cursor]
+    return now[len(before) :] if now.startswith(before) else None
 
 
 def _after(snapshot: Snapshot, cursor: int) -> str:

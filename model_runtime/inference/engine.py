@@ -20,6 +20,7 @@ from model_runtime.diffusion.interface import (
     OutOfMemory,
     Proposal,
     Row,
+    Scoring,
 )
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.diffusion.sampler import Policy
@@ -38,7 +39,6 @@ from .drafting import Drafting
 from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
-ALTERNATIVES = 4  # fills that are returned beside the best
 
 
 class Engine:
@@ -146,7 +146,7 @@ class Engine:
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            alternatives=tuple(others[:ALTERNATIVES]),
+            alternatives=tuple(others[: request.alternatives]),
             sources=best.sources,
         )
 
@@ -224,7 +224,8 @@ class Engine:
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
         scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, known)
-        return _alternatives(proofread_scoring.weigh(written, others, scores))
+        causal = isinstance(self.denoiser, Scoring)
+        return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 
 
 def _policy(own: Policy, steps: int | None) -> Policy:

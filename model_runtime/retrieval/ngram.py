@@ -48,7 +48,7 @@ class NgramModel:
                 (words.newline(here, words.indent(below_code[0])), False),
                 *words.of_line(below_code[0]),
             )
-        self.standing = words.standing(self._head)
+        self.standing: words.Standing = words.standing(self._head)
         self.inside = bool(self._tail.strip())
         self._following = [self._vocabulary.id(word) for word, _ in ending[:FOLLOWING]]
         ending = words.of_line(self._tail)

@@ -123,7 +123,7 @@ def _shares(nats: Sequence[float]) -> list[float]:
 
 def _best_others(shares: Sequence[float]) -> list[float]:
     """For each, the largest of the others."""
-    best, second = (sorted(shares, reverse=True) + [0.0, 0.0])[:2]
+    best, second = [*sorted(shares, reverse=True), 0.0, 0.0][:2]
     return [second if share == best else best for share in shares]
 
 

@@ -29,8 +29,8 @@ KEYS = {
 class StandIn:
     """An editor whose server waits for the test."""
 
-    def __init__(self, editor: Neovim) -> None:
-        self.editor = editor
+    def __init__(self, editor: Neovim, flavour: Flavour) -> None:
+        self.editor, self.flavour = editor, flavour
 
     def asked(self) -> dict[str, Any]:
         """The parameters of the newest request that waits for its answer."""
@@ -82,7 +82,7 @@ def started(flavour: Flavour, tmp_path_factory: pytest.TempPathFactory) -> Itera
     options: dict[str, object] = {"ghost": flavour.ghost, "keys": KEYS}
     with neovim.running(path, ["true"], home, options) as editor:
         configure(editor)
-        yield StandIn(editor)
+        yield StandIn(editor, flavour)
 
 
 def configure(editor: Neovim, encoding: str = "utf-16") -> None:
@@ -278,6 +278,27 @@ def test_what_is_shown_is_not_asked_for_again(stand_in: StandIn) -> None:
     assert editor.ghost() is None
 
 
+def test_who_types_steadily_is_not_waited_for(stand_in: StandIn) -> None:
+    editor = stand_in.editor
+    editor.type_at(0, 0, "x =")
+    stand_in.settle()  # the first request of a buffer may be Neovim's
+    if stand_in.flavour.ghost == "builtin":  # Neovim asks after 200 ms without a key; from now on it does not
+        editor.lua("vim.lsp.inline_completion.enable(false, { bufnr = 0 })")
+    editor.type(" ")
+    assert stand_in.asked()["position"] == {"line": 0, "character": 4}
+    stand_in.settle()
+
+
+def test_one_place_is_asked_for_once(stand_in: StandIn) -> None:
+    editor = stand_in.editor
+    editor.type_at(0, 0, "x =")
+    stand_in.settle()
+    editor.type(" ")
+    assert stand_in.asked()["position"] == {"line": 0, "character": 4}
+    time.sleep(0.5)
+    assert editor.lua("return #stand_in.waiting") == 1
+
+
 def test_an_expression_mapping(stand_in: StandIn) -> None:
     editor = stand_in.editor
     editor.lua("""vim.keymap.set('i', '<C-y>', function()
@@ -336,7 +357,7 @@ def test_utf_8_and_utf_32(flavour: Flavour, tmp_path: Path) -> None:
             neovim.needed(flavour.version), ["true"], home, {"ghost": flavour.ghost}
         ) as editor:
             configure(editor, encoding)
-            stand_in = StandIn(editor)
+            stand_in = StandIn(editor, flavour)
             (home / "a.py").write_text("")
             editor.open(home / "a.py")
             editor.type_at(0, 0, "é🦊 = (")
@@ -350,7 +371,7 @@ def test_only_when_asked(flavour: Flavour, tmp_path: Path) -> None:
     options: dict[str, object] = {"ghost": flavour.ghost, "automatic": False, "keys": KEYS, "drafts": False}
     with neovim.running(neovim.needed(flavour.version), ["true"], tmp_path, options) as editor:
         configure(editor)
-        stand_in = StandIn(editor)
+        stand_in = StandIn(editor, flavour)
         (tmp_path / "a.py").write_text("")
         editor.open(tmp_path / "a.py")
         wanted = stand_in.calls("initialize")[0]["capabilities"]["experimental"]["infill"]
@@ -370,7 +391,7 @@ def test_beside_another_server(tmp_path: Path) -> None:
     with neovim.running(neovim.needed(BUILTIN.version), ["true"], tmp_path, {"keys": KEYS}) as editor:
         configure(editor)
         editor.lua("stand_in.config('another', 'utf-16', {}) vim.lsp.enable('another')")
-        stand_in = StandIn(editor)
+        stand_in = StandIn(editor, BUILTIN)
         (tmp_path / "a.py").write_text("")
         editor.open(tmp_path / "a.py")
         both = "return #vim.lsp.get_clients({ bufnr = 0 }) == 2"

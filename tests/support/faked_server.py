@@ -5,8 +5,8 @@ the cursor may ask for something else: `# wait` to wait for ever, `# crash` to r
 to refuse. It writes each request to the file that `TEST_WIRE` names.
 
 `python -m tests.support.faked_server recorder` serves with `Recorder`, which fills in what a line
-`# fill: ...` says and has alternatives. Its status tells how often it was asked and, as its message, for
-what.
+`# fill: ...` says and has alternatives; below a line `# slow` it takes a moment. Its status tells how often
+it was asked, what was counted and, as its message, what it was asked last.
 """
 
 from __future__ import annotations
@@ -78,20 +78,26 @@ class FakeWorker:
 class Recorder(FakeWorker):
     def __init__(self) -> None:
         self.requests: list[Infill] = []
+        self.shown = self.accepted = 0
+
+    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
+        self.shown, self.accepted = self.shown + shown, self.accepted + accepted
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         self.requests.append(request)
+        if "# slow" in request.prefix:
+            await asyncio.sleep(0.3)
         if request.instruction:
             return Refused(0, "instruction", "the model fake follows no instructions")
         if on_draft:
             pieces = (Token("a =", "a =", "pinned", 0.0), Token(" fi", "#!", "noise", -1.5))
             on_draft(Draft(0, 1, ("fi",), pieces if request.tokens else ()))
+        await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         if request.original:  # proofreading
             return Done(0, (request.original.replace("wrong", "right"),), 0.9, 1, 0, 0, 0)
         above = request.prefix.rpartition("# fill: ")[2] if "# fill: " in request.prefix else "filled\n"
         if "# crash" in request.prefix:
             raise RuntimeError("a bug")
-        await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         slots = sum(isinstance(piece, Slot) for piece in request.canvas)
         texts = [(text,) * slots for text in (above.partition("\n")[0], "filled", "other", "spare")]
         others = tuple(Alternative(each, 0.8) for each in texts[1 : request.candidates])
@@ -99,7 +105,8 @@ class Recorder(FakeWorker):
 
     async def status(self) -> Status:
         last = msgspec.json.encode(self.requests[-1]).decode() if self.requests else ""
-        return msgspec.structs.replace(await super().status(), served=len(self.requests), message=last)
+        counts = {"served": len(self.requests), "shown": self.shown, "accepted": self.accepted}
+        return msgspec.structs.replace(await super().status(), **counts, message=last)
 
 
 if __name__ == "__main__":

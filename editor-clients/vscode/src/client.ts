@@ -39,6 +39,15 @@ export interface Listener {
   chosen(command: 'infill.rewrite' | 'infill.proofread', place: { uri: string; range: vscode.Range }): void;
 }
 
+/** Logs what goes wrong before the server runs, and shows nothing: who starts it says what is the matter. */
+class Quiet extends LanguageClient {
+  ran = false;
+
+  override error(message: string, data?: unknown, show?: boolean | 'force'): void {
+    super.error(message, data, this.ran ? show : false);
+  }
+}
+
 /** Not started yet. `folder` is where the server runs, `restricted` what only a trusted workspace may set. */
 export function create(
   launch: Launch,
@@ -48,7 +57,8 @@ export function create(
   drafts: boolean,
   listener: Listener,
 ): LanguageClient {
-  const settings = () => vscode.workspace.getConfiguration('infill');
+  const settings = (scope?: string) =>
+    vscode.workspace.getConfiguration('infill', scope ? vscode.Uri.parse(scope) : undefined);
   const options: LanguageClientOptions = {
     // Of any language: which of them get suggestions is the server's business, and may change while it runs.
     documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { notebook: '*', language: '*' }],
@@ -56,9 +66,9 @@ export function create(
     initializationFailedHandler: () => false,
     errorHandler: {
       error: (fault, message, count) =>
-        ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
+        client.ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
       closed: () => {
-        if (ran) return usual().closed();
+        if (client.ran) return usual().closed();
         listener.endedEarly();
         return { action: CloseAction.DoNotRestart, handled: true };
       },
@@ -72,7 +82,7 @@ export function create(
         configuration: (params, token, next) =>
           params.items.map((item) =>
             item.section === 'infill'
-              ? sent((name) => settings().inspect(name), vscode.workspace.isTrusted, restricted)
+              ? sent((name) => settings(item.scopeUri).inspect(name), vscode.workspace.isTrusted, restricted)
               : (next({ items: [item] }, token) as unknown[])[0],
           ),
       },
@@ -109,14 +119,13 @@ export function create(
       },
     },
   };
-  let ran = false;
   let handler: ErrorHandler | undefined;
   const usual = () => (handler ??= client.createDefaultErrorHandler());
   const server = { command: launch.command, args: launch.args, options: { cwd: folder } };
-  const client = new LanguageClient('infill', 'infill-ls', server, options);
+  const client = new Quiet('infill', 'infill-ls', server, options);
   client.registerFeature(declares({ infill: { drafts, status: true, refusals: true, log: true, instructions: true } }));
   client.onDidChangeState(({ newState }) => {
-    ran ||= newState === State.Running;
+    client.ran ||= newState === State.Running;
   });
   client.onNotification(STATUS, (status: Status) => {
     listener.status(status);

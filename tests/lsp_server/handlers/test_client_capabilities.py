@@ -39,7 +39,12 @@ def as_object(value: Any) -> Any:
             {"experimental": {"infill": {"log": True, "instructions": True}}},
             ClientCapabilities(wants_log=True, asks_instructions=True),
         ),
-        (ABLE, ClientCapabilities(resolves_edits=True, versioned_edits=True, shows_progress=True)),
+        (
+            ABLE,
+            ClientCapabilities(
+                resolves_edits=True, applies_edits=True, versioned_edits=True, shows_progress=True
+            ),
+        ),
         (
             {
                 "text_document": lsp.TextDocumentClientCapabilities(

@@ -65,9 +65,94 @@ async def test_an_accepted_suggestion_is_not_offered_again_when_deleted() -> Non
         await it.ask(0, 4)
         type_text(it, 2, 0, 4, "filled")
         await it.execute("infill.accepted", {"uri": URI, "version": 1, "length": 6})
+        await eventually_served(it, 2)  # the next place, before anyone asks
         type_text(it, 3, 0, 10, "", deleted=2)
-        await it.ask(0, 8)
+        assert await texts(it.send(0, 8)) == ["filled"]
+        assert await served(it) == 3
+
+
+async def eventually_served(it: Editor, count: int) -> None:
+    for _ in range(100 * TIMEOUT):
+        if await served(it) >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited too long")
+
+
+async def test_a_fill_survives_its_request_for_what_is_typed_next() -> None:
+    """As VS Code does: each key cancels the request before it."""
+    async with editor(RECORDED) as it:
+        it.open("# slow\na = \n")
+        first = it.send(1, 4, id="first")
+        await eventually_served(it, 1)
+        it.client.cancel_request(lsp.CancelParams(id="first"))
+        with pytest.raises(JsonRpcException, match="cancel"):
+            await asyncio.wait_for(first, TIMEOUT)
+        type_text(it, 2, 1, 4, "f")
+        assert await texts(it.send(1, 5)) == ["illed"]
+        assert await served(it) == 1
+
+
+async def test_the_next_place_is_filled_before_it_is_asked_for() -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = \n")
+        assert await texts(it.send(0, 4)) == ["filled"]
+        type_text(it, 2, 0, 4, "filled")
+        await eventually_served(it, 2)
+        type_text(it, 3, 0, 10, " ")  # asked for by nobody, so this one is not begun
+        type_text(it, 4, 0, 11, "+ ")
+        assert await texts(it.send(0, 13)) == ["filled"]
+        assert await served(it) == 3
+
+
+async def test_a_rest_of_two_characters_is_not_shown_unless_it_closes_something() -> None:
+    async with editor(RECORDED) as it:
+        it.open("# fill: um\na = s\n# fill: x)\nf(\n")
+        check_empty(await it.ask(1, 5))
+        assert await texts(it.send(3, 2)) == ["x)"]
+        type_text(it, 2, 3, 2, "x")
+        assert await texts(it.send(3, 3)) == [")"]
+
+
+async def test_one_suggestion_where_a_name_goes_on() -> None:
+    async with editor(RECORDED) as it:
+        it.open("def compute_filled(a, b):\n    return a\n\n\n# fill: compute_\nx = \n")
+        assert await texts(it.send(5, 4)) == ["compute_filledcompute_"]  # the fake says the same again
         assert await served(it) == 2
+
+
+async def test_a_suggestion_counts_once() -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = \n")
+        await it.ask(0, 4)
+        for at, key in enumerate("fi"):  # typed through
+            type_text(it, 2 + at, 0, 4 + at, key)
+            assert await texts(it.send(0, 5 + at)) == ["filled"[at + 1 :]]
+        assert await counted(it) == (1, 0)
+        type_text(it, 4, 0, 6, "ll")  # accepted in part
+        assert await texts(it.send(0, 8)) == ["ed"]
+        assert await counted(it) == (1, 1)
+        type_text(it, 5, 0, 8, "ed")  # and whole
+        await it.execute("infill.accepted", {"uri": URI, "version": 4, "length": 2})
+        assert await counted(it) == (1, 1)
+        await it.ask(0, 10)
+        assert await counted(it) == (2, 1)
+
+
+async def counted(it: Editor) -> tuple[int, int]:
+    status = await it.execute("infill.status")
+    return status["shown"], status["accepted"]
+
+
+async def test_silence_while_typing_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    async with editor(RECORDED) as it:
+        it.open("a = 'one \n")
+        check_empty(await it.ask(0, 9))
+        invoked = it.send(0, 4, trigger=lsp.InlineCompletionTriggerKind.Invoked)
+        assert await texts(invoked) != []
+    logged = capfd.readouterr().err  # what the server logs, which the editor passes on
+    assert "offered for" in logged
+    assert "(string)" not in logged
 
 
 async def test_who_asks_gets_alternatives() -> None:

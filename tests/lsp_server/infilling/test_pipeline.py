@@ -200,3 +200,70 @@ async def test_an_empty_file() -> None:
     edit, requests = await outcome(done("import os"), replace(SNAPSHOT, text=""), 0)
     assert isinstance(edit, Edit)
     assert requests[0].canvas == (Slot(32), Fixed("\n"))
+
+
+NAMES = "from natsort import naturalsize\n\n\ndef compute_area(a, b):\n    return a * b\n\n\nx = "
+
+
+def typed(text: str) -> tuple[Snapshot, int]:
+    return Snapshot("file:///a.py", 4, "python", NAMES + text + "\n"), len(NAMES + text)
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold", "offered"),
+    [
+        ("natural", 0.5, "size"),
+        ("nat", 0.5, None),  # or natsort
+        ("na", 0.5, None),
+        ("natural", 0.99, None),  # the user wants to be surer than that
+    ],
+)
+async def test_the_only_name_is_offered_though_the_model_is_unsure(
+    text: str, threshold: float, offered: str | None
+) -> None:
+    edit, _ = await outcome(done("x", 0.16), *typed(text), Settings(confidence_threshold=threshold))
+    if offered is None:
+        assert isinstance(edit, Refusal)
+        assert edit.reason == "confidence"
+    else:
+        assert isinstance(edit, Edit)
+        assert (edit.text, edit.sources) == (offered, ("name",))
+        assert threshold < edit.confidence < 1
+
+
+class InTurn:
+    """A worker with one answer after the other."""
+
+    def __init__(self, *answers: Done | Refused) -> None:
+        self.answers = iter(answers)
+        self.requests: list[Infill] = []
+
+    async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
+        self.requests.append(request)
+        return next(self.answers)
+
+
+@pytest.mark.parametrize(
+    ("answers", "text", "confidence"),
+    [
+        ((done("compute", 0.8), done("(3, 4)", 0.7)), "compute_area(3, 4)", 0.7),
+        ((done("compute", 0.8), done("(3, 4)", 0.1)), "compute_area", 0.8),  # unsure how it goes on
+        ((done("compute", 0.8), Refused(0, "worker-lost")), "compute_area", 0.8),
+        ((done("nat", 0.8), done("size", 0.7)), "natsize", 0.7),  # of several names
+        ((done("compute_area", 0.8),), "compute_area", 0.8),
+        ((done("new_name", 0.8),), "new_name", 0.8),
+    ],
+)
+async def test_what_ends_inside_a_name_is_continued(
+    answers: tuple[Done | Refused, ...], text: str, confidence: float
+) -> None:
+    worker = InTurn(*answers)
+    edit = await suggest(*typed(""), worker, Settings(confidence_threshold=0.5), Parses())
+    assert isinstance(edit, Edit)
+    assert (edit.text, edit.confidence) == (text, confidence)
+    assert len(worker.requests) == len(answers)
+    if len(answers) == 2:
+        first, slot, *_ = worker.requests[1].canvas
+        assert isinstance(first, Fixed)
+        assert first.text in ("x = compute_area", "x = nat")
+        assert isinstance(slot, Slot)

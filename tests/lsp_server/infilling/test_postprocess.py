@@ -94,3 +94,10 @@ def test_where_the_scope_ends(text: str, indent: str, kept: str) -> None:
 )
 def test_indentation(text: str, indent: str, unit: str, kept: str) -> None:
     assert postprocess.reindented(text, indent, unit) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "worth"), [("um", False), (":", False), (" x ", False), (")", True), ('"', True), ("sum", True)]
+)
+def test_a_character_or_two_are_not_worth_showing(text: str, worth: bool) -> None:
+    assert postprocess.worth_showing(text) is worth

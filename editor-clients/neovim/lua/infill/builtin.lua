@@ -1,23 +1,33 @@
 -- Neovim 0.12 asks and draws (vim.lsp.inline_completion); this stands between it and the client. It passes on only
 -- what fits the text by then, does not ask again for what is shown, and gives Neovim what it does not ask for
--- itself: alternatives, and the rest of what was accepted in part.
+-- itself: alternatives, the rest of what was accepted in part, and suggestions for who types steadily, since
+-- Neovim waits for 200 ms without a key.
 local place = require('infill.place')
 local suggestion = require('infill.suggestion')
 
 local M = {}
 
 local METHOD = 'textDocument/inlineCompletion'
-local INVOKED = 1
+local INVOKED, AUTOMATIC = 1, 2
 
 ---@class infill.Builtin
 ---@field client vim.lsp.Client
 ---@field automatic boolean
+---@field debounce integer ms
+---@field timer uv.uv_timer_t
+---@field asked? string the text and the cursor of the last request
 ---@field answer? lsp.Handler Neovim's, from its last request
 ---@field asks boolean its next request is for the user
 ---@field send? fun(kind: integer) a request like its last, as of now
 
 local buffers = {} ---@type table<integer, infill.Builtin>
 local wrapped = {} ---@type table<integer, boolean> by client
+
+---@param buf integer
+---@return string
+local function now(buf)
+  return table.concat({ vim.api.nvim_buf_get_changedtick(buf), unpack(place.cursor()) }, ' ')
+end
 
 --- Neovim's requests go through here, with the handler that shows their answers.
 ---@param client vim.lsp.Client
@@ -32,6 +42,8 @@ local function wrap(client)
     here.answer = handler
     here.send = function(kind)
       local from, asked = place.here(), kind == INVOKED
+      here.timer:stop()
+      here.asked = now(buf)
       params.position = place.range(nil, self.offset_encoding).start
       params.context = { triggerKind = kind }
       request(self, method, params, function(err, result, context)
@@ -45,7 +57,7 @@ local function wrap(client)
     here.asks = false
     if not place.inserting(buf) then
       return true -- what it asks in other modes is drawn nowhere
-    elseif kind == INVOKED or (here.automatic and not suggest.shows(buf)) then
+    elseif kind == INVOKED or (here.automatic and not suggest.shows(buf) and here.asked ~= now(buf)) then
       here.send(kind)
     end
     return true
@@ -53,7 +65,13 @@ local function wrap(client)
 end
 
 function M.attach(client, buf, options)
-  buffers[buf] = { client = client, automatic = options.automatic, asks = false }
+  buffers[buf] = {
+    client = client,
+    automatic = options.automatic,
+    debounce = options.debounce,
+    timer = assert(vim.uv.new_timer()),
+    asks = false,
+  }
   if not wrapped[client.id] then
     wrapped[client.id] = true
     wrap(client)
@@ -62,12 +80,28 @@ function M.attach(client, buf, options)
 end
 
 function M.detach(buf)
+  buffers[buf].timer:close()
   buffers[buf] = nil
 end
 
-function M.typed() end
+function M.typed(buf)
+  local here = buffers[buf]
+  here.timer:stop()
+  if not here.automatic or not here.send or require('infill.suggest').shows(buf) then
+    return
+  end
+  here.timer:start(here.debounce, 0, function()
+    vim.schedule(function()
+      if buffers[buf] == here and place.inserting(buf) and here.asked ~= now(buf) then
+        here.send(AUTOMATIC)
+      end
+    end)
+  end)
+end
 
-function M.left() end
+function M.left(buf)
+  buffers[buf].timer:stop()
+end
 
 function M.ask(buf)
   local here = buffers[buf]

@@ -8,16 +8,19 @@ local M = {}
 ---@field enable boolean start the client by itself
 ---@field automatic boolean suggest while typing; else only for `next`
 ---@field ghost 'builtin'|'own' who asks and draws: Neovim 0.12's vim.lsp.inline_completion, or this plugin
----@field debounce integer ms from the last key to the request, with `own`; Neovim's own are 200
+---@field debounce integer ms from the last key to the request; with `builtin`, Neovim's own 200 for a buffer's first
 ---@field drafts boolean show a suggestion that was asked for while it resolves
 ---@field keys table<infill.Key, string> keys in insert mode; where nothing is shown they do what they did
 
 ---@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'
 
+-- The server's default, in names that are file types as well.
+M.LANGUAGES = { 'python', 'javascript', 'typescript', 'go', 'rust', 'java', 'c', 'cpp' }
+
 ---@type infill.Options
 local defaults = {
   cmd = { 'infill-ls', 'serve' },
-  filetypes = { 'python' },
+  filetypes = M.LANGUAGES,
   settings = {},
   enable = true,
   automatic = true,
