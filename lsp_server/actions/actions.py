@@ -7,7 +7,7 @@ types, but the kinds are code action kinds as LSP names them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server.actions.action_request import ActionRequest, OnStep
@@ -33,6 +33,9 @@ KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
 
 _WORDS = {"selection": "the selection", "body": "this body"}
 DEADLINE_MS = 60_000  # long: the user has asked, sees the progress and can cancel
+
+
+OnOutcomes = Callable[[Sequence[Edit | Refusal]], None]  # in the order of the holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,13 @@ async def carry_out(
     parses: Parses,
     on_step: OnStep,
     context: Gather = no_context,
+    *,
+    threshold: float = 0.0,
+    on_outcomes: OnOutcomes | None = None,
 ) -> tuple[Edit, ...] | Refusal:
     """The edits that carry the action out, in order and not overlapping, or why there are none. The message
-    of a fix is sent as it is here: secrets have to be taken out before."""
+    of a fix is sent as it is here: secrets have to be taken out before. A hole whose text is less sure than
+    `threshold` is left alone. `on_outcomes` gets what became of each hole."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -153,12 +160,14 @@ async def carry_out(
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
 
-    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context)
+    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context, threshold)
+    if on_outcomes:
+        on_outcomes(outcomes)
     edits = [each for each in outcomes if isinstance(each, Edit)]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:
         return refusals[0]
-    if refusals:
+    if refusals and not on_outcomes:
         on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
     replaces = action.kind == FIX or overwrites(action, snapshot, settings, parses)
     if replaces and edits[0].confidence < settings.confidence_threshold:

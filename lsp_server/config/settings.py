@@ -227,7 +227,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "languages": Setting(
         _list_of("language ids"),
-        "LSP language ids that get suggestions; the embedded model knows no other",
+        "LSP language ids that get suggestions; the embedded model writes Python, in the others lines are "
+        "composed from the code around them",
         per_folder=True,
     ),
     "exclude": Setting(
