@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config.settings import LANGUAGES
 from tests.conftest import private_workers
 from tests.e2e.neovim import BUILTIN, OLD, PLUGIN, Flavour, Neovim
 
@@ -126,6 +127,14 @@ def test_fix(opened: Neovim) -> None:
 CHAT = {"backend": "openai", "backendUrl": "http://127.0.0.1:9", "model": "chat"}
 
 
+POSSIBLE = """
+local status = { command = 'infill.status' }
+local client = vim.lsp.get_clients({ bufnr = 0 })[1]
+local answer = client:request_sync('workspace/executeCommand', status, 20000, 0)
+return answer and answer.result and answer.result.rewrites.possible
+"""
+
+
 @pytest.fixture
 def chatting(
     flavour: Flavour, server_command: list[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
@@ -136,6 +145,7 @@ def chatting(
         (tmp_path / "shapes.py").write_text(SOURCE, "utf-8")
         editor.lua("_G.told = {} vim.notify = function(text) table.insert(told, text) end")
         editor.open(tmp_path / "shapes.py")
+        editor.wait("settings", lambda: editor.lua(POSSIBLE), 30)
         yield editor
 
 
@@ -268,13 +278,17 @@ def test_suggestions_are_turned_off_and_on(opened: Neovim) -> None:
     ]
 
 
+def test_the_languages_are_the_server_s(opened: Neovim) -> None:
+    assert opened.lua("return require('infill.options').LANGUAGES") == list(LANGUAGES)
+
+
 def test_a_language_that_is_off(opened: Neovim, tmp_path: Path) -> None:
-    (tmp_path / "shapes.ts").write_text("function area() {\n}\n", "utf-8")
-    opened.nvim.command(f"edit {tmp_path / 'shapes.ts'}")
-    opened.nvim.command("setfiletype typescript")
+    (tmp_path / "shapes.rb").write_text("def area\nend\n", "utf-8")
+    opened.nvim.command(f"edit {tmp_path / 'shapes.rb'}")
+    opened.nvim.command("setfiletype ruby")
     assert opened.lua("return require('infill').statusline()") == "infill off"
     opened.nvim.command("Infill fillall")
-    assert told(opened) == ["infill: off for typescript; :Infill toggle language turns it on"]
+    assert told(opened) == ["infill: off for ruby; :Infill toggle language turns it on"]
     opened.nvim.command("Infill toggle language")
     attached = "local c = vim.lsp.get_clients({ bufnr = 0 })[1] return c and c.initialized and c.name"
     assert opened.wait("client", lambda: opened.lua(attached), 30) == "infill_ls"
@@ -282,7 +296,7 @@ def test_a_language_that_is_off(opened: Neovim, tmp_path: Path) -> None:
     opened.wait("on", lambda: opened.lua(document))
     opened.nvim.command("Infill toggle language")
     opened.wait("off", lambda: opened.lua("return require('infill').statusline()") == "infill off")
-    assert "off for typescript" in opened.wait("a word", lambda: told(opened)[2:])[-1]
+    assert "off for ruby" in opened.wait("a word", lambda: told(opened)[2:])[-1]
 
 
 def test_a_docstring_that_is_there_is_shown_first(opened: Neovim) -> None:

@@ -39,6 +39,15 @@ export interface Listener {
   chosen(command: 'infill.rewrite' | 'infill.proofread', place: { uri: string; range: vscode.Range }): void;
 }
 
+/** Logs what goes wrong before the server runs, and shows nothing: who starts it says what is the matter. */
+class Quiet extends LanguageClient {
+  ran = false;
+
+  override error(message: string, data?: unknown, show?: boolean | 'force'): void {
+    super.error(message, data, this.ran ? show : false);
+  }
+}
+
 /** Not started yet. `folder` is where the server runs, `restricted` what only a trusted workspace may set. */
 export function create(
   launch: Launch,
@@ -57,9 +66,9 @@ export function create(
     initializationFailedHandler: () => false,
     errorHandler: {
       error: (fault, message, count) =>
-        ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
+        client.ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
       closed: () => {
-        if (ran) return usual().closed();
+        if (client.ran) return usual().closed();
         listener.endedEarly();
         return { action: CloseAction.DoNotRestart, handled: true };
       },
@@ -110,14 +119,13 @@ export function create(
       },
     },
   };
-  let ran = false;
   let handler: ErrorHandler | undefined;
   const usual = () => (handler ??= client.createDefaultErrorHandler());
   const server = { command: launch.command, args: launch.args, options: { cwd: folder } };
-  const client = new LanguageClient('infill', 'infill-ls', server, options);
+  const client = new Quiet('infill', 'infill-ls', server, options);
   client.registerFeature(declares({ infill: { drafts, status: true, refusals: true, log: true, instructions: true } }));
   client.onDidChangeState(({ newState }) => {
-    ran ||= newState === State.Running;
+    client.ran ||= newState === State.Running;
   });
   client.onNotification(STATUS, (status: Status) => {
     listener.status(status);

@@ -97,12 +97,12 @@ export class Commands {
 
   /** Whether the document's language gets suggestions and edits; if not, the user is told, and may change it. */
   private async isOnFor(document: vscode.TextDocument): Promise<boolean> {
-    if (isOn(document.languageId)) return true;
+    if (isOn(document)) return true;
     const language = nameOf(document.languageId);
     const turnOn = `Turn on for ${language}`;
     if ((await vscode.window.showWarningMessage(`infill-ls: off for ${language}`, turnOn)) !== turnOn) return false;
     await this.switches.language(true);
-    return isOn(document.languageId);
+    return isOn(document);
   }
 
   /** Whether the model may follow an instruction; if not, what would is said before anything is typed. */

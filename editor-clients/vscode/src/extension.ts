@@ -113,7 +113,7 @@ class Infill {
   }
 
   private wants(document: vscode.TextDocument): boolean {
-    return isCode(document) && isOn(document.languageId);
+    return isCode(document) && isOn(document);
   }
 
   /** The client that somebody needs now, started if it must be. Where it cannot be, the user is told again. */

@@ -34,9 +34,10 @@ export class Switches implements vscode.Disposable {
 
   /** For the current file's language, in the settings; or turn it on, whatever it is. */
   async language(on?: boolean): Promise<void> {
-    const id = vscode.window.activeTextEditor?.document.languageId;
-    if (!id) return;
-    const settings = vscode.workspace.getConfiguration('infill');
+    const document = vscode.window.activeTextEditor?.document;
+    if (!document) return;
+    const id = document.languageId;
+    const settings = vscode.workspace.getConfiguration('infill', document);
     const languages = settings.get<string[]>('languages', []);
     const now = languageIds(languages).includes(id);
     if (now === on) return;
@@ -77,7 +78,7 @@ export class Switches implements vscode.Disposable {
     if (!document || !isCode(document)) return undefined;
     const language = nameOf(document.languageId);
     const known = { uri: document.uri.toString(), language, on: false, message: '', minutes: 0 };
-    if (!isOn(document.languageId)) return { ...known, reason: 'language' };
+    if (!isOn(document)) return { ...known, reason: 'language' };
     const client = this.running();
     if (client?.isRunning()) {
       const params = { command: 'infill.status', arguments: [{ uri: this.uriOf(document) }] };
@@ -115,8 +116,9 @@ export function isCode(document: vscode.TextDocument): boolean {
   return ['file', 'untitled', 'vscode-notebook-cell'].includes(document.uri.scheme);
 }
 
-export function isOn(language: string): boolean {
-  return languageIds(vscode.workspace.getConfiguration('infill').get('languages')).includes(language);
+export function isOn(document: vscode.TextDocument): boolean {
+  const languages = vscode.workspace.getConfiguration('infill', document).get('languages');
+  return languageIds(languages).includes(document.languageId);
 }
 
 interface Manifest {
@@ -133,7 +135,7 @@ export function nameOf(language: string): string {
 
 /** Where a setting is written: where it was set, else for the user. */
 function target(settings: vscode.WorkspaceConfiguration, name: string): vscode.ConfigurationTarget {
-  return settings.inspect(name)?.workspaceValue === undefined
-    ? vscode.ConfigurationTarget.Global
-    : vscode.ConfigurationTarget.Workspace;
+  const { workspaceFolderValue, workspaceValue } = settings.inspect(name) ?? {};
+  if (workspaceFolderValue !== undefined) return vscode.ConfigurationTarget.WorkspaceFolder;
+  return workspaceValue === undefined ? vscode.ConfigurationTarget.Global : vscode.ConfigurationTarget.Workspace;
 }

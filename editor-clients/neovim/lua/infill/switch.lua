@@ -55,7 +55,7 @@ local function language()
   end
   local config = vim.lsp.config[client.NAME]
   local id = config.get_language_id and config.get_language_id(buf, filetype) or filetype
-  local languages, filetypes = setting('languages', { 'python' }), config.filetypes or {}
+  local languages, filetypes = setting('languages', require('infill.options').LANGUAGES), config.filetypes or {}
   local on = client.is_off_for(filetype) or not vim.list_contains(languages, id)
   local others = vim.tbl_filter(function(each)
     return each ~= id
