@@ -56,9 +56,16 @@ class Action:
 
 
 def offered(
-    snapshot: Snapshot, span: Span, diagnostics: Sequence[Diagnostic], settings: Settings, parses: Parses
+    snapshot: Snapshot,
+    span: Span,
+    diagnostics: Sequence[Diagnostic],
+    settings: Settings,
+    parses: Parses,
+    *,
+    asks: bool = False,
 ) -> Iterator[Action]:
-    """The actions that have something to work on here; the model has not been asked yet."""
+    """The actions that have something to work on here; the model has not been asked yet. `asks`: the client
+    asks the user for a rewrite's instruction. Without that, a comment above the selected lines is one."""
     if settings.refusal(snapshot) or span.end > len(snapshot.text):
         return
     syntax = parses.around(snapshot, span.start)
@@ -67,8 +74,11 @@ def offered(
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
     writes = settings.backend == "openai"  # may follow instructions, but cannot score given text
     if snapshot.text[span.start : span.end].strip():
-        if writes or settings.model != "embedded":
-            yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+        if not follows_no_instructions(settings):
+            if asks:
+                yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+            elif comment := targets.instruction(snapshot, span):
+                yield Action(INSTRUCTION, f"Rewrite as the comment says: {comment[:60]}", span, comment)
         if not writes and proofreading.has_words(snapshot, span):
             yield Action(PROOFREAD, "Proofread the selection", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
@@ -86,6 +96,25 @@ def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
         return None
     count = len(found)
     return Action(FILL_ALL, f"Fill all {count} holes" if count > 1 else "Fill the one hole", Span(0, 0))
+
+
+def follows_no_instructions(settings: Settings) -> Refusal | None:
+    """Why nothing can be rewritten with this model, as far as is known before it is loaded."""
+    if settings.backend == "openai" or settings.model != "embedded":
+        return None
+    return Refusal(
+        "instruction",
+        "the embedded model follows no instructions; DiffusionGemma does (infill.model; its name is in "
+        "`infill-ls models list`), and so does a chat model on a server (infill.backend, infill.backendUrl)",
+    )
+
+
+def overwrites(action: Action, snapshot: Snapshot, settings: Settings, parses: Parses) -> bool:
+    """Whether it replaces a text that somebody has written for people, which is to be looked at first."""
+    if action.kind != DOCSTRING or (syntax := parses.around(snapshot, action.span.start)) is None:
+        return False
+    place = targets.of_docstring(snapshot, syntax, action.span.start, settings)
+    return place is not None and not place.lead
 
 
 async def carry_out(
@@ -113,9 +142,10 @@ async def carry_out(
     elif action.kind == DOCSTRING:
         request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
-        return await rewrite(
-            snapshot, action.span, action.message, request, settings, parses, on_step, context
-        )
+        if refusal := follows_no_instructions(settings):
+            return refusal
+        instruction = action.message.strip() or targets.instruction(snapshot, action.span)
+        return await rewrite(snapshot, action.span, instruction, request, settings, parses, on_step, context)
     syntax = parses.around(snapshot, action.span.start)
     if action.kind == FILL_ALL:  # in a thread: a large file takes a second
         all_of_them = await asyncio.to_thread(targets.placeholders, snapshot, settings)
@@ -139,6 +169,11 @@ async def carry_out(
         return refusals[0]
     if refusals and not on_outcomes:
         on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
+    replaces = action.kind == FIX or overwrites(action, snapshot, settings, parses)
+    if replaces and edits[0].confidence < settings.confidence_threshold:
+        return Refusal(
+            "confidence", f"the model is too unsure to replace what is there ({edits[0].confidence:.2f})"
+        )
     if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
         return Refusal("parse", "what the model wrote parses no better than what is there")
     return tuple(part for each in edits for part in validation.minimal(snapshot, each))
