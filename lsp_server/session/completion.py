@@ -114,11 +114,11 @@ async def _fill(session: Session, snapshot: Snapshot, cursor: int) -> list[Edit]
         snapshot,
         cursor,
         session.worker,
-        session.settings,
+        session.settings_for(snapshot.uri),
         session.parses,
         count=1,
         invoked=False,
-        context=session.context.gather,
+        context=session.gather,
     )
     if not isinstance(outcome, Refusal):
         session.remember_suggestion(CachedSuggestion(snapshot, cursor, tuple(outcome)))

@@ -21,13 +21,15 @@ from tests.e2e.test_stdio import Editor, running_editor, served
 from tests.support.servers import Process, free_port, started
 
 SECRET = "AKIAQ3EGRZ5JU7Y2M4PL"
+ANSWER = "price(1)"  # of the server; a character or two would not be offered
 KEY = "sk-not-for-any-command-line"
 TEXT = "import shelf\n\n\ndef price(item):\n    return shelf.load_all(item)\n\n\nvalue = \n"
 
 
 @pytest.fixture
 def server() -> Iterator[Process]:
-    with started("--has", "suffix,chat", module="tests.support.text_server") as process:
+    arguments = ("--has", "suffix,chat", "--answer", ANSWER)
+    with started(*arguments, module="tests.support.text_server") as process:
         yield process
 
 
@@ -79,11 +81,11 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
 ) -> None:
     settings = {"backend": "openai", "backendUrl": server.url, "trusted": True}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         end = time.monotonic() + 30
         while "def load_all(item)" not in "".join(server.seen()):  # the workspace is read meanwhile
             assert time.monotonic() < end, "the signature of what is called never arrived"
-            await until(editor, place, "1")
+            await until(editor, place, ANSWER)
         sent = "".join(map(str, server.seen()))
         assert "def price(item)" in sent
         for hidden in (SECRET, "excluded_name", "hunter2", KEY):
@@ -134,7 +136,7 @@ def test_the_command_line(server_command: list[str], place: Place, server: Proce
         return subprocess.run([*command, *arguments, *choice], capture_output=True, text=True, timeout=60)
 
     found = run("complete", str(place.path), "--at", f"{place.line + 1}:{place.column + 1}", "--json")
-    assert json.loads(found.stdout)["text"] == "1", found.stderr
+    assert json.loads(found.stdout)["text"] == ANSWER, found.stderr
     status = json.loads(run("worker", "status", "--json").stdout)
     assert status["servers"] == {server.url: "ok, 0 running"}
     assert status["device"] == f"server at {server.url}"
@@ -197,13 +199,13 @@ async def test_the_editor_works_on_through_faults(
     gone = f"http://127.0.0.1:{free_port()}"
     settings = {"backend": "openai", "backendUrl": f"{gone},{server.url}", "trusted": True}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         for fault, remedy in (("500", "its log says why"), ("429", "add a server"), ("cut", "midway")):
             server.fault(fault)
             await until(editor, place, "")
             await until_shown(editor.shown, remedy)
             server.fault("")
-            await until(editor, place, "1")
+            await until(editor, place, ANSWER)
 
 
 async def test_a_slow_server_costs_the_deadline_and_no_more(
@@ -211,14 +213,14 @@ async def test_a_slow_server_costs_the_deadline_and_no_more(
 ) -> None:
     settings = {"backend": "openai", "backendUrl": server.url, "trusted": True, "deadlineMs": 1000}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         server.fault("slow")
         for _ in range(3):
             began = time.monotonic()
             assert await asyncio.wait_for(editor.ask(place), 10) == ""
             assert time.monotonic() - began < 3
         server.fault("")
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
 
 
 async def until_shown(shown: list[str], part: str) -> None:

@@ -38,7 +38,7 @@ class Server(faulty_server.Server):
         self.pause_s = args.pause
         self.blind = args.blind
         self.newer = args.newer
-        self.answers = ["1"]
+        self.answers = [args.answer]
 
 
 class Handler(faulty_server.Handler):
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--no-logprobs", action="store_true")
     parser.add_argument("--newer", default="", help="takes no max_tokens and no temperature, and says this")
     parser.add_argument("--blind", type=int, default=0, help="status that refuses images")
+    parser.add_argument("--answer", default="1", help="until others are set")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds before each piece of a stream")
     faulty_server.serve(Server(parser.parse_args()))
 
