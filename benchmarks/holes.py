@@ -19,7 +19,6 @@ import random
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -29,6 +28,10 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, String
 
 from benchmarks.projects import SUFFIXES, Split
+from evaluation.hole_set import Hole as Hole  # `evaluation` reads what is cut here
+from evaluation.hole_set import HolesError as HolesError
+from evaluation.hole_set import Place
+from evaluation.hole_set import load as load
 from model_runtime.training.holes import CUTTERS, Kind, cut_hole
 
 COUNTS: dict[tuple[str, bool], int] = {  # of each kind, by split and whether it is Python
@@ -46,35 +49,6 @@ NAME = re.compile(r"\b[^\W\d]")  # a line without one is a table's
 PREPROCESSOR = (Comment.Preproc, Comment.PreprocFile)  # code, though Pygments files it under comments
 TEST_FOLDERS = {"test", "tests", "testing", "testsuite", "testdata", "__tests__", "spec", "specs", "e2e"}
 TEST_NAME = re.compile(r"^(test[s_-].*|tests?|conftest|.*([_.-](test|tests|spec)|Tests?|TestCase))$")
-
-
-@dataclass(frozen=True)
-class Hole:
-    """A place with its text: `middle` is missing between `before` and `after`, which are the whole file."""
-
-    kind: Kind
-    language: str
-    project: str
-    path: str
-    before: str
-    middle: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """A hole as it is stored; offsets are code points of the file's text."""
-
-    kind: Kind
-    language: str
-    project: str
-    path: str
-    start: int
-    end: int
-
-
-class HolesError(Exception):
-    """The holes cannot be read; the text is one line that says what to do."""
 
 
 class File:
@@ -177,29 +151,6 @@ def write(path: Path, found: Sequence[Place]) -> None:
         for place in found:
             out.write(json.dumps(vars(place), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     path.write_bytes(packed.getvalue())
-
-
-def load(folder: Path, split: str, language: str) -> list[Hole]:
-    """The holes of a split and language with their texts, in the order in which they were cut."""
-    packed = folder / split / f"{language}.jsonl.gz"
-    if not packed.exists():
-        raise HolesError(f"{packed} is missing; `python -m benchmarks.projects --out {folder}` makes it")
-    texts: dict[Path, str] = {}
-    holes: list[Hole] = []
-    for line in gzip.decompress(packed.read_bytes()).splitlines():
-        place = Place(**json.loads(line))
-        path = packed.parent / language / place.project / place.path
-        if path not in texts:
-            try:
-                texts[path] = path.read_text(encoding="utf-8")
-            except OSError:
-                raise HolesError(
-                    f"{path} is missing; `python -m benchmarks.projects --out {folder}` makes it"
-                ) from None
-        text = texts[path]
-        around = text[: place.start], text[place.start : place.end], text[place.end :]
-        holes.append(Hole(place.kind, place.language, place.project, place.path, *around))
-    return holes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

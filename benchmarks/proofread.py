@@ -1,11 +1,11 @@
 """Does proofreading find planted mistakes? Lines of held-out projects, one word of each altered.
 
-    python -m benchmarks.proofread [--lines N] [--model FOLDER] [--json FILE]
+    python -m benchmarks.proofread [--lines N] [--model FOLDER] [--served] [--json FILE]
 
 Three kinds of alteration: two letters swapped, another name from the lines above, another operator. The
 selection is the altered line alone. Whatever else is marked in it counts as wrong, although the planted word
 may make its neighbours unlikely too. What is marked in the unaltered lines is reported as well. The model
-runs in this process.
+runs in this process; with `--served` no more is known of it than of one on a vLLM server.
 """
 
 from __future__ import annotations
@@ -87,18 +87,23 @@ def _altered(kind: str, text: str, line: Span, rng: random.Random) -> Planted | 
     return None
 
 
-async def measure(model: str, lines: int, seed: int) -> dict[str, object]:
+async def measure(model: str, lines: int, seed: int, as_served: bool = False) -> dict[str, object]:
     from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
+    from model_runtime.training import served
 
-    worker, settings = InProcess(load_engine(Choice(model=model)).run), Settings()
+    engine = load_engine(Choice(model=model))
+    worker = InProcess((served.engine(engine) if as_served else engine).run)
+    settings = Settings()
     drawn = places.chosen(places.read(DATA), None, seed)
     random.Random(seed).shuffle(drawn)
     tried, hit, mended, marked, clean, times = Counter(), Counter(), Counter(), 0, 0, []
 
     async def read(text: str, line: Span) -> list[DoubtfulWord] | Refusal:
         snapshot = Snapshot("file:///planted.py", 0, "python", text)
-        return await actions.proofread(snapshot, line, worker, settings, Parses(), lambda message, done: None)
+        return await actions.proofread(
+            snapshot, line, worker, settings, Parses(), lambda message, done: None, lambda piece, words: True
+        )
 
     for case in planted(drawn, seed):
         started = time.perf_counter()
@@ -132,9 +137,10 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--served", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    result = asyncio.run(measure(options.model, options.lines, options.seed))
+    result = asyncio.run(measure(options.model, options.lines, options.seed, options.served))
     print(json.dumps(result, indent=1))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

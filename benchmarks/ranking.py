@@ -1,11 +1,16 @@
 """Fit the re-ranker on development holes cut in whole projects.
 
-    python -m benchmarks.ranking collect --data FOLDER --out FILE [--language L] [--limit N] [--part I/N]
-    python -m benchmarks.ranking fit FILE [FILE ...] --out FOLDER
+    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served] [--limit N] [--part I/N]
+    python -m benchmarks.ranking fit FILE [FILE ...] --out FILE [--precision P]
 
 FOLDER is made by `benchmarks.projects`. `collect` has the engine fill every hole with the other files of its
-project at hand, and writes what it scored: one JSON object a line with every candidate, its scores, and
-whether it is exactly what was missing. Of the file that a hole is in, only the other lines are at hand.
+project at hand, and writes what it scored (with `--served`, what it would score on a vLLM server): one JSON
+object a line with every candidate, its scores, and whether it is exactly what was missing. Of the file that a
+hole is in, only the other lines are at hand.
+
+`fit` writes the weights of all holes. It also says how good weights are that were fitted on the other
+projects: how often the first candidate is right, how far its confidence is off, and from which confidence on
+P of what is shown is right in every kind of hole.
 """
 
 from __future__ import annotations
@@ -13,8 +18,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from itertools import groupby
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +31,16 @@ from benchmarks import holes
 from benchmarks.holes import Hole
 from benchmarks.projects import SUFFIXES
 from lsp_server.context import snippet_retrieval
+from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.interface import BranchScore
 from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.network import threads
 from model_runtime.protocol import Choice, Fixed, Infill, Slot, Texts
+from model_runtime.retrieval import reranker
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.reranker import Candidate
-from model_runtime.training.calibrate import SLOT
+from model_runtime.training import calibrate, served
+from model_runtime.training.calibrate import SLOT, Outcome
 
 SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
 PREFIX, SUFFIX_LINES = 8_000, 40
@@ -90,7 +99,8 @@ def collected(engine: Engine, found: Sequence[Hole], data: Path, split: str) -> 
                 while library.work(1.0):
                     pass
                 noted.clear()
-                engine.run(request(hole, similar(hole, files)))
+                with suppress(Unfillable):  # nothing to rank
+                    engine.run(request(hole, similar(hole, files)))
                 for candidates, scores in noted:
                     yield _record(hole, candidates, scores)
             library.put("", Texts(project, language, {path: files[path]}))
@@ -110,6 +120,67 @@ def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[Branch
     }
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """The candidates of one hole, as `collect` wrote them."""
+
+    kind: str
+    project: str
+    choice: calibrate.Choice
+
+
+def read(path: Path) -> Iterator[Ranked]:
+    with path.open("rb") as lines:
+        for line in lines:
+            record = msgspec.json.decode(line)
+            yield Ranked(record["kind"], record["project"], choice(record))
+
+
+def choice(record: dict[str, Any]) -> calibrate.Choice:
+    found = [msgspec.convert(each, Candidate) for each in record["candidates"]]
+    scores = [BranchScore(*each) for each in record["scores"]]
+    return calibrate.Choice(reranker.features(found, scores), record["right"])
+
+
+def judged(found: Sequence[Ranked]) -> dict[str, list[Outcome]]:
+    """By kind: how sure the first candidate was, and whether it was right, by weights of other projects."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for project in sorted({each.project for each in found}):
+        fitted = calibrate.fitted([each.choice for each in found if each.project != project])
+        for each in (each for each in found if each.project == project):
+            shares = fitted.shares(each.choice.rows)
+            best = max(range(len(shares)), key=shares.__getitem__)
+            outcomes.setdefault(each.kind, []).append(Outcome(shares[best], each.choice.right[best]))
+    return outcomes
+
+
+def largest_gap(outcomes: Sequence[Outcome], bins: int = 10) -> float:
+    """Between the mean confidence and the share that is right, over bins of equal size."""
+    ordered = sorted(outcomes, key=lambda o: o.confidence)
+    cuts = [len(ordered) * i // bins for i in range(bins + 1)]
+    parts = [ordered[i:j] for i, j in pairwise(cuts) if i < j]
+    return max(abs(sum(o.confidence - o.right for o in part)) / len(part) for part in parts)
+
+
+def report(found: Sequence[Ranked], precision: float) -> Iterator[str]:
+    by_kind = judged(found)
+    every = [outcome for outcomes in by_kind.values() for outcome in outcomes]
+    level = max(calibrate.threshold(outcomes, precision) for outcomes in by_kind.values())
+    projects = len({each.project for each in found})
+    yield f"{len(every)} holes of {projects} projects, each judged by weights of the others"
+    for kind, outcomes in [*sorted(by_kind.items()), ("all", every)]:
+        n, right = len(outcomes), sum(o.right for o in outcomes)
+        among = sum(any(each.choice.right) for each in found if kind in ("all", each.kind))
+        shown = [o for o in outcomes if o.confidence >= level]
+        good = sum(o.right for o in shown)
+        yield (
+            f"{kind:12} {n:5}  among the candidates {among / n:.1%}  first {right / n:.1%}  "
+            f"shown {len(shown) / n:.1%}, of these right {good / max(1, len(shown)):.1%}"
+        )
+    yield f"{precision:.0%} of what is shown is right in every kind from a confidence of {level:.3f} on"
+    yield f"largest gap between confidence and share right: {largest_gap(every):.3f}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -120,22 +191,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     collect.add_argument("--language", choices=list(SUFFIXES), default="python")
     collect.add_argument("--limit", type=int, help="holes in all")
     collect.add_argument("--part", default="0/1", help="I/N: every Nth hole, from the Ith")
+    collect.add_argument("--served", action="store_true", help="with what a vLLM server tells, and no more")
+    fit = commands.add_parser("fit")
+    fit.add_argument("records", type=Path, nargs="+")
+    fit.add_argument("--out", type=Path, required=True, help="the calibration to write")
+    fit.add_argument("--precision", type=float, default=0.62)
     options = parser.parse_args(arguments)
+    if options.command == "fit":
+        records = [each for path in options.records for each in read(path)]
+        fitted = calibrate.fitted([each.choice for each in records])
+        calibrate.save(fitted, options.out.parent, options.out.name)
+        print("\n".join(report(records, options.precision)))
+        return 0
     threads.configure()
     part, parts = map(int, options.part.split("/"))
     found = holes.load(options.data, options.split, options.language)
     found = [hole for hole in found if hole.kind != "lines"][: options.limit][part::parts]
     engine = load_engine(Choice(device="cpu"))
-    import os
-
-    if os.environ.get("COMPOSED"):
-        from dataclasses import replace
-
-        from model_runtime.baselines.registry import changed
-        from model_runtime.retrieval import composer
-
-        composer.MOST = int(os.environ["COMPOSED"])
-        engine = changed(engine, lambda p: replace(p, composed=composer.MOST))
+    if options.served:
+        engine = served.engine(engine)
     with options.out.open("wb") as out:
         for record in tqdm(collected(engine, found, options.data, options.split), total=len(found)):
             out.write(msgspec.json.encode(record) + b"\n")

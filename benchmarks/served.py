@@ -5,7 +5,7 @@
 DATA is a file of held-out holes as `infill-ls eval` takes them. Every place goes through the server's
 pipeline to two engines in this process, in turns: one that computes here, one that asks the server. Nobody is
 hurried, so that a server on a slow machine is judged by what it says. Beside it, what ranking costs on the
-server: a fill with drafts over one without.
+server: a fill with drafts, found and composed, over one without.
 """
 
 from __future__ import annotations
@@ -64,16 +64,17 @@ async def judged(found: list[places.Place], engines: dict[str, Noted]) -> list[O
 def ranking_cost(noted: Noted) -> dict[str, float]:
     """Fills with drafts and without, warm, in turns, milliseconds (median)."""
     engine, drafting = noted.engine, noted.engine.drafting
-    drafts = drafting.drafts
+    drafts, ngrams = drafting.drafts, drafting.ngrams
     took: dict[str, list[float]] = {"ranked": [], "alone": []}
     for request in noted.requests[:: max(1, len(noted.requests) // ROUNDS)]:
         engine.run(request)
-        for name, how in (("ranked", drafts), ("alone", lambda request: [])):
-            drafting.drafts = how  # type: ignore[method-assign]
+        for name in took:
+            if name == "alone":
+                drafting.drafts, drafting.ngrams = lambda request: [], lambda request: None  # type: ignore
             began = time.perf_counter()
             engine.run(request)
             took[name].append((time.perf_counter() - began) * 1000)
-    drafting.drafts = drafts  # type: ignore[method-assign]
+            drafting.drafts, drafting.ngrams = drafts, ngrams  # type: ignore[method-assign]
     found = {name: round(statistics.median(each), 1) for name, each in took.items()}
     return found | {"ratio": round(found["ranked"] / found["alone"], 3)}
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="infill-ls eval", description="How good are the suggestions?")
-    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="JSON lines, .gz or not")
+    parser.add_argument(
+        "data",
+        nargs="+",
+        type=Path,
+        metavar="DATA",
+        help="JSON lines, .gz or not, or a folder of `benchmarks.projects`",
+    )
+    parser.add_argument("--split", default="test", choices=("dev", "test"), help="of a folder's projects")
+    parser.add_argument("--language", default="python", metavar="ID", help="of a folder's projects")
     parser.add_argument("--model", default="embedded", help="embedded or a folder")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--backend", help="local, vllm or openai")
@@ -34,6 +43,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which places --limit draws")
     parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
+    parser.add_argument("--ablation", action="store_true", help="what ships, and without each of its parts")
+    parser.add_argument("--readme", action="store_true", help="print one short table, as in the README")
     parser.add_argument("--fim", type=Path, metavar="FOLDER", help="a model trained with --objective fim")
     parser.add_argument("--json", type=writable, metavar="FILE")
     parser.add_argument("--chart", type=writable, metavar="FILE", help="a PNG")
@@ -42,11 +53,17 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
+    from evaluation import hole_set
     from evaluation.places import DataError, chosen, read
     from model_runtime.bench.chart import ChartError, pyplot
 
     try:
-        places = chosen([place for path in args.data for place in read(path)], args.limit, args.seed)
+        places = [
+            place
+            for path in args.data
+            for place in (hole_set.read(path, args.split, args.language) if path.is_dir() else read(path))
+        ]
+        places = chosen(places, args.limit, args.seed)
         if args.chart:
             pyplot()
     except (DataError, ChartError) as error:
@@ -54,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, DataError) else 1
     try:
         return asyncio.run(_measured(args, places))
+    except DataError as error:
+        say(str(error))
+        return 1
     except KeyboardInterrupt:
         say("interrupted before anything was measured")
         return 1
@@ -65,6 +85,7 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     from evaluation.run import Findings, measure
     from evaluation.selection import UnknownContender, select
     from lsp_server.config.settings import resolve
+    from model_runtime.baselines.registry import ABLATION
     from model_runtime.bench import machine
     from model_runtime.diffusion.faults import ModelError
 
@@ -74,10 +95,13 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
         problem = problems[0].replace("infill.backendUrl", "--backend-url").replace("infill.", "--")
         say(problem.partition("; using")[0])
         return 2
+    opened = {place.language for place in places if place.project}
+    settings = replace(settings, languages=tuple(dict.fromkeys([*settings.languages, *sorted(opened)])))
     threshold = settings.confidence_threshold if args.threshold is None else args.threshold
     try:
         say("loading the model")
-        contenders, labels = select(settings, args.only, args.fim)
+        only = [*(args.only or ()), *([SHIPPED, *ABLATION] if args.ablation else ())]
+        contenders, labels = select(settings, only, args.fim)
     except (UnknownContender, ModelError) as error:
         say(str(error))
         return 2 if isinstance(error, UnknownContender) else 1
@@ -103,6 +127,8 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     result = {
         "model": args.model,
         "data": [path.name for path in args.data],
+        "split": args.split if opened else None,
+        "languages": sorted(opened),
         "limit": args.limit,
         "seed": args.seed,
         "threshold": threshold,
@@ -113,7 +139,7 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
         **machine.describe(args.device),
     }
     result["table"] = report.table(result)  # Markdown, for the model card
-    print(result["table"])
+    print(report.by_kind(result) if args.readme else result["table"])
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
         say(f"wrote {args.json}")

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 from evaluation.contenders import Contender, Stopwatch
+from evaluation.open_project import OpenProject
 from evaluation.places import Place
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline
@@ -33,18 +34,23 @@ class Answer:
     ms: float
     allowed: bool  # False: the rules refuse an automatic suggestion here
     reason: str  # why nothing is offered, or ""
+    candidates: tuple[str, ...] = ()  # all texts that were ranked, the offered one among them
 
 
-async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
-    """`ms` leaves out the time in which the contender reads the text before the hole."""
+async def ask(
+    place: Place, contender: Contender, settings: Settings, project: OpenProject | None = None
+) -> Answer:
+    """`ms` leaves out the time in which the contender reads the text before the hole. `project`: where the
+    place's document is open."""
     settings = replace(settings, confidence_threshold=0.0)
-    snapshot = Snapshot(f"file:///evaluation/{place.name}", 0, place.language, place.before + place.after)
-    watch = Stopwatch(contender)
+    uri = project.uri if project else f"file:///evaluation/{place.name}"
+    snapshot = Snapshot(uri, 0, place.language, place.before + place.after)
+    watch = Stopwatch(contender, project.workspace if project else "")
     started = time.perf_counter()
     at, parses = len(place.before), Parses()
 
     def context(snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
-        return place.context
+        return project.context.gather(snapshot, offset, syntax) if project else place.context
 
     if place.named:
         outcome = (await pipeline.fill(snapshot, [named_hole(place)], watch, settings, parses))[0]
@@ -55,11 +61,12 @@ async def ask(place: Place, contender: Contender, settings: Settings) -> Answer:
         outcome = await pipeline.suggest(snapshot, at, watch, settings, parses, invoked=True, context=context)
     ms = (time.perf_counter() - started) * 1000 - watch.preparing_ms
     if isinstance(outcome, Refusal):
-        return Answer("", snapshot.text, 0.0, watch.steps, ms, allowed, outcome.reason)
+        said = outcome.reason
+        return Answer("", snapshot.text, 0.0, watch.steps, ms, allowed, said, watch.candidates)
     whole = snapshot.text[: outcome.span.start] + outcome.text + snapshot.text[outcome.span.end :]
     inside = whole.startswith(place.before) and len(whole) >= len(snapshot.text)
     text = whole[at : len(whole) - len(place.after)] if inside else outcome.text
-    return Answer(text, whole, outcome.confidence, watch.steps, ms, allowed, "")
+    return Answer(text, whole, outcome.confidence, watch.steps, ms, allowed, "", watch.candidates)
 
 
 def named_hole(place: Place) -> Hole:

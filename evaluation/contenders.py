@@ -6,21 +6,25 @@ clock runs: when a user types on, the worker has read it already.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
+from msgspec.structs import replace
 
 from lsp_server.config.settings import Settings
 from lsp_server.session.session import connect
 from lsp_server.worker_client.client import Worker
-from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot
+from model_runtime.protocol import Done, Draft, Fixed, Infill, Refused, Slot, Status, Texts
 
 if TYPE_CHECKING:
     from model_runtime.baselines.registry import Ask
+    from model_runtime.retrieval.library import Library
 
 SHIPPED = "shipped"
+POLL_S = 0.05  # between two questions to a worker that is indexing
+ALL = 1_000  # candidates: more than there are
 SHIPPED_LABEL = "as shipped: denoiser, drafts, ranking, through the worker"
 
 
@@ -32,6 +36,14 @@ class Contender(Protocol):
     async def fill(
         self, request: Infill, on_draft: Callable[[Draft], None] | None = None
     ) -> Done | Refused: ...
+
+    def tell(self, texts: Texts) -> None:
+        """Texts of the project that is open."""
+        ...
+
+    async def indexed(self) -> None:
+        """Wait until all that was told can be found."""
+        ...
 
 
 class Shipped:
@@ -53,6 +65,13 @@ class Shipped:
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         return await self.worker.fill(request)
 
+    def tell(self, texts: Texts) -> None:
+        self.worker.tell(texts)
+
+    async def indexed(self) -> None:
+        while isinstance(status := await self.worker.status(), Status) and status.indexing:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(POLL_S)
+
     async def stop(self) -> None:
         """A worker that ran before `start` stays."""
         if self._ours:
@@ -61,10 +80,13 @@ class Shipped:
 
 
 class InProcess:
-    """A baseline in this process. It has no deadline."""
+    """A baseline in this process. It has no deadline. `library`: where its engine finds the project's texts;
+    several contenders may share one."""
 
-    def __init__(self, ask: Ask, prepare: Callable[[Infill], None] | None = None) -> None:
-        self._ask, self._prepare = ask, prepare
+    def __init__(
+        self, ask: Ask, prepare: Callable[[Infill], None] | None = None, library: Library | None = None
+    ) -> None:
+        self._ask, self._prepare, self._library = ask, prepare, library
 
     async def prepare(self, request: Infill) -> None:
         if self._prepare:
@@ -81,13 +103,23 @@ class InProcess:
         more = {"alternatives": fill.alternatives, "sources": fill.sources}
         return Done(request.id, fill.texts, fill.confidence, fill.steps, *times, **more)
 
+    def tell(self, texts: Texts) -> None:
+        if self._library:
+            self._library.put("", texts)
+
+    async def indexed(self) -> None:
+        while self._library and self._library.work(1.0):
+            pass
+
 
 class Stopwatch:
     """Passes a fill on to a contender and notes what the pipeline does not tell: whether there was one, its
-    steps, and how long the contender read before it."""
+    steps, all its candidates, and how long the contender read before it."""
 
-    def __init__(self, contender: Contender) -> None:
-        self._contender = contender
+    def __init__(self, contender: Contender, workspace: str = "") -> None:
+        """`workspace`: under which name the contender was told of the project's texts."""
+        self._contender, self._workspace = contender, workspace
+        self.candidates: tuple[str, ...] = ()
         self.called = False
         self.preparing_ms = 0.0
         self.steps = 0
@@ -97,13 +129,19 @@ class Stopwatch:
         started = time.perf_counter()
         await self._contender.prepare(request)
         self.preparing_ms = (time.perf_counter() - started) * 1000
-        answer = await self._contender.fill(request, on_draft)
-        self.steps = answer.steps if isinstance(answer, Done) else 0
-        return answer
+        wanted = replace(request, workspace=self._workspace, alternatives=ALL)
+        answer = await self._contender.fill(wanted, on_draft)
+        self.steps = 0
+        if not isinstance(answer, Done):
+            return answer
+        self.steps = answer.steps
+        if len(answer.texts) == 1:
+            self.candidates += (answer.texts[0], *(each.texts[0] for each in answer.alternatives))
+        return replace(
+            answer, alternatives=answer.alternatives[: request.alternatives]
+        )  # as an editor gets it
 
 
 def _short(request: Infill, deadline_ms: int) -> Infill:
     """The same prefix with the smallest hole behind it, from a document without a name."""
-    return msgspec.structs.replace(
-        request, document="", canvas=(Slot(1), Fixed("\n")), deadline_ms=deadline_ms
-    )
+    return replace(request, document="", canvas=(Slot(1), Fixed("\n")), deadline_ms=deadline_ms)

@@ -36,6 +36,8 @@ class Place:
     wanted: bool = True  # False: a suggestion here would be a nuisance
     test: str = ""  # program text that raises unless the text before it is right
     context: tuple[str, ...] = ()  # of the project's other files, as the server would send it
+    project: Path | None = None  # a folder with the project's files, if they are at hand
+    path: str = ""  # of the text's file in that folder
 
     @property
     def named(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 _COLUMNS = {
     "exact %": "exact",
+    "in the candidates %": "found",
     "tests pass %": "passed",
     "similar": "similarity",
     "parses %": "parses",
@@ -42,6 +43,25 @@ def table(result: dict[str, Any]) -> str:
         if rows:
             parts.append(_table(title, _QUIET, [(f"{r['category']}, {r['n']}", r) for r in rows]))
     return "\n\n".join(parts)
+
+
+def by_kind(result: dict[str, Any]) -> str:
+    """One table for a README: what ships, a line for each kind of hole, beside copying where that was
+    measured."""
+    copied = {row["kind"]: row for row in result["rows"] if row["contender"] == "copy"}
+    rows = [row for row in result["rows"] if row["contender"] == "shipped"]
+    titles = ["holes", "exactly right", "in the candidates", "copying the most similar place"]
+    titles += ["shown by itself", "of those exactly right", "of those parses"]
+    lines = [titles, ["---"] * len(titles)]
+    for row in rows:
+        copy = _percent(copied[row["kind"]]["exact"]) if row["kind"] in copied else "-"
+        shares = [_percent(row[key]) for key in ("exact", "found", "shown", "exact_shown", "parses_shown")]
+        lines.append([f"{row['kind']}, {row['n']}", *shares[:2], copy, *shares[2:]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _percent(share: dict[str, Any]) -> str:
+    return "-" if share["share"] is None else f"{100 * share['share']:.0f}%"
 
 
 def _table(title: str, columns: dict[str, str], rows: Sequence[tuple[str, Row]]) -> str:

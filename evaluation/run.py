@@ -10,6 +10,7 @@ from typing import Any
 from evaluation import progress, sandbox, scores
 from evaluation.answers import Answer, ask
 from evaluation.contenders import SHIPPED, Contender
+from evaluation.open_project import Desk
 from evaluation.places import Place
 from evaluation.scores import Outcome
 from lsp_server.config.settings import Settings
@@ -45,7 +46,8 @@ class Findings:
 async def measure(
     places: Sequence[Place], contenders: dict[str, Contender], settings: Settings, findings: Findings
 ) -> None:
-    """Add to `findings`. Places without an expected text go only to what ships, if it takes part.
+    """Add to `findings`, file by file where places are in projects. Places without an expected text go only
+    to what ships, if it takes part. Raises DataError where a project cannot be read.
 
     Cancelling ends it between two answers."""
     verdicts: dict[str, bool] = {}
@@ -56,15 +58,18 @@ async def measure(
         return verdicts[program]
 
     measured = [place for place in places if place.middle is not None or SHIPPED in contenders]
+    measured.sort(key=lambda place: (str(place.project or ""), place.path))  # stable
     with progress.bar(len(measured)) as bar:
-        for place in measured:
-            if place.middle is None:
-                answer = await ask(place, contenders[SHIPPED], settings)
-                findings.silence.setdefault((place.kind, place.wanted), []).append(answer)
-            else:
-                for name, contender in contenders.items():
-                    answer = await ask(place, contender, settings)
-                    outcome = await asyncio.to_thread(scores.judge, place, name, answer, passes)
-                    findings.outcomes.append(outcome)
-            bar.set_description_str(place.kind, refresh=False)
-            bar.update()
+        async with Desk(contenders, settings) as desk:
+            for place in measured:
+                project = await desk.open(place)
+                if place.middle is None:
+                    answer = await ask(place, contenders[SHIPPED], settings, project)
+                    findings.silence.setdefault((place.kind, place.wanted), []).append(answer)
+                else:
+                    for name, contender in contenders.items():
+                        answer = await ask(place, contender, settings, project)
+                        outcome = await asyncio.to_thread(scores.judge, place, name, answer, passes)
+                        findings.outcomes.append(outcome)
+                bar.set_description_str(place.kind, refresh=False)
+                bar.update()

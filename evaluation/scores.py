@@ -25,6 +25,7 @@ class Outcome:
     similarity: float  # of the texts, difflib's ratio, in [0, 1]
     parses: bool | None  # the document with the answer; None: no answer, or the true text does not either
     passed: bool | None  # the tests; None: there are none
+    found: bool = False  # the missing text is offered, or among the candidates
 
 
 def judge(place: Place, contender: str, answer: Answer, passes: Callable[[str], bool]) -> Outcome:
@@ -35,14 +36,16 @@ def judge(place: Place, contender: str, answer: Answer, passes: Callable[[str], 
     passed = None
     if place.test:
         passed = offered and passes(f"{answer.whole}\n{place.test}")
+    exact = offered and _bare(answer.whole) == _bare(truth)
     return Outcome(
         contender,
         place.kind,
         answer,
-        offered and _bare(answer.whole) == _bare(truth),
+        exact,
         SequenceMatcher(None, answer.text.strip(), place.middle.strip(), autojunk=False).ratio(),
         _parses(answer.whole) if offered and place.language == "python" and _parses(truth) else None,
         passed,
+        exact or any(_bare(text) == _bare(place.middle) for text in answer.candidates),
     )
 
 
@@ -71,6 +74,7 @@ def summary(outcomes: Sequence[Outcome], threshold: float) -> dict[str, Any]:
         "kind": outcomes[0].kind,
         "n": len(outcomes),
         "exact": _share([o.exact for o in outcomes]),
+        "found": _share([o.found for o in outcomes]),
         "passed": _share([o.passed for o in tested]),
         "similarity": round(statistics.fmean(o.similarity for o in outcomes), 4),
         "parses": _share([o.parses for o in outcomes]),

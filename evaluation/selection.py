@@ -25,6 +25,7 @@ def select(
     from model_runtime.baselines.greedy import FillInTheMiddle
     from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
+    from model_runtime.retrieval.library import Library
 
     known = [SHIPPED, *registry.BASELINES, registry.FIM]
     remote = settings.backend != "local"
@@ -43,6 +44,9 @@ def select(
     labels: dict[str, str] = {}
     local = [name for name in wanted if name in registry.BASELINES and name != "copy"]
     engine = load_engine(settings.choice) if local else None
+    library = Library()
+    if engine:
+        engine.use(library)
     for name in (name for name in known if name in wanted):
         if name == SHIPPED:
             contenders[name], labels[name] = Shipped(settings), SHIPPED_LABEL
@@ -53,6 +57,7 @@ def select(
             contenders[name], labels[name] = InProcess(copied), registry.BASELINES[name].label
         else:
             baseline = registry.BASELINES[name]
-            contenders[name] = InProcess(baseline.make(engine), partial(registry.prefill, engine))
+            told = None if any(each != SHIPPED for each in contenders) else library  # one for all of them
+            contenders[name] = InProcess(baseline.make(engine), partial(registry.prefill, engine), told)
             labels[name] = baseline.label
     return contenders, labels

@@ -30,6 +30,7 @@ VERSION = 2
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a frame that claims more is a protocol error
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 MOST_STEPS = 64  # the largest number of denoise steps that a request may ask for
+ALTERNATIVES = 4  # fills beside the best that are returned unless a request says otherwise
 _LENGTH = struct.Struct(">I")
 _Message = TypeVar("_Message")
 
@@ -101,6 +102,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     tokens: bool = False  # each Draft also says what is on the canvas
     workspace: str = ""  # whose `Texts` drafts may be composed from
     steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
+    alternatives: int = ALTERNATIVES  # at most so many fills beside the best; an evaluation wants them all
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -215,6 +217,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     device_bytes: int = 0  # memory taken on a GPU
     uptime_s: float = 0.0
     servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
+    indexing: bool = False  # not all `Texts` that have come can be composed from yet
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Texts | Feedback | Stop

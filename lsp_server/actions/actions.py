@@ -6,16 +6,17 @@ types, but the kinds are code action kinds as LSP names them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server.actions.action_request import ActionRequest, OnStep
-from lsp_server.actions.proofread import DoubtfulWord
+from lsp_server.actions.proofread import DoubtfulWord, OnPiece
 from lsp_server.actions.rewrite import rewrite
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
-from lsp_server.infilling.pipeline import Filler
+from lsp_server.infilling.pipeline import Filler, Gather, no_context
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.syntax import Parses, Syntax
 
@@ -65,7 +66,7 @@ def offered(
     if snapshot.text[span.start : span.end].strip():
         if writes or settings.model != "embedded":
             yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
-        if not writes and isinstance(proofreading.words_of(snapshot, span), list):
+        if not writes and proofreading.has_words(snapshot, span):
             yield Action(PROOFREAD, "Proofread the selection", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
         verb = "Write" if place.lead else "Refresh"
@@ -85,9 +86,16 @@ def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
 
 
 async def carry_out(
-    action: Action, snapshot: Snapshot, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+    action: Action,
+    snapshot: Snapshot,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    on_step: OnStep,
+    context: Gather = no_context,
 ) -> tuple[Edit, ...] | Refusal:
-    """The edits that carry the action out, in order and not overlapping, or why there are none."""
+    """The edits that carry the action out, in order and not overlapping, or why there are none. The message
+    of a fix is sent as it is here: secrets have to be taken out before."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -98,9 +106,16 @@ async def carry_out(
     elif action.kind == DOCSTRING:
         request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
-        return await rewrite(snapshot, action.span, action.message, request, settings, parses, on_step)
+        return await rewrite(
+            snapshot, action.span, action.message, request, settings, parses, on_step, context
+        )
     syntax = parses.around(snapshot, action.span.start)
-    if isinstance(holes := _holes(action, snapshot, syntax, settings), Refusal):
+    if action.kind == FILL_ALL:  # in a thread: a large file takes a second
+        all_of_them = await asyncio.to_thread(targets.placeholders, snapshot, settings)
+        holes = all_of_them or Refusal("no-hole", "nothing in this file is to be filled")
+    else:
+        holes = _holes(action, snapshot, syntax, settings)
+    if isinstance(holes, Refusal):
         return holes
     if action.kind == FIX:
         request.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
@@ -108,7 +123,7 @@ async def carry_out(
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
 
-    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress)
+    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context)
     edits = [each for each in outcomes if isinstance(each, Edit)]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:
@@ -121,9 +136,15 @@ async def carry_out(
 
 
 async def proofread(
-    snapshot: Snapshot, span: Span, worker: Filler, settings: Settings, parses: Parses, on_step: OnStep
+    snapshot: Snapshot,
+    span: Span,
+    worker: Filler,
+    settings: Settings,
+    parses: Parses,
+    on_step: OnStep,
+    on_piece: OnPiece,
 ) -> list[DoubtfulWord] | Refusal:
-    """The words of a span that the model finds doubtful, in order."""
+    """The words of a span that the model finds doubtful, in order. `on_piece` gets them piece by piece."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -132,16 +153,12 @@ async def proofread(
         on_step(f"{done} of {of} words", round(100 * done / of))
 
     request = ActionRequest(worker, lambda message, percentage: None)
-    return await proofreading.proofread(snapshot, span, request, settings, parses, progress)
+    return await proofreading.proofread(snapshot, span, request, settings, parses, progress, on_piece)
 
 
 def _holes(
     action: Action, snapshot: Snapshot, syntax: Syntax | None, settings: Settings
 ) -> Sequence[Hole] | Refusal:
-    if action.kind == FILL_ALL:
-        return targets.placeholders(snapshot, settings) or Refusal(
-            "no-hole", "nothing in this file is to be filled"
-        )
     if action.kind == FILL:
         found = targets.to_fill(snapshot, syntax, action.span, settings)
     elif syntax is None:

@@ -8,7 +8,7 @@ operators; brackets, quotes and the like are left to the parser.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lsp_server.actions.action_request import ActionRequest
@@ -16,10 +16,11 @@ from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
+from lsp_server.text.lines import line_at
 from lsp_server.text.syntax import Parses
 
-MOST_WORDS = 400
-MOST_DOUBTS = 50
+PIECE_WORDS = 40  # about so many words are read before what was found is told; a piece ends with a line
+MOST_DOUBTS = 200  # after which no more is read
 TOKENS = 8  # a hole is at least so long, whatever the word's length
 BAR = 0.9  # confidence from which a word is doubtful; benchmarks/proofread.py measures it
 
@@ -35,6 +36,10 @@ class DoubtfulWord:
     confidence: float  # in [0, 1], that the written word is wrong
 
 
+# A piece that was read, and its doubtful words; False: no more is to be read.
+OnPiece = Callable[[Span, list[DoubtfulWord]], bool]
+
+
 async def proofread(
     snapshot: Snapshot,
     span: Span,
@@ -42,30 +47,42 @@ async def proofread(
     settings: Settings,
     parses: Parses,
     on_word: OnWord,
+    on_piece: OnPiece,
 ) -> list[DoubtfulWord] | Refusal:
-    """The doubtful words, in order; at most MOST_DOUBTS."""
-    if isinstance(words := words_of(snapshot, span), Refusal):
-        return words
+    """The doubtful words, in order; at most about MOST_DOUBTS."""
+    if not (words := [Span(*found.span()) for found in _WORD.finditer(snapshot.text, span.start, span.end)]):
+        return Refusal("no-hole", "there is no word to be proofread here")
     doubts: list[DoubtfulWord] = []
-    for number, word in enumerate(words, start=1):
-        found = await _judged(snapshot, word, request, settings, parses)
-        if isinstance(found, Refusal):
-            return found
-        doubts += [found] if found else []
-        on_word(number, len(words))
-        if len(doubts) == MOST_DOUBTS:
+    done = 0
+    for piece, inside in pieces(snapshot.text, span, words):
+        found: list[DoubtfulWord] = []
+        for word in inside:
+            judged = await _judged(snapshot, word, request, settings, parses)
+            if isinstance(judged, Refusal):
+                return judged
+            found += [judged] if judged else []
+            on_word(done := done + 1, len(words))
+        doubts += found
+        if not on_piece(piece, found) or len(doubts) >= MOST_DOUBTS:
             break
     return doubts
 
 
-def words_of(snapshot: Snapshot, span: Span) -> list[Span] | Refusal:
-    """The words that would be proofread; a refusal if there are none, or too many."""
-    words = [Span(*found.span()) for found in _WORD.finditer(snapshot.text, span.start, span.end)]
-    if not words:
-        return Refusal("no-hole", "select the text to be proofread")
-    if len(words) > MOST_WORDS:
-        return Refusal("too-long", f"at most {MOST_WORDS} words are proofread at once: select less")
-    return words
+def has_words(snapshot: Snapshot, span: Span) -> bool:
+    """Whether there is anything to be proofread."""
+    return _WORD.search(snapshot.text, span.start, span.end) is not None
+
+
+def pieces(text: str, span: Span, words: Sequence[Span]) -> Iterator[tuple[Span, Sequence[Span]]]:
+    """The span in pieces, each with its words: at least PIECE_WORDS, and on to the end of their line."""
+    start, first = span.start, 0
+    while first < len(words):
+        last = min(first + PIECE_WORDS, len(words))
+        end = min(line_at(text, words[last - 1].end).end, span.end)
+        while last < len(words) and words[last].start < end:
+            last += 1
+        yield Span(start, end if last < len(words) else span.end), words[first:last]
+        start, first = end, last
 
 
 async def _judged(

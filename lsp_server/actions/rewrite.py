@@ -13,6 +13,7 @@ from lsp_server.actions.action_request import ActionRequest, OnStep
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
+from lsp_server.infilling.pipeline import Gather, no_context
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.lines import indentation, line_at
 from lsp_server.text.syntax import Parses
@@ -31,6 +32,7 @@ async def rewrite(
     settings: Settings,
     parses: Parses,
     on_step: OnStep,
+    context: Gather = no_context,
 ) -> tuple[Edit, ...] | Refusal:
     """The lines of a span, rewritten; later blocks see the earlier ones as rewritten."""
     if not instruction.strip():
@@ -47,7 +49,7 @@ async def rewrite(
         tokens = max(BLOCK_TOKENS, (at.end - at.start) // 2)
         hole = Hole(Span(at.start + len(indent), at.end), "selection", tokens, BLOCK_LINES, indent)
         request.original = now.text[hole.span.start : hole.span.end]
-        (outcome,) = await pipeline.fill(now, [hole], request, settings, parses)
+        (outcome,) = await pipeline.fill(now, [hole], request, settings, parses, context=context)
         if isinstance(outcome, Refusal):
             if outcome.reason != "same":
                 return outcome

@@ -10,6 +10,7 @@ import re
 from lsp_server.config.settings import Settings
 from lsp_server.infilling import hole
 from lsp_server.infilling.hole import Hole
+from lsp_server.infilling.placeholder import MARKER
 from lsp_server.text.document import Refusal, Snapshot, Span
 from lsp_server.text.languages import by_id
 from lsp_server.text.lines import indentation, line_at, line_end
@@ -19,17 +20,21 @@ from lsp_server.text.syntax import Syntax, parse
 PARSED_CHARS = 1_000_000  # a longer file is not parsed, so that only its `<fill>` markers are found
 CHARS_PER_TOKEN = 4  # about; text longer than its hole's tokens could not be written anew
 DOCSTRING_TOKENS = 32
+_TOO_LONG = Refusal("too-long", "this is longer than what the model can write at once: select less")
 
 
 def placeholders(whole: Snapshot, settings: Settings) -> tuple[Hole, ...]:
     """All holes of a document that have a placeholder, in order."""
     language = by_id(whole.language)
-    syntax = parse(whole.text, language) if language and len(whole.text) <= PARSED_CHARS else None
+    text = whole.text.replace(MARKER, "x" * len(MARKER))  # markers make no syntax errors
+    syntax = parse(text, language) if language and len(text) <= PARSED_CHARS else None
     return hole.placeholders(whole, syntax, settings.max_hole_tokens)
 
 
 def to_fill(snapshot: Snapshot, syntax: Syntax | None, span: Span, settings: Settings) -> Hole | Refusal:
     """The hole at a cursor (an empty span) or of a selection."""
+    if len(snapshot.text[span.start : span.end].strip()) > CHARS_PER_TOKEN * settings.max_hole_tokens:
+        return _TOO_LONG
     found = hole.of_selection(snapshot, syntax, span, settings.max_hole_tokens)
     # Some editors send a cursor as a selection: Helix of one character, Vim of the whole line.
     text = snapshot.text[span.start : span.end]
@@ -51,7 +56,7 @@ def to_fix(snapshot: Snapshot, syntax: Syntax, span: Span, settings: Settings) -
 
 def _bounded(found: Hole) -> Hole | Refusal:
     if found.span.end - found.span.start > CHARS_PER_TOKEN * found.max_tokens:
-        return Refusal("too-long", "this is longer than what the model can write at once: select less")
+        return _TOO_LONG
     return found
 
 

@@ -43,16 +43,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--tcp", metavar="HOST:PORT", help="Listen there, not on standard input and output.")
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the log there as well.")
-def serve(tcp: str | None, log_file: Path | None) -> None:
-    """Run the language server; editors start this."""
-    if tcp is None:
-        address = None
-    elif match := re.fullmatch(r"(.*):(\d{1,5})", tcp):
-        address = match[1] or "127.0.0.1", int(match[2])
-    else:
-        raise WrongUse(f"--tcp takes HOST:PORT, for example 127.0.0.1:2087, not {tcp!r}")
+def serve(log_file: Path | None) -> None:
+    """Run the language server on standard input and output; editors start this."""
     from lsp_server.handlers import server
     from lsp_server.session import logs
     from lsp_server.session.session import Session
@@ -61,7 +54,7 @@ def serve(tcp: str | None, log_file: Path | None) -> None:
         logs.configure(log_file)
     except OSError as error:
         raise WrongUse(f"--log {log_file}: {error.strerror}; name a file that can be written") from None
-    server.serve(server.build(Session()), address)
+    server.serve(server.build(Session()))
 
 
 @main.command()

@@ -6,11 +6,12 @@ only, that is by its path, without opening anything. Knows no settings and no LS
 
 from __future__ import annotations
 
+import os
 import re
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -18,6 +19,8 @@ import msgspec
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+MAX_PATTERN = 1_000  # characters of a line of a `.gitignore`; matching a longer one takes too long
+MAX_STARS = 6  # in such a line: each more takes many times as long
 MAX_BYTES = 200_000  # larger files are tables or generated
 _BINARY_BYTES = 8_192  # at a file's start; a zero byte among them means no text, as in git
 
@@ -35,8 +38,17 @@ KEY_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker",
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 
 _KEY_FILE = re.compile("|".join(f"(?:{translate(glob)})" for glob in KEY_FILES))
+_STARS = re.compile(r"\*+")
 _SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//[^/]*)?")  # urllib raises on what is not quite a URI
 _DRIVE = re.compile(r"^/[A-Za-z]:")
+
+
+class FolderRules(msgspec.Struct, frozen=True):
+    """What holds in one folder of the workspace, in place of what holds elsewhere."""
+
+    folder: str
+    exclude: tuple[str, ...]
+    languages: tuple[str, ...]
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -45,6 +57,12 @@ class Rules(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     languages: tuple[str, ...] = ()  # LSP language ids
     roots: tuple[str, ...] = ()  # folders of the workspace
+    folders: tuple[FolderRules, ...] = ()
+
+    def at(self, path: str) -> Rules | FolderRules:
+        """What holds for a path: the rules of the innermost folder that it is in."""
+        around = (each for each in self.folders if PurePath(path).is_relative_to(each.folder))
+        return max(around, key=lambda each: len(each.folder), default=self)
 
 
 def path_of(uri: str) -> str:
@@ -77,11 +95,13 @@ def readable(path: Path) -> str | None:
 class Ignored:
     """What git would ignore, by the `.gitignore` files of every folder from the repository's top down.
 
-    Make a new one for each scan: every `.gitignore` is read only once.
+    Make a new one for each scan: every `.gitignore` is read only once. `faults` has a line for a person about
+    each pattern and file that was left out of account so far, as git does with them too.
     """
 
     def __init__(self) -> None:
-        self._spec = lru_cache(maxsize=None)(_spec)
+        self.faults: list[str] = []
+        self._spec = lru_cache(maxsize=None)(self._read)
         self._top = lru_cache(maxsize=None)(_top)
         self._folder = lru_cache(maxsize=None)(self._ignores_folder)
 
@@ -110,20 +130,32 @@ class Ignored:
                 break
         return False
 
+    def _read(self, folder: Path) -> GitIgnoreSpec | None:
+        """The patterns of one folder; those that are none are left out."""
+        from pathspec import GitIgnoreSpec
+
+        patterns: list[Any] = []
+        for name in (".git/info/exclude", ".gitignore"):  # the later one wins
+            file = folder / name
+            try:
+                lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+            except OSError as error:
+                self.faults.append(f"{file} cannot be read: {error.strerror}")
+                continue
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    if len(line) > MAX_PATTERN or len(_STARS.findall(line)) > MAX_STARS:
+                        raise ValueError
+                    patterns += GitIgnoreSpec.from_lines([line]).patterns
+                except ValueError:
+                    self.faults.append(f"{file}, line {number}: {line[:40]!r} is no pattern")
+        return GitIgnoreSpec(patterns) if patterns else None
+
 
 def _top(folder: Path) -> Path:
     """The repository's top folder. Outside repositories the file system's root, as other tools read
     `.gitignore` there too."""
-    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), Path(folder.anchor))
-
-
-def _spec(folder: Path) -> GitIgnoreSpec | None:
-    from pathspec import GitIgnoreSpec
-
-    lines: list[str] = []
-    for name in (".git/info/exclude", ".gitignore"):  # the later one wins
-        try:
-            lines += (folder / name).read_text("utf-8", "replace").splitlines()
-        except OSError:
-            continue
-    return GitIgnoreSpec.from_lines(lines) if lines else None
+    tops = (each for each in (folder, *folder.parents) if os.path.lexists(each / ".git"))
+    return next(tops, Path(folder.anchor))

@@ -87,6 +87,9 @@ class SymbolIndex:
         files = (each for folder in folders for each in self._files.get(folder, {}).items())
         return tuple(key for key, has_text in files if has_text)
 
+    def text(self, key: str) -> str | None:
+        return outline.text if (outline := self._outlines.get(key)) else None
+
     def imports(self, key: str) -> str:
         return outline.imports if (outline := self._outlines.get(key)) else ""
 

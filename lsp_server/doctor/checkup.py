@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lsp_server import child_process
+from lsp_server.config.file_filter import Ignored, Rules
 from lsp_server.config.settings import Settings
 from lsp_server.config.workspace_trust import is_path
+from lsp_server.context.index_process import Look
+from lsp_server.context.outline import Outline
 from lsp_server.doctor import editors, machine, servers, weights
 from lsp_server.doctor.finding import Finding, ok, problem, warning
 from lsp_server.text import languages
@@ -41,6 +46,7 @@ def _without_worker(settings: Settings, worker: Worker) -> Iterator[Finding]:
     yield machine.grammars(languages.LANGUAGES)
     yield _socket(settings)
     yield machine.log(worker.log_path, _free(worker.log_path.parent))
+    yield machine.reader(*reader_report(Path.cwd()))
     yield from machine.network(os.environ)
 
 
@@ -91,6 +97,33 @@ def server_report(settings: Settings) -> dict[str, Any]:
     choice = settings.choice
     options = {"model": _absolute(choice.model), "backend": choice.backend, "url": choice.url}
     return _report("model_runtime.remote.check", *(f"--{name}={value}" for name, value in options.items()))
+
+
+def reader_report(folder: Path) -> tuple[str, list[str]]:
+    """Why the process that reads other files does not answer, or empty; and what cannot be understood of the
+    `.gitignore` files that hold in a folder."""
+    asked = msgspec.json.encode(Look(Rules(), "text", "", "python", "x = 1\n")) + b"\n"
+    ignored = Ignored()
+    ignored.file(folder / "x.py")
+    try:
+        run = subprocess.run(
+            child_process.command("lsp_server.context.index_process"),
+            cwd=child_process.ROOT,
+            env=child_process.environment(),
+            input=asked,
+            capture_output=True,
+            timeout=REPORT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it takes more than {REPORT_S:.0f} s", ignored.faults
+    except OSError as error:
+        return str(error), ignored.faults
+    try:
+        msgspec.json.decode(run.stdout, type=Outline)
+    except msgspec.MsgspecError:
+        lines = run.stderr.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit status {run.returncode}", ignored.faults
+    return "", ignored.faults
 
 
 def _report(module: str, *arguments: str) -> dict[str, Any]:

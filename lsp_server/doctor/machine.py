@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,6 +102,18 @@ def runtime_folder(path: Path, socket: Path, *, longest: int) -> Finding:
     if len(os.fsencode(socket)) > longest:
         return problem("socket", f"{socket} is too long for a socket", remedy)
     return ok("socket", str(socket))
+
+
+def reader(error: str, skipped: Sequence[str]) -> Finding:
+    """Whether other files can be read for context. `error`: why the process that reads them does not answer,
+    or empty. `skipped`: what cannot be understood of the `.gitignore` files that hold here."""
+    if error:
+        remedy = "install infill-ls again in a fresh virtual environment; without it there are suggestions "
+        return problem("context", f"other files are not read: {error}", remedy + "from the document alone")
+    if skipped:
+        more = f" and {len(skipped) - 1} more" if skipped[1:] else ""
+        return warning("context", f"{skipped[0]}{more}", "correct the line; until then it counts for nothing")
+    return ok("context", "the process that reads other files answers")
 
 
 def log(path: Path, free: int) -> Finding:

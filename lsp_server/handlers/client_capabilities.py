@@ -18,6 +18,7 @@ class ClientCapabilities:
     wants_status: bool = False
     # From the standard's capabilities.
     resolves_edits: bool = False  # asks for a code action's edit when it is chosen
+    applies_edits: bool = False  # makes edits that the server asks for
     versioned_edits: bool = False  # takes edits of a version of a document
     shows_progress: bool = False
 
@@ -31,6 +32,7 @@ def of(sent: types.ClientCapabilities) -> ClientCapabilities:
         wants_refusals=_field(wanted, "refusals") is True,
         wants_status=_field(wanted, "status") is True,
         resolves_edits="edit" in resolved,
+        applies_edits=bool(get_capability(sent, "workspace.apply_edit")),
         versioned_edits=bool(get_capability(sent, "workspace.workspace_edit.document_changes")),
         shows_progress=bool(get_capability(sent, "window.work_done_progress")),
     )

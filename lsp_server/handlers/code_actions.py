@@ -5,6 +5,7 @@ Finds them without the model; `commands` carries out the one that the user choos
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from lsprotocol import types
@@ -24,21 +25,27 @@ MOST_DIAGNOSTICS = 4  # of one request that fixes are looked for
 _COMMANDS = {actions.INSTRUCTION: "infill.rewrite", actions.PROOFREAD: "infill.proofread"}
 
 
-def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
+async def code_actions(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
     uri, start, session = params.text_document.uri, params.range.start, ls.session
     only = [_text(kind) for kind in params.context.only or ()]
-    place = session.place(uri, start.line, start.character)
-    if place is None or (span := span_of(place[0], params.range, session)) is None:
+    snapshot = session.snapshot(uri, start.line, params.range.end.line)
+    if snapshot is None or (span := span_of(snapshot, params.range, session)) is None:
         return []
-    if session.refusal(snapshot := place[0]):
+    if session.refusal(snapshot):
         return []
     doubted = [each for each in params.context.diagnostics if diagnostics.is_ours(each)]
     others = [each for each in params.context.diagnostics if not diagnostics.is_ours(each)]
     others = others[:MOST_DIAGNOSTICS]
+    found = [(each.range.start.line, each.message) for each in others]
+    session.note_problems(snapshot, (start.line, params.range.end.line), found)
     problems = [_problem(each, snapshot, session) for each in others]
-    found = list(actions.offered(snapshot, span, problems, session.settings, session.parses))
+    settings = session.settings_for(uri)
+    found = list(actions.offered(snapshot, span, problems, settings, session.parses))
     if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):
-        found += filter(None, [actions.fills_all(whole, session.settings)])
+        # In a thread: a large file takes a second, in which keystrokes are to be answered.
+        found += filter(None, [await asyncio.to_thread(actions.fills_all, whole, settings)])
+    if not (ls.client.resolves_edits or ls.client.applies_edits):
+        found = [each for each in found if each.kind == actions.PROOFREAD]  # the others end in an edit
     made = [
         *_replacements(ls, snapshot, doubted),
         *(_code_action(ls, action, snapshot, others) for action in found),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,7 +41,7 @@ async def resolve(ls: Server, action: types.CodeAction) -> types.CodeAction:
 
 async def fill(ls: Server, arguments: list[Any], token: Token) -> types.WorkspaceEdit | None:
     """`infill.fill`: a range's hole, or all holes of the document."""
-    data = _parse(arguments)
+    data = _to_be_applied(ls, arguments)
     kind = data.get("kind") or (actions.FILL if data.get("range") else actions.FILL_ALL)
     if kind not in actions.KINDS:
         raise Declined(f"there is no action {kind!r}")
@@ -50,7 +51,7 @@ async def fill(ls: Server, arguments: list[Any], token: Token) -> types.Workspac
 
 async def rewrite(ls: Server, arguments: list[Any], token: Token) -> types.WorkspaceEdit | None:
     """`infill.rewrite`: a range, as an instruction says."""
-    data = _parse(arguments)
+    data = _to_be_applied(ls, arguments)
     if not data.get("range"):
         raise Declined("infill.rewrite needs a range: select what is to be rewritten")
     request = {**data, "kind": actions.INSTRUCTION, "message": str(data.get("instruction") or "")}
@@ -63,15 +64,23 @@ async def rewrite(ls: Server, arguments: list[Any], token: Token) -> types.Works
 
 
 async def proofread(ls: Server, arguments: list[Any], token: Token) -> dict[str, int]:
-    """`infill.proofread`: marks the words in doubt of a range."""
+    """`infill.proofread`: marks the words in doubt of a range, or of the document, as they are found. It ends
+    when it is cancelled or the document changes; the marks that were made stay."""
     session, data = ls.session, _parse(arguments)
-    snapshot, span = _locate(session, data, whole=False)
+    snapshot, span = _locate(session, data, whole=not data.get("range"))
+    if not data.get("range"):
+        span = Span(0, len(snapshot.text))
+
+    def on_piece(piece: Span, words: list[DoubtfulWord]) -> bool:
+        if current := session.is_current(snapshot):
+            diagnostics.mark(session, snapshot, piece, words)
+        return current
 
     def work(on_step: OnStep) -> Coroutine[Any, Any, list[DoubtfulWord] | Refusal]:
-        return actions.proofread(snapshot, span, session.worker, session.settings, session.parses, on_step)
+        settings = session.settings_for(snapshot.uri)
+        return actions.proofread(snapshot, span, session.worker, settings, session.parses, on_step, on_piece)
 
     words = await _run(ls, "Proofread", snapshot, token, work)
-    diagnostics.mark(session, snapshot, span, words)
     return {"found": len(words)}
 
 
@@ -84,8 +93,10 @@ async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
 
 
 async def status(ls: Server, arguments: list[Any], token: Token) -> Any:
-    """`infill.status`: the worker's."""
-    return msgspec.to_builtins(await ls.session.worker.status())
+    """`infill.status`: the worker's, and whether other files are read."""
+    tracker = ls.session.tracker
+    context = {"reading": not tracker.fault, "message": tracker.fault, "skipped": list(tracker.skipped)}
+    return msgspec.to_builtins(await ls.session.worker.status()) | {"context": context}
 
 
 async def restart_worker(ls: Server, arguments: list[Any], token: Token) -> None:
@@ -117,11 +128,17 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     """Carry an action out. `data`: `{uri, kind, range?, version?, message?}`, as `code_actions` makes it."""
     session, kind = ls.session, data["kind"]
     snapshot, span = _locate(session, data, whole=kind == actions.FILL_ALL)
+    settings = session.settings_for(snapshot.uri)
     thinking, image = data.get("thinking") is True, data.get("image") or b""
-    action = Action(kind, title, span, data.get("message", ""), thinking=thinking, image=image)
+    action = Action(kind, title, span, str(data.get("message", "")), thinking=thinking, image=image)
 
-    def work(on_step: OnStep) -> Coroutine[Any, Any, tuple[Edit, ...] | Refusal]:
-        return actions.carry_out(action, snapshot, session.worker, session.settings, session.parses, on_step)
+    async def work(on_step: OnStep) -> tuple[Edit, ...] | Refusal:
+        told = action
+        if kind == actions.FIX:
+            told = replace(action, message=(await session.tracker.cleaned([action.message]))[0])
+        return await actions.carry_out(
+            told, snapshot, session.worker, settings, session.parses, on_step, session.gather
+        )
 
     edits = await _run(ls, title, snapshot, token, work)
     if not all(inside(session, snapshot, edit) for edit in edits):
@@ -136,7 +153,7 @@ def _locate(session: Session, data: dict[str, Any], *, whole: bool) -> tuple[Sna
     snapshot, span = session.whole(uri), Span(0, 0)
     if not whole and snapshot:
         at = _parse_range(data.get("range"))
-        snapshot = session.snapshot(uri, at.start.line)
+        snapshot = session.snapshot(uri, at.start.line, at.end.line)
         found = span_of(snapshot, at, session) if snapshot else None
         if found is None:
             raise Declined("the range is outside the document")
@@ -177,6 +194,15 @@ async def _run(
     if not ls.session.is_current(snapshot):
         raise _outdated()
     return outcome
+
+
+def _to_be_applied(ls: Server, arguments: list[Any]) -> dict[str, Any]:
+    """As `_parse`, for a command whose edit the client is to make. Raises Declined before any work if it
+    makes none, unless it wants to look at the edit."""
+    data = _parse(arguments)
+    if data.get("apply") is not False and not ls.client.applies_edits:
+        raise Declined('this editor makes no edits that a server asks for; ask with "apply": false')
+    return data
 
 
 def _parse(arguments: list[Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Answers no requests: `server` registers the handlers that do.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -40,6 +41,7 @@ class InfillServer(LanguageServer):
         session.tracked_ranges.on_change = publisher(
             session.tracked_ranges, self.text_document_publish_diagnostics
         )
+        session.tracker.on_problem = self._show_problem
         super().__init__(
             "infill-ls",
             package_version(),
@@ -53,14 +55,21 @@ class InfillServer(LanguageServer):
         if not isinstance(error, Declined):
             log.error("%s", type(error).__name__, exc_info=error)
 
-    def configure(self, source: str, raw: Any) -> None:
-        """Take settings from the client, and show the user problems that were not there before."""
-        before, self._problems = self._problems, self.session.configure(source, raw)
+    def configure(self, source: str, raw: Any, of_folders: Mapping[str, Any] | None = None) -> None:
+        """Take settings from the client."""
+        self.report(self.session.configure(source, raw, of_folders))
+        logs.set_level(self.session.settings.log_level)
+
+    def report(self, problems: list[str]) -> None:
+        """Show the user those problems of the settings that were not there before."""
+        before, self._problems = self._problems, problems
         for problem in self._problems:
             if problem not in before:
-                log.warning("%s", problem)
-                self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
-        logs.set_level(self.session.settings.log_level)
+                self._show_problem(problem)
+
+    def _show_problem(self, problem: str) -> None:
+        log.warning("%s", problem)
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, problem))
 
     def send_status(self, status: WorkerStatus) -> None:
         """Tell the client of a change in what the worker does, in the forms that it understands."""

@@ -12,7 +12,7 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 
 from lsp_server.handlers.language_server import InfillServer
-from lsp_server.session.session import OPTIONS
+from lsp_server.session.layered_settings import OPTIONS
 from lsp_server.text.languages import watched_globs
 from lsp_server.text.positions import Encoding
 
@@ -42,7 +42,8 @@ def did_change_watched_files(ls: InfillServer, params: types.DidChangeWatchedFil
 
 
 def did_change_workspace_folders(ls: InfillServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
-    ls.session.use_folders(ls.workspace.folders)
+    ls.report(ls.session.use_folders(ls.workspace.folders))
+    _pull_configuration(ls)  # the new folders may have settings of their own
 
 
 def did_change_configuration(ls: InfillServer, params: types.DidChangeConfigurationParams) -> None:
@@ -73,7 +74,8 @@ def _watch_files(ls: InfillServer) -> None:
 
 
 def _pull_configuration(ls: InfillServer) -> bool:
-    """Ask the client for our section; whether it can be asked. Does not wait for the answer."""
+    """Ask the client for our section, in general and as it is in each folder of the workspace; whether it can
+    be asked. Does not wait for the answer."""
     if not get_capability(ls.client_capabilities, "workspace.configuration"):
         return False
 
@@ -82,10 +84,15 @@ def _pull_configuration(ls: InfillServer) -> bool:
             return
         ls.awaits_configuration = False
         if answer.exception() is None:
-            ls.configure("configuration", next(iter(answer.result() or ()), None))
+            general, *own = answer.result() or [None]
+            told = zip(folders, own, strict=False)
+            ls.configure(
+                "configuration", general, {folder: raw for folder, raw in told if raw not in (None, general)}
+            )
         ls.session.warm_up()
 
     ls.awaits_configuration = True
-    item = types.ConfigurationItem(section=SECTION)
-    ls.workspace_configuration(types.ConfigurationParams([item])).add_done_callback(received)
+    folders = list(ls.workspace.folders)
+    items = [types.ConfigurationItem(scope, SECTION) for scope in (None, *folders)]
+    ls.workspace_configuration(types.ConfigurationParams(items)).add_done_callback(received)
     return True

@@ -56,13 +56,10 @@ def build(session: Session) -> InfillServer:
     return server
 
 
-def serve(server: InfillServer, tcp: tuple[str, int] | None = None) -> None:
-    """Serve until the client leaves. Without `tcp`, standard output belongs to the protocol."""
+def serve(server: InfillServer) -> None:
+    """Serve one client until it leaves. Standard output belongs to the protocol."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_fault)
-    if tcp:
-        server.start_tcp(*tcp)
-    else:
-        server.start_io(cast(BinaryIO, transport.Frames(sys.stdin.buffer)))
+    server.start_io(cast(BinaryIO, transport.Frames(sys.stdin.buffer)))
 
 
 def _guarded(handler: Callable[..., Any], fallback: Callable[[], Any]) -> Callable[..., Any]:

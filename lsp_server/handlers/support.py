@@ -52,10 +52,20 @@ class Declined(JsonRpcException):
 
 
 def range_of(snapshot: Snapshot, span: Span, session: Session) -> types.Range:
-    """A span of the snapshot's text as a range of the document. Outside it for other cells' text."""
+    """A span of the snapshot's text as a range of the document. ValueError above a notebook's cell, where LSP
+    has no lines: see `inside`."""
     places = (positions.to_position(snapshot.text, at, session.encoding) for at in (span.start, span.end))
     start, end = (types.Position(snapshot.first_line + line, character) for line, character in places)
     return types.Range(start, end)
+
+
+def lines_of(snapshot: Snapshot, span: Span) -> tuple[int, int]:
+    """The first and the last line of a span, as lines of the document: negative above a notebook's cell."""
+    first, last = (
+        snapshot.first_line + positions.to_position(snapshot.text, at, "utf-32")[0]
+        for at in (span.start, span.end)
+    )
+    return first, last
 
 
 def span_of(snapshot: Snapshot, at: types.Range, session: Session) -> Span | None:
@@ -71,8 +81,8 @@ def span_of(snapshot: Snapshot, at: types.Range, session: Session) -> Span | Non
 
 def inside(session: Session, snapshot: Snapshot, edit: Edit) -> bool:
     """Whether an edit stays in its document: a notebook's cell is shown between the other cells."""
-    at = range_of(snapshot, edit.span, session)
-    return at.start.line >= 0 and at.end.line < session.line_count(snapshot.uri)
+    first, last = lines_of(snapshot, edit.span)
+    return first >= 0 and last < session.line_count(snapshot.uri)
 
 
 def workspace_edit(ls: Server, snapshot: Snapshot, edits: Sequence[types.TextEdit]) -> types.WorkspaceEdit:

@@ -83,10 +83,9 @@ async def alternatives(
     if isinstance(found, Refusal):
         return found
     request = replace_fields(
-        _request(snapshot, [found], settings),
+        _request(snapshot, [found], settings, context(snapshot, found.span.start, syntax)),
         candidates=count,
         priority="invoked" if invoked else "automatic",
-        context=context(snapshot, found.span.start, syntax),
     )
     threshold = settings.confidence_threshold
     return await single_hole.fill(
@@ -101,6 +100,7 @@ async def fill(
     settings: Settings,
     parses: Parses,
     on_progress: OnProgress | None = None,
+    context: Gather = no_context,
 ) -> list[Edit | Refusal]:
     """One outcome for each hole, in order. Each edit is of the snapshot as it is, so all can be made at
     once. The user asked for them, so the confidence threshold does not apply."""
@@ -114,7 +114,8 @@ async def fill(
         return parses.around(parsable, each.span.start)
 
     for group in _groups(holes):
-        outcomes += await _fill(snapshot, group, worker, settings, around)
+        pieces = context(snapshot, group[0].span.start, around(group[0]))
+        outcomes += await _fill(snapshot, group, worker, settings, around, pieces)
         if on_progress:
             on_progress(len(outcomes), len(holes))
     return outcomes
@@ -126,21 +127,22 @@ async def _fill(
     worker: Filler,
     settings: Settings,
     around: Callable[[Hole], Syntax | None],
+    pieces: tuple[str, ...],
 ) -> list[Edit | Refusal]:
     """Outcomes of holes that share a canvas; each gets its own if the model has no room for all."""
     if len(holes) == 1:
         (one,) = holes
-        request = _request(snapshot, holes, settings)
+        request = _request(snapshot, holes, settings, pieces)
         outcome = await single_hole.fill(request, snapshot, around(one), one, worker)
         return [outcome if isinstance(outcome, Refusal) else outcome[0]]
     started = time.perf_counter()
-    answer = await ask(snapshot, holes, worker, settings)
+    answer = await ask(snapshot, holes, worker, settings, pieces)
     if isinstance(answer, Refusal):
         if answer.reason in _TOO_MUCH:
             return [
                 outcome
                 for each in holes
-                for outcome in await _fill(snapshot, [each], worker, settings, around)
+                for outcome in await _fill(snapshot, [each], worker, settings, around, pieces)
             ]
         return [answer] * len(holes)
     ms = (time.perf_counter() - started) * 1000
@@ -151,10 +153,14 @@ async def _fill(
 
 
 async def ask(
-    snapshot: Snapshot, holes: Sequence[Hole], worker: Filler, settings: Settings
+    snapshot: Snapshot,
+    holes: Sequence[Hole],
+    worker: Filler,
+    settings: Settings,
+    pieces: tuple[str, ...] = (),
 ) -> Done | Refusal:
-    """The worker's answer for holes that share a canvas, not validated."""
-    answer = await worker.fill(_request(snapshot, holes, settings))
+    """The worker's answer for holes that share a canvas, not validated. `pieces`: their context."""
+    answer = await worker.fill(_request(snapshot, holes, settings, pieces))
     return single_hole.refused(answer) if isinstance(answer, Refused) else answer
 
 
@@ -171,7 +177,9 @@ def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
     return groups
 
 
-def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> Infill:
+def _request(
+    snapshot: Snapshot, holes: Sequence[Hole], settings: Settings, pieces: tuple[str, ...]
+) -> Infill:
     shown = canvas.build(snapshot, holes)
     return Infill(
         id=0,  # the worker client numbers its requests
@@ -180,4 +188,5 @@ def _request(snapshot: Snapshot, holes: Sequence[Hole], settings: Settings) -> I
         canvas=shown.pieces,
         language=snapshot.language,
         deadline_ms=settings.deadline_ms,
+        context=pieces,
     )

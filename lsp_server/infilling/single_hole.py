@@ -54,8 +54,9 @@ async def fill(
         return _only_name(snapshot, syntax, hole, answer, ms, threshold) or _unsure(answer)
     outcome = _validated(snapshot, syntax, hole, answer, ms, count, threshold)
     if isinstance(outcome, Refusal):
-        faulty = outcome.reason == "parse" and syntax is not None
-        plan = repair.plan(answer.texts[0], snapshot.text, hole, syntax) if faulty else None
+        plan = None
+        if outcome.reason == "parse" and syntax is not None:
+            plan = repair.plan(answer.texts[0], snapshot.text, hole, syntax)
     elif plan := _continuation(snapshot, syntax, hole, outcome[0]):
         whole = validation.validate(snapshot, syntax, hole, plan.before, answer, ms)
         outcome = [outcome[0] if isinstance(whole, Refusal) else whole, *outcome[1:]]

@@ -67,7 +67,7 @@ async def complete(
     if not invoked and not selected and (rest := session.rest_of_suggestion(snapshot, cursor)):
         session.displace(snapshot.uri)
         return list(rest)
-    settings, text, at = session.settings, snapshot, cursor
+    settings, text, at = session.settings_for(snapshot.uri), snapshot, cursor
     if invoked:
         settings = replace(settings, confidence_threshold=0.0)
     if selected and cursor is not None:
@@ -81,7 +81,7 @@ async def complete(
         count=ALTERNATIVES if invoked else 1,
         invoked=invoked,
         on_draft=on_draft,
-        context=session.context.gather,
+        context=session.gather,
     )
     session.under_way.give_up(snapshot.uri)  # the worker has one request for each document
     outcome = await session.run_latest(snapshot, work)

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os.path
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lsp_server.actions.rename_followup import History, Rename
 from lsp_server.actions.tracked_ranges import TrackedRanges
-from lsp_server.config.file_filter import Rules, path_of
-from lsp_server.config.settings import Settings, resolve, without_effect
-from lsp_server.config.workspace_trust import without_untrusted
-from lsp_server.context.document_tracker import DocumentTracker
+from lsp_server.config.settings import Settings
+from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
 from lsp_server.session.latest_request import LatestRequests
+from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
 from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.session.tally import Tally
@@ -31,13 +28,11 @@ from lsp_server.text.buffer import Buffer, Position
 from lsp_server.text.document import Edit, Refusal, Snapshot
 from lsp_server.text.notebook import Notebook
 from lsp_server.text.positions import Encoding
-from lsp_server.text.syntax import Parses
+from lsp_server.text.syntax import Parses, Syntax
 from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice
 
 log = logging.getLogger(__name__)
-
-OPTIONS = "initializationOptions"  # the only source of settings that the client itself has written
 
 # A change of a document: the positions where it starts and ends (None: the whole document), and the new text.
 Change = tuple[tuple[Position, Position] | None, str]
@@ -56,13 +51,10 @@ class Session:
 
     def __init__(self, connect: Callable[[Settings], Worker] = connect) -> None:
         self._connect = connect
-        self.settings = Settings()
+        self._settings = LayeredSettings()
         self.worker = MonitoredWorker(connect(self.settings))
         self.parses = Parses()
         self.encoding: Encoding = "utf-16"
-        self.folders: tuple[Path, ...] = ()  # the workspace's
-        self._trusted = False  # the client vouches for its settings
-        self._layers: dict[str, dict[str, Any]] = {}
         self._documents: dict[str, Buffer] = {}
         self._notebooks: dict[str, Notebook] = {}
         self._requests = LatestRequests()
@@ -76,34 +68,40 @@ class Session:
         self._histories: dict[str, History] = {}
         self._background: set[asyncio.Task[None]] = set()
 
-    def configure(self, source: str, raw: Any) -> list[str]:
-        """Settings from one source; they outweigh those of sources that came earlier. Returns the problems
-        found, each one line for a person."""
-        if not isinstance(raw, dict):
-            return resolve(raw)[1]
-        if source == OPTIONS:
-            self._trusted = raw.get("trusted") is True
-            raw = {name: value for name, value in raw.items() if name != "trusted"}
-        self._layers[source] = {name: value for name, value in raw.items() if value is not None}
-        merged = {name: value for layer in self._layers.values() for name, value in layer.items()}
-        old, (settings, problems) = self.settings, resolve(merged)
-        self.settings, refused = without_untrusted(settings, self.folders, self._trusted)
-        problems += [*refused, *without_effect(self.settings)]
+    @property
+    def settings(self) -> Settings:
+        """What holds where no folder of the workspace has settings of its own."""
+        return self._settings.general
+
+    def settings_for(self, uri: str) -> Settings:
+        """The settings that hold for a document. For a notebook's cell the notebook's URI counts: its own
+        need not name the file."""
+        return self._settings.at(self._file_of(uri))
+
+    def configure(self, source: str, raw: Any, of_folders: Mapping[str, Any] | None = None) -> list[str]:
+        """Settings from one source, see `LayeredSettings.say`. Returns the problems found, each one line for
+        a person."""
+        self._settings.say(source, raw, of_folders or {})
+        return self._resolve_settings()
+
+    def use_folders(self, uris: Iterable[str]) -> list[str]:
+        """The workspace's folders: other files in them may be read, and no model in them is loaded unless the
+        client vouches for its settings. Returns the problems of the settings, which this may change."""
+        self._settings.use_folders(uris)
+        return self._resolve_settings()
+
+    def _resolve_settings(self) -> list[str]:
+        old, problems = self.settings, self._settings.resolve()
         self._suggestions.clear()
         self.under_way.give_up_all()
-        self.tracker.configure(self._rules())
+        self.tracker.configure(self._settings.rules())
         if _worker_part(old) != _worker_part(self.settings):
             self.in_background(self.worker.use(self._connect(self.settings)).close())
         return problems
 
-    def use_folders(self, uris: Iterable[str]) -> None:
-        """The workspace's folders: other files in them may be read, and no model in them is loaded unless the
-        client vouches for its settings."""
-        self.folders = tuple(Path(os.path.normpath(path_of(uri))) for uri in uris if uri.startswith("file:"))
-        self.tracker.configure(self._rules())
-
-    def _rules(self) -> Rules:
-        return Rules(self.settings.exclude, self.settings.languages, tuple(map(str, self.folders)))
+    def _file_of(self, uri: str) -> str:
+        """The URI of the notebook that a cell is in; a document's own."""
+        return next((each.uri for each in self._notebooks.values() if uri in each.cells), uri)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that nobody waits for. Its task is kept here, or it might be garbage-collected."""
@@ -129,13 +127,14 @@ class Session:
         history = self._histories.get(uri, History())
         for replaced, new in changes:
             if replaced:
-                start, end = sorted(replaced)
+                start, end = sorted(document.place(*each, self.encoding) for each in replaced)
                 history = history.change(start, end, new, document.line)
                 document.replace(*replaced, new, self.encoding)
             else:
                 history = History()
                 document.replace_all(new)
-            self.tracker.edited(uri, replaced[0][0] if replaced else None)
+            lines = sorted(line for line, _ in replaced) if replaced else None
+            self.tracker.edited(uri, (lines[0], lines[1]) if lines else None, new)
             self.tracked_ranges.edited(uri, replaced, new, self.encoding)
         self._histories[uri] = history
         document.version = version
@@ -161,21 +160,20 @@ class Session:
     def close_notebook(self, uri: str) -> None:
         self._notebooks.pop(uri, None)
 
-    def snapshot(self, uri: str, line: int) -> Snapshot | None:
-        """The document as it is now around a line, a notebook's cell with the other cells around it. None if
-        it is not open."""
+    def snapshot(self, uri: str, line: int, last: int | None = None) -> Snapshot | None:
+        """The document as it is now around a line, or around all lines up to `last`; a notebook's cell with
+        the other cells around it. None if it is not open."""
         if (document := self._documents.get(uri)) is None:
             return None
-        snapshot = document.snapshot(line)
+        snapshot = document.snapshot(line, last)
         for notebook in self._notebooks.values():
             snapshot = notebook.around(snapshot, self._documents)
         return snapshot
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
-        """Why this document is not to be completed. For a cell the notebook's URI counts: its own need not
-        name the file."""
-        notebooks = (each.uri for each in self._notebooks.values() if snapshot.uri in each.cells)
-        return self.settings.refusal(replace(snapshot, uri=next(notebooks, snapshot.uri)))
+        """Why this document is not to be completed."""
+        settings = self.settings_for(snapshot.uri)
+        return settings.refusal(replace(snapshot, uri=self._file_of(snapshot.uri)))
 
     def place(self, uri: str, line: int, character: int) -> tuple[Snapshot, int | None] | None:
         """The document around a position, and the position's offset in that text. The offset is None where
@@ -252,6 +250,25 @@ class Session:
         if not isinstance(answer, Refusal) and not self.is_current(snapshot):
             return Refusal("superseded", "the document has changed since the request")
         return answer
+
+    def gather(self, snapshot: Snapshot, offset: int, syntax: Syntax | None) -> tuple[str, ...]:
+        """The text of other documents, and what else is known of this one, for a hole at an offset."""
+        return self.context.gather(snapshot, offset, syntax, read=self.settings.reads_context)
+
+    def note_problems(
+        self, snapshot: Snapshot, lines: tuple[int, int], found: Sequence[tuple[int, str]]
+    ) -> None:
+        """What is wrong between two lines of a document, as (line, message), for models that read it."""
+        if self.settings.reads_context:
+            self.in_background(self._note_problems(snapshot, lines, found))
+
+    async def _note_problems(
+        self, snapshot: Snapshot, lines: tuple[int, int], found: Sequence[tuple[int, str]]
+    ) -> None:
+        messages = await self.tracker.cleaned([message for _, message in found])
+        if self.is_current(snapshot):
+            known = zip((line for line, _ in found), messages, strict=True)
+            self.tracker.problems.put(key_of(snapshot.uri), *lines, known)
 
     def displace(self, uri: str) -> None:
         """End the document's current request, if it has one; it is answered `superseded`."""

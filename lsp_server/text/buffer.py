@@ -43,15 +43,18 @@ class Buffer:
         """A line without its line end; empty where the text has no such line."""
         return self._lines[number].rstrip("\r\n") if 0 <= number < len(self._lines) else ""
 
-    def snapshot(self, line: int) -> Snapshot:
-        """The text around a line; around the last line if the text has no such line."""
+    def snapshot(self, line: int, last: int | None = None) -> Snapshot:
+        """The text around a line, or around all lines up to `last`; the last line stands for those that the
+        text does not have."""
         lines = self._lines
-        line = max(0, min(line, len(lines) - 1))
+        line, last = sorted(
+            max(0, min(each, len(lines) - 1)) for each in (line, line if last is None else last)
+        )
         first, room = line, REACH
         while first and room > 0:
             above = lines[max(0, first - _BLOCK) : first]
             first, room = first - len(above), room - sum(map(len, above))
-        end, room = line + 1, REACH
+        end, room = last + 1, REACH
         while end < len(lines) and room > 0:
             below = lines[end : end + _BLOCK]
             end, room = end + len(below), room - sum(map(len, below))
@@ -64,7 +67,7 @@ class Buffer:
         """One incremental change of the client's; characters count units of `encoding`. A line past the end
         means the end of the text: clients send it when the last line is deleted."""
         lines = self._lines
-        (top, head), (bottom, tail) = sorted(self._place(*place, encoding) for place in (start, end))
+        (top, head), (bottom, tail) = sorted(self.place(*place, encoding) for place in (start, end))
         text = lines[top][:head] + new + lines[bottom][tail:]
         if top and lines[top - 1].endswith("\r") and text.startswith("\n"):  # now they are one line end
             top -= 1
@@ -76,8 +79,8 @@ class Buffer:
             parts.pop()  # the text ends with a line end, and the line after it is there already
         lines[top : bottom + 1] = parts
 
-    def _place(self, line: int, character: int, encoding: Encoding) -> Position:
-        """A position in code points; the end of the text for a line that is not there."""
+    def place(self, line: int, character: int, encoding: Encoding) -> Position:
+        """A client's position in code points; the end of the text for a line that is not there."""
         if not 0 <= line < len(self._lines):
             return len(self._lines) - 1, len(self._lines[-1])
         return line, positions.column(self._lines[line].rstrip("\r\n"), character, encoding)

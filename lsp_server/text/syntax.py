@@ -215,9 +215,10 @@ class Parses:
 
 
 def parse(text: str, language: Language) -> Syntax | None:
-    """All of a text; None if the language's grammar is not installed."""
-    parser = _parser(language)
-    return Syntax(text, 0, language, parser) if parser else None
+    """All of a text; None if the language's grammar is not installed. Has a parser of its own, so that it can
+    run in a thread."""
+    known = _parser(language)
+    return Syntax(text, 0, language, tree_sitter.Parser(known.language)) if known and known.language else None
 
 
 @cache

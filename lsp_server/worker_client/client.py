@@ -125,8 +125,8 @@ class Worker:
 
     def tell(self, texts: Texts) -> None:
         """Texts for a daemon that composes drafts; lost while none is connected, see `on_connected`."""
-        local = self._choice.backend == "local"
-        if local and self._connection and self._connection.usable:
+        composes = self._choice.backend != "openai"
+        if composes and self._connection and self._connection.usable:
             with contextlib.suppress(protocol.ProtocolError, UnicodeError):  # too long, or no text
                 self._connection.send(texts)
 

@@ -27,17 +27,20 @@ def copied(request: Infill) -> Fill:
 
 
 class DraftsAlone:
-    """The engine's drafts, ranked and gated as in the engine, with no fill of the model's own."""
+    """The engine's drafts, ranked and gated as in the engine, with no fill of the model's own. `composed`:
+    with the texts that the n-gram model composes, and its probabilities."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, composed: bool = False) -> None:
+        self._engine, self._composed = engine, composed
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         engine = self._engine
         layout = lay(engine.tokens, request)
         drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
-        best, *others = engine.judged(layout, Guess([], []), drafts)
+        ngrams = engine.drafting.ngrams(request) if self._composed else None
+        composed = ngrams.compose()[: engine.tokens.profile.composed] if ngrams else ()
+        best, *others = engine.judged(layout, Guess([], []), drafts, ngrams=ngrams, composed=composed)
         return Fill(
             texts=best.texts,
             confidence=best.confidence,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from model_runtime.baselines.drafts import DraftsAlone, copied
 from model_runtime.baselines.greedy import Causal
+from model_runtime.baselines.texts_ranked import RankedByTexts
 from model_runtime.diffusion.hole_length import CandidateLengths, FixedLength
 from model_runtime.diffusion.sampler import entropy_bound
 from model_runtime.inference.engine import Engine, Fill
@@ -26,9 +27,11 @@ class Baseline:
 
 
 def changed(engine: Engine, change: Change) -> Engine:
-    """The same loaded model under another profile."""
+    """The same loaded model and texts under another profile."""
     tokens = Tokens(engine.tokens.tokenizer, change(engine.tokens.profile))
-    return Engine(engine.name, engine.denoiser, tokens, engine.calibration)
+    other = Engine(engine.name, engine.denoiser, tokens, engine.calibration)
+    other.drafting.library = engine.drafting.library
+    return other
 
 
 def prefill(engine: Engine, request: Infill) -> None:
@@ -67,10 +70,25 @@ BASELINES: dict[str, Baseline] = {
         "denoiser alone, several lengths tried",
         _under(lambda p: replace(p, drafts=0, composed=0, length=CandidateLengths(), filler=None)),
     ),
-    "uncomposed": Baseline("as shipped without composed drafts", _under(lambda p: replace(p, composed=0))),
+    "engine": Baseline("as shipped, in this process and without a deadline", _under(lambda p: p)),
+    "uncomposed": Baseline(
+        "without the n-gram model (re-ranker as shipped)", _under(lambda p: replace(p, composed=0))
+    ),
+    "undrafted": Baseline(
+        "without retrieved drafts (re-ranker as shipped)", _under(lambda p: replace(p, drafts=0))
+    ),
+    "undenoised": Baseline(
+        "without the denoiser (re-ranker as shipped)", lambda engine: DraftsAlone(engine, composed=True)
+    ),
+    "text-ranked": Baseline(
+        "ranked without the network (re-ranker as shipped; its confidence means little)",
+        lambda engine: RankedByTexts.of(engine).run,
+    ),
     "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
     "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
     "causal": Baseline("causal encoder, greedy, no suffix", Causal),
 }
+# What each part adds, on the shipped weights. No re-ranker is fitted anew for what is left.
+ABLATION = ("uncomposed", "undrafted", "undenoised", "text-ranked", "copy")
 FIM = "fim"  # not in the table: it needs a model of its own, see `greedy.FillInTheMiddle`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

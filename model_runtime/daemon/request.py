@@ -58,9 +58,17 @@ class Request:
         return Refused(number, "loading", "the model is still loading")
 
     def times(self, now: float, fill: Fill) -> Times:
-        """Where the time went, for a fill that ends now after at least one step."""
+        """Where the time went, for a fill that ends now; after no step it was all spent before or after."""
         queue = self.started - self.received + self.paused
-        denoise = self.stepped - self.started - self.paused - fill.prefill_ms / 1000
-        post = now - self.stepped
-        seconds = (now - self.received, queue, fill.prefill_ms / 1000, denoise, denoise / self.steps, post)
+        stepped = self.stepped if self.steps else self.started
+        denoise = stepped - self.started - self.paused - fill.prefill_ms / 1000
+        post = now - stepped
+        seconds = (
+            now - self.received,
+            queue,
+            fill.prefill_ms / 1000,
+            denoise,
+            denoise / max(1, self.steps),
+            post,
+        )
         return Times(*(1000 * max(0.0, part) for part in seconds))

@@ -177,6 +177,7 @@ class Daemon:
             device_bytes=process_memory.device_bytes(),
             uptime_s=round(self._loop.time() - self._began, 1),
             servers=model.servers(),
+            indexing=self._library.indexing,
         )
 
     async def _until_done(self) -> None:

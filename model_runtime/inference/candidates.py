@@ -98,7 +98,7 @@ def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
     """Note what the n-gram model thinks of each candidate."""
     for each in found:
         each.ngram, each.ngram_after = ngrams.scored(each.text)
-        each.inside = ngrams.inside
+        each.standing, each.inside = ngrams.standing, ngrams.inside
 
 
 def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Iterator[tuple[Candidate, str]]:

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from model_runtime.prompting.profiles import Profile
 from model_runtime.protocol import Fixed, Infill
 from model_runtime.retrieval.corpus import Corpus
+from model_runtime.retrieval.document import Document
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.retriever import Draft, continued, retrieve
 
 REMEMBERED = 32  # documents whose last fill may start the next one
+NUMBERED = 4  # documents whose words the n-gram model remembers
 
 
 class Drafting:
@@ -23,6 +25,7 @@ class Drafting:
         self._profile = profile
         self.library: Library | None = None
         self._previous: OrderedDict[str, tuple[str, str]] = OrderedDict()  # document -> (before, text)
+        self._documents: OrderedDict[str, Document] = OrderedDict()
 
     def drafts(self, request: Infill) -> list[Draft]:
         """Drafts for a single hole, the best first; what is left of the last fill comes before all others."""
@@ -42,7 +45,11 @@ class Drafting:
         if not single(request) or not self._profile.composed:
             return None
         corpus = self.library.corpus(request.workspace, request.language) if self.library else None
-        return NgramModel(*around(request), corpus or Corpus.of(request.context))
+        document = self._documents.setdefault(request.document, Document())
+        self._documents.move_to_end(request.document)
+        while len(self._documents) > NUMBERED:
+            self._documents.popitem(last=False)
+        return NgramModel(*around(request), corpus or Corpus.of(request.context), document)
 
     def remember(self, request: Infill, texts: Sequence[str]) -> None:
         """Keep a fill, since the user may go on to type it."""

@@ -30,7 +30,7 @@ from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval import proofread_scoring, reranker
 from model_runtime.retrieval.library import Library
-from model_runtime.retrieval.ngram import NgramModel
+from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
@@ -39,7 +39,6 @@ from .drafting import Drafting
 from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
-ALTERNATIVES = 4  # fills that are returned beside the best
 
 
 class Engine:
@@ -115,12 +114,14 @@ class Engine:
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
-        known = scoring.NONE
+        known: TokenScores = scoring.nothing_known
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
         steps = self._denoised(layout.prompt, rows, policy, request.seed)
         news, proposal, complete = next(steps), None, False
+        ngrams = None if request.original else self.drafting.ngrams(request)  # while a server is at it
+        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
         while True:
             proposal = news or proposal
             command = yield news and self._step(layout, rows, news)
@@ -136,8 +137,7 @@ class Engine:
         if request.original:
             best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
-            ngrams = self.drafting.ngrams(request) if isinstance(self.denoiser, Scoring) else None
-            best, *others = self.judged(layout, guess, drafts, known, ngrams)
+            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed)
             self.drafting.remember(request, best.texts)
         return Fill(
             texts=best.texts,
@@ -146,7 +146,7 @@ class Engine:
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
             complete=complete,
-            alternatives=tuple(others[:ALTERNATIVES]),
+            alternatives=tuple(others[: request.alternatives]),
             sources=best.sources,
         )
 
@@ -198,14 +198,14 @@ class Engine:
         layout: Layout,
         guess: Guess,
         drafts: Sequence[Draft],
-        known: TokenScores = scoring.NONE,
+        known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
+        composed: Sequence[Composition] = (),
     ) -> list[Alternative]:
-        """All fills, best first. With several holes there is only one."""
+        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
-        composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
@@ -224,7 +224,8 @@ class Engine:
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
         scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, known)
-        return _alternatives(proofread_scoring.weigh(written, others, scores))
+        causal = isinstance(self.denoiser, Scoring)
+        return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 
 
 def _policy(own: Policy, steps: int | None) -> Policy:

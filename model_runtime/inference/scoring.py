@@ -9,19 +9,21 @@ of its own. No tensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from model_runtime.diffusion.interface import Branch, BranchScore, Denoiser, Proposal, Row, Scoring
 from model_runtime.prompting.layout import Layout, Tokens
 from model_runtime.retrieval.reranker import Candidate
 
 UNSEEN = 2.0  # nats that a token lies below the least likely one that is known at its place
-UNSCORED = -15.0  # nats a token of a text without a score
 
 Ids = tuple[int, ...]
-# The denoiser's log-probabilities, in nats a token, of texts that it did not write.
-TokenScores = Mapping[Ids, list[float]]
-NONE: TokenScores = {}
+# The denoiser's log-probabilities, in nats a token, of a text that it did not write; None: not known.
+TokenScores = Callable[[Ids], list[float] | None]
+
+
+def nothing_known(ids: Ids) -> None:
+    """`TokenScores` where nobody has been asked."""
 
 
 def probes(denoiser: Denoiser, tokens: Tokens, layout: Layout, texts: Sequence[Ids], width: int) -> list[Row]:
@@ -34,29 +36,27 @@ def probes(denoiser: Denoiser, tokens: Tokens, layout: Layout, texts: Sequence[I
 def first_step(
     denoiser: Denoiser, tokens: Tokens, layout: Layout, texts: Sequence[Ids], own: int, first: Proposal
 ) -> TokenScores:
-    """What the `first` step tells about `texts`. Its rows are `own` rows of the fill, then the probes. It is
-    not read where that is not needed."""
-    if isinstance(denoiser, Scoring) or not texts:
-        return NONE
+    """What the `first` step tells about texts for a single hole: about any that has room in it where the
+    model has a filler, else about those of `texts`, which were probed. Its rows are `own` rows of the fill,
+    then the probes. It is not read where that is not needed."""
+    if isinstance(denoiser, Scoring) or not layout.single:
+        return nothing_known
     likeliest = first.read().likeliest
     if tokens.profile.filler is not None:
-        return {ids: _read(_whole(tokens, layout, ids), likeliest[0]) for ids in texts}
-    return {ids: _read(ids, row) for ids, row in zip(texts, likeliest[own:], strict=False)}
+        return lambda ids: _read(_whole(tokens, layout, ids), likeliest[0])
+    probed = {ids: _read(ids, row) for ids, row in zip(texts, likeliest[own:], strict=False)}
+    return probed.get
 
 
 def scores(
     denoiser: Denoiser, layout: Layout, found: Sequence[Candidate], after: int, known: TokenScores
 ) -> list[BranchScore]:
-    """One score per candidate. `after`: tokens after the hole that a causal encoder takes into account."""
+    """One score per candidate; it is empty where nothing is known. `after`: tokens after the hole that a
+    causal encoder takes into account."""
     if isinstance(denoiser, Scoring):
         branches = [Branch(candidate.ids, layout.suffix[:after]) for candidate in found]
         return denoiser.score(layout.prompt, layout.head, branches)
-    return [BranchScore(_own(candidate, known), []) for candidate in found]
-
-
-def _own(candidate: Candidate, known: TokenScores) -> list[float]:
-    unscored = [UNSCORED] * max(1, len(candidate.ids))
-    return candidate.logprobs or known.get(tuple(candidate.ids), unscored)
+    return [BranchScore(each.logprobs or known(tuple(each.ids)) or [], []) for each in found]
 
 
 def _whole(tokens: Tokens, layout: Layout, ids: Ids) -> list[int]:

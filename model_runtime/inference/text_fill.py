@@ -21,7 +21,6 @@ from . import candidates
 from .drafting import Drafting, single
 
 FILE = "calibration.texts.json"
-ALTERNATIVES = 4  # texts that are returned beside the best
 OnScored = Callable[[list[Candidate], list[BranchScore]], None]
 
 
@@ -54,7 +53,7 @@ def fill(request: Infill, drafting: Drafting, on_scored: OnScored | None = None)
         prefill_ms=0.0,
         denoise_ms=(time.perf_counter() - started) * 1000,
         complete=True,
-        alternatives=tuple(others[:ALTERNATIVES]),
+        alternatives=tuple(others[: request.alternatives]),
         sources=best.sources,
     )
 

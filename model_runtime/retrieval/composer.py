@@ -12,7 +12,7 @@ from model_runtime.retrieval.mixture import Mixture
 
 State = str  # the brackets that are open, the innermost last
 
-MOST = 16  # texts
+MOST = 8  # texts
 EXPANDED = 40  # unfinished texts that are extended, at most
 BRANCHES = 10  # words that an unfinished text is extended by, the likeliest
 ENOUGH = 0.9  # probability: when texts of so much are found, the search ends

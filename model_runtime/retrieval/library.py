@@ -31,6 +31,7 @@ class Library:
         self._news: deque[tuple[Hashable, Texts | None]] = deque()
         self._corpora: dict[_Place, Corpus] = {}
         self._owners: dict[str, Hashable] = {}  # workspace -> the client that last told of it
+        self._unindexed = False  # of what was taken, something is left to index
 
     # Called by the event loop's thread
 
@@ -45,12 +46,18 @@ class Library:
     def has_news(self) -> bool:
         return bool(self._news)
 
+    @property
+    def indexing(self) -> bool:
+        """Whether something that was told cannot be found yet."""
+        return bool(self._news) or self._unindexed
+
     # Called by the engine's thread
 
     def work(self, seconds: float) -> bool:
         """Index for about so long; whether there is more to do."""
         self._take_news()
-        return any(corpus.work(seconds) for corpus in list(self._corpora.values()))
+        self._unindexed = any(corpus.work(seconds) for corpus in list(self._corpora.values()))
+        return self._unindexed
 
     def corpus(self, workspace: str, language: str) -> Corpus | None:
         """What is indexed by now. None where nothing was told."""
@@ -59,6 +66,7 @@ class Library:
 
     def _take_news(self) -> None:
         while self._news:
+            self._unindexed = True  # before it leaves the news: the other thread looks at both
             client, texts = self._news.popleft()
             if texts is None:
                 for workspace in [name for name, owner in self._owners.items() if owner == client]:

@@ -12,17 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from model_runtime.retrieval.ngram_index import ORDER, Segment
+from model_runtime.retrieval.ngram_index import ORDER, Segments
 
 _ENOUGH = 0.02  # of the mass: what is left to shorter contexts that is not worth a look
 _ALIKE = 0.005
+_REMEMBERED = 200  # contexts
 
 Names = Mapping[int, Sequence[tuple[int, float]]]  # kind -> words of it and their shares
+# Mass of each spaced word, the mass in all, what of it is left for words not seen after a context, and the
+# longest end of it that was seen.
+_Smoothed = tuple[Mapping[int, float], float, float, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    segment: Segment
+    segment: Segments
     weight: float
 
 
@@ -44,9 +48,15 @@ class Mixture:
     ) -> None:
         """`exact` are indexes over words, `alike` over their kinds; `names` are the words that a kind
         stands for."""
-        self._exact, self._alike = exact, alike
+        self._exact, self._alike = _Smoothing(exact), _Smoothing(alike)
         self._kind, self._names = kind, names or {}
         self._known: dict[tuple[int, ...], Following] = {}
+
+    def naming(self, names: Names) -> Mixture:
+        """The same with other names; both remember what does not depend on them."""
+        other = Mixture((), (), self._kind, names)
+        other._exact, other._alike = self._exact, self._alike
+        return other
 
     def after(self, context: Sequence[int]) -> Following:
         key = tuple(context[-ORDER:])
@@ -58,16 +68,17 @@ class Mixture:
     def seen(self, word: int, following: frozenset[int]) -> tuple[float, float]:
         """How often a word was seen, and how often one of `following` came after it."""
         seen = after = 0.0
-        for source in self._exact:
+        for source in self._exact.sources:
             for counts in source.segment.following((word,)):
                 seen += counts.mass
                 after += sum(mass for spaced, mass in counts.words if spaced >> 1 in following)
         return seen, after
 
     def _mixed(self, context: tuple[int, ...]) -> Following:
-        mixed, total, left, longest = _smoothed(self._exact, context)
-        if self._alike and left > _ALIKE * total:
-            kinds, whole, rest, _ = _smoothed(self._alike, tuple(map(self._kind, context)))
+        found, total, left, longest = self._exact.after(context)
+        mixed = dict(found)
+        if self._alike.sources and left > _ALIKE * total:
+            kinds, whole, rest, _ = self._alike.after(tuple(map(self._kind, context)))
             scale = left / (whole - rest) if whole > rest else 0.0
             for word, mass in self._named(kinds):
                 mixed[word] = mixed.get(word, 0.0) + scale * mass
@@ -83,11 +94,23 @@ class Mixture:
                     yield word << 1 | (spaced & 1), mass * share
 
 
-def _smoothed(
-    sources: Sequence[Source], context: tuple[int, ...]
-) -> tuple[dict[int, float], float, float, int]:
-    """Mass of each spaced word, the mass in all, what of it is left for words not seen after this context,
-    and the longest context that was seen."""
+class _Smoothing:
+    """Sources together, and what was found of the last contexts."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+        self._known: dict[tuple[int, ...], _Smoothed] = {}
+
+    def after(self, context: tuple[int, ...]) -> _Smoothed:
+        known = self._known.get(context)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[context] = _smoothed(self.sources, context)
+        return known
+
+
+def _smoothed(sources: Sequence[Source], context: tuple[int, ...]) -> _Smoothed:
     mixed: dict[int, float] = {}
     total = unseen = 0.0
     longest = 0

@@ -11,17 +11,21 @@ log-probability decides. Drafts and the model's own fills are judged alike. Know
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from model_runtime.diffusion.interface import BranchScore
 from model_runtime.retrieval.retriever import Draft
+from model_runtime.retrieval.words import Standing
 
 FILE = "calibration.json"
 DENOISED_FILE = "calibration.denoised.json"  # for scores of the denoiser's own
+_WORDS = re.compile(r"\w+|[^\w\s]")
 _LEAST_DENOISED = -30.0  # nats: less is as bad
 _LEAST = -40.0  # of a whole candidate: less is as bad
 
@@ -36,6 +40,7 @@ class Candidate:
     logprobs: list[float] = field(default_factory=list)  # nats, its end too, where the denoiser wrote it
     ngram: float | None = None  # nats by the n-gram model, where there is one
     ngram_after: float = 0.0  # nats of the words behind the hole, after this text
+    standing: Standing | None = None  # what the hole stands after, where the n-gram model was asked
     inside: bool = False  # text follows the hole on its line
     draft: Draft | None = None
     votes: int = 1
@@ -71,7 +76,7 @@ class Calibration(msgspec.Struct, frozen=True):
         return [each / total for each in odds]
 
 
-UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5})
+UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5, "unscored": -1.5})
 
 
 def load(folder: Path, file: str = FILE) -> Calibration:
@@ -83,11 +88,12 @@ def load(folder: Path, file: str = FILE) -> Calibration:
 
 
 def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> list[dict[str, float]]:
-    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10."""
+    """What the confidence of each of a hole's candidates is made of; each is of the order of 1 to 10. A score
+    without any nats is that of a text that the model was not asked about."""
     own = [_own(c, s) for c, s in zip(candidates, scores, strict=True)]
     after = max((each["after"] for each in own), default=0.0)
     ngram = _shares([_least(c.ngram + c.ngram_after) if c.ngram is not None else _LEAST for c in candidates])
-    causal = _shares([_least(sum(s.ids) + sum(s.after)) for s in scores])
+    causal = _shares([_least(sum(s.ids) + sum(s.after)) if s.ids else _LEAST for s in scores])
     sure = max((each["denoised_logprob"] for each in own if each["denoised"]), default=_LEAST_DENOISED / 10)
     rivals = math.log(max(1, len(own)))
     return [
@@ -97,10 +103,14 @@ def features(candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> 
             "ngram_share": by_ngram,
             "causal_share": by_causal,
             "ngram_inside": each["inside"] * by_ngram,
+            "ngram_lead": by_ngram - next_by_ngram,
+            "causal_lead": by_causal - next_by_causal,
             "denoiser_sure": sure,
             "rivals": rivals,
         }
-        for each, by_ngram, by_causal in zip(own, ngram, causal, strict=True)
+        for each, by_ngram, next_by_ngram, by_causal, next_by_causal in zip(
+            own, ngram, _best_others(ngram), causal, _best_others(causal), strict=True
+        )
     ]
 
 
@@ -111,24 +121,32 @@ def _shares(nats: Sequence[float]) -> list[float]:
     return [each / sum(odds) for each in odds]
 
 
+def _best_others(shares: Sequence[float]) -> list[float]:
+    """For each, the largest of the others."""
+    best, second = [*sorted(shares, reverse=True), 0.0, 0.0][:2]
+    return [second if share == best else best for share in shares]
+
+
 def _least(nats: float) -> float:
     return max(_LEAST, nats)
 
 
 def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     """Of one candidate, whatever the others are."""
-    n = max(1, len(score.ids))
+    n = max(1, len(score.ids or candidate.ids))
     causal = max(-60.0, sum(score.ids))
     draft = candidate.draft
     analogy = float(draft is not None and draft.analogy)
     agreement = 0.0 if draft is None else math.log1p(draft.agreement)
     near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
     inside = float(candidate.inside)
+    words = len(_WORDS.findall(candidate.text))
     return {
         "bias": 1.0,
         "causal": causal / 10,
         "causal_mean": max(-10.0, causal / n),
         "causal_worst": max(-15.0, min(score.ids, default=0.0)),
+        "unscored": float(not score.ids),  # then all that the score is made of is 0
         "after": max(-20.0, sum(score.after)) / max(1, len(score.after)),
         "tokens": math.log(n),
         "ended": float(candidate.ended),
@@ -146,7 +164,12 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "votes": math.log(candidate.votes),
         "composed": float("ngram" in candidate.sources),
         "characters": math.log1p(len(candidate.text.strip())),
+        "words": math.log1p(words),
+        "name": float(candidate.text.strip().isidentifier()),
+        "ngram_mean": 0.0 if candidate.ngram is None else _least(candidate.ngram) / (1 + words),
+        "ngram_after": max(-20.0, candidate.ngram_after) / 10,
         "inside": inside,
+        **{f"after_{each}": float(candidate.standing == each) for each in get_args(Standing)},
         "inside_denoised": inside * bool(candidate.logprobs),
         "inside_agreement": inside * agreement,
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from model_runtime.retrieval import words
-from model_runtime.retrieval.words import Word
 
 GONE = 0  # the id of no word: it separates texts
 
@@ -18,7 +18,7 @@ class Vocabulary:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._words: list[str] = [""]
-        self._kinds: list[int] = [GONE]
+        self._kinds = array("i", [GONE])
         for each in (*words.KINDS, *words.NEWLINES):
             self._add(each, each)
         self.newlines = frozenset(self._ids[each] for each in words.NEWLINES)
@@ -42,7 +42,8 @@ class Vocabulary:
         return self._kinds[id]
 
     def kinds(self, ids: np.ndarray) -> np.ndarray:
-        return np.asarray(self._kinds, np.int32)[ids]
+        """Of many, int32."""
+        return np.array(self._kinds, np.int32)[ids]
 
     def _add(self, word: str, kind: str) -> int:
         of_kind = self._ids.get(kind)
@@ -55,16 +56,20 @@ class Vocabulary:
 
 
 class Overlay(Vocabulary):
-    """A vocabulary with words of its own above another's, for one request: what is being typed changes with
-    every key and would fill the one below."""
+    """A vocabulary with words of its own above another's, for one document: what is being typed changes with
+    every key and would fill the one below. It is of use until the one below has grown."""
 
     def __init__(self, below: Vocabulary) -> None:
         self._below, self._base = below, len(below)
-        self._ids, self._words, self._kinds = {}, [], []
+        self._ids, self._words, self._kinds = {}, [], array("i")
         self.newlines, self.kind_ids = below.newlines, below.kind_ids
 
     def __len__(self) -> int:
         return self._base + len(self._words)
+
+    def is_above(self, below: Vocabulary) -> bool:
+        """Whether it is still an overlay of this one."""
+        return below is self._below and len(below) == self._base
 
     def id(self, word: str) -> int:
         return self._below.known(word) or self._ids.get(word) or self._add(word, words.kind(word))
@@ -90,9 +95,23 @@ class Overlay(Vocabulary):
         return id
 
 
-def numbered(found: Iterable[Word], vocabulary: Vocabulary) -> np.ndarray:
-    """Words with their spacing: id << 1 | space."""
-    return np.fromiter((vocabulary.id(word) << 1 | space for word, space in found), np.int32)
+def numbered(lines: Iterable[str], vocabulary: Vocabulary) -> Iterator[tuple[int, list[int]]]:
+    """Lines of code in spaced words (id << 1 | space), each behind a word for its new line, with their
+    numbers. Behind the last line comes one more new line."""
+    last, number = 0, -1
+    for number, line in enumerate(lines):
+        if words.is_code(line):
+            here = words.indent(line)
+            yield number, [vocabulary.id(words.newline(last, here)) << 1, *of_line(line, vocabulary)]
+            last = here
+    if number >= 0:
+        yield number, [vocabulary.id(words.LEVEL) << 1]
+
+
+def of_line(line: str, vocabulary: Vocabulary) -> list[int]:
+    """Spaced words of one line, without its indentation."""
+    id = vocabulary.id
+    return [id(word) << 1 | space for word, space in words.split(line)]
 
 
 def kinds(spaced: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:

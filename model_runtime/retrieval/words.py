@@ -9,9 +9,11 @@ spaces it. Knows no grammar. Lines that are blank or only a comment are left out
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
+Standing = Literal["line", "word", "blank", "dot", "bracket", "sign"]
 Word = tuple[str, bool]  # and whether a space stands before it
 
 DEEPER, LEVEL, SHALLOWER = "\n+", "\n=", "\n-"
@@ -38,25 +40,16 @@ RESERVED = frozenset(
 )
 
 
-@lru_cache(maxsize=1 << 14)
-def of_line(line: str) -> tuple[Word, ...]:
+def split(line: str) -> list[Word]:
     """The words of one line, without its indentation."""
-    return tuple((each.lstrip(" ") or each, each[0] == " ") for each in _WORD.findall(line.strip()))
+    found = _WORD.findall(line.strip())
+    return [(word := each.lstrip(" ") or each, len(word) < len(each)) for each in found]
 
 
-def of_lines(lines: Iterable[str]) -> Iterator[tuple[int, Word]]:
-    """(number of its line, word) for each word. A newline word comes before each line's words and after the
-    last line."""
-    last, number = 0, -1
-    for number, line in enumerate(lines):
-        if is_code(line):
-            here = indent(line)
-            yield number, (newline(last, here), False)
-            for word in of_line(line):
-                yield number, word
-            last = here
-    if number >= 0:
-        yield number, (LEVEL, False)
+@lru_cache(maxsize=1 << 11)
+def of_line(line: str) -> tuple[Word, ...]:
+    """As `split`, for lines that are asked for again and again."""
+    return tuple(split(line))
 
 
 def is_code(line: str) -> bool:
@@ -91,6 +84,16 @@ def unfinished(head: str) -> str:
     """The name that is being written at the end of a line's head, or "" where none is."""
     match = _LAST_WORD.search(head)
     return match[0] if match else ""
+
+
+def standing(head: str) -> Standing:
+    """What stands before a hole at the end of a line's head."""
+    if not head.strip():
+        return "line"
+    last = head[-1]
+    if last.isalnum() or last == "_":
+        return "word"
+    return "blank" if last.isspace() else "dot" if last == "." else "bracket" if last in "([{" else "sign"
 
 
 def spelled(words: Sequence[Word]) -> str:

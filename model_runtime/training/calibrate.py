@@ -82,20 +82,22 @@ def request(hole: HeldHole) -> Infill:
 def fitted(choices: Sequence[Choice]) -> Calibration:
     """The most likely weights under a unit Gaussian prior."""
     names = sorted(choices[0].rows[0])
-    # The last row of each is "none of them".
-    tables = [
-        torch.tensor([*([row[n] for n in names] for row in each.rows), [0.0] * len(names)]).double()
-        for each in choices
-    ]
-    labels = [torch.tensor([*each.right, not any(each.right)]) for each in choices]
+    # All candidates side by side, and for each the number of its hole. "None of them" has the score 0.
+    table = torch.tensor([[row[n] for n in names] for each in choices for row in each.rows]).double()
+    hole = torch.repeat_interleave(torch.tensor([len(each.rows) for each in choices]))
+    right = torch.tensor([is_right for each in choices for is_right in each.right])
+    unfound = torch.tensor([not any(each.right) for each in choices]).double()
     weights = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        shares = [(x @ weights).log_softmax(0)[y] for x, y in zip(tables, labels, strict=True)]
-        total = 0.5 * weights.square().sum()
-        total = total - torch.stack([share.logsumexp(0) for share in shares]).sum()
+        scores = table @ weights
+        most = torch.zeros(len(choices)).double().scatter_reduce(0, hole, scores.detach(), "amax")
+        odds = (scores - most[hole]).exp()
+        whole = (-most).exp().scatter_add(0, hole, odds)
+        good = (unfound * (-most).exp()).scatter_add(0, hole, odds * right)
+        total = 0.5 * weights.square().sum() + (whole.log() - good.clamp(min=1e-300).log()).sum()
         total.backward()
         return total
 

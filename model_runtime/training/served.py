@@ -1,20 +1,24 @@
-"""A local denoiser that tells only what a vLLM server tells: each position's likeliest tokens, and no scores.
+"""A local denoiser that computes as a vLLM server does, and tells no more: each position's likeliest tokens.
 
-With it the calibration for servers is fitted without one.
+A sliding layer's window slides along the canvas, and known text has no self-conditioning (docs/remote.md).
+With it the calibration for servers is fitted without one. From the second step on a server differs in more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any
 
+import torch
 from torch import Tensor
 
+from model_runtime.diffusion import sampler
 from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.engine import Engine
+from model_runtime.local.attention import CanvasView
 from model_runtime.local.denoiser import LocalDenoiser
+from model_runtime.network.forward import FULL, SLIDING
 from model_runtime.remote.wire import TOP
 from model_runtime.retrieval import reranker
 from model_runtime.retrieval.reranker import Calibration
@@ -35,8 +39,12 @@ class AsServed:
         self._top: tuple[Tensor, Tensor] | None = None
         inner = local._hole_logits
 
-        def noted(*args: Any) -> Tensor:
-            logits = inner(*args)
+        def noted(
+            layout: sampler.Layout, state: sampler.State, known: Tensor, view: CanvasView, start: int
+        ) -> Tensor:
+            width = known.shape[1]
+            masks = {FULL: None, SLIDING: slid(local._window, start, width)}
+            logits = inner(layout, state, torch.zeros_like(known), replace(view, masks=masks), start)
             top = logits.log_softmax(-1).topk(TOP)
             self._top = top.indices, top.values
             return logits
@@ -70,3 +78,11 @@ class AsServed:
             for row, own in zip(zip(ids, logprobs, strict=True), guess.ids, strict=True)
         ]
         return Guess(guess.ids, guess.logprobs, likeliest)
+
+
+def slid(window: int, prompt: int, canvas: int) -> Tensor:
+    """Which of the newest window - 1 prompt tokens and of the canvas each position of the canvas sees where
+    the window slides along: [1, 1, C, keys]."""
+    at = torch.arange(prompt, prompt + canvas)
+    keys = torch.arange(max(0, prompt - (window - 1)), prompt + canvas)
+    return (keys[None, :] > at[:, None] - window)[None, None]

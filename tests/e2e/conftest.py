@@ -24,6 +24,7 @@ class Place:
     text: str
     line: int
     column: int
+    language: str = "python"
 
     @property
     def uri(self) -> str:

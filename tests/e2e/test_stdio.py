@@ -42,7 +42,7 @@ class Editor:
         self.initialize_seconds = initialize_seconds
 
     def open(self, place: Place) -> None:
-        item = lsp.TextDocumentItem(place.uri, "python", 1, place.text)
+        item = lsp.TextDocumentItem(place.uri, place.language, 1, place.text)
         self.client.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
 
     def ask(self, place: Place) -> Awaitable[str]:
@@ -395,3 +395,22 @@ async def test_a_draft_is_composed_from_a_file_of_another_folder(
             await editor.client.workspace_execute_command_async(
                 lsp.ExecuteCommandParams("infill.restartWorker")
             )
+
+
+async def test_a_language_that_the_model_does_not_know_is_completed_from_its_project(
+    server_command: list[str], settings: dict[str, object], tmp_path: Path
+) -> None:
+    far = tmp_path / "far" / "billing.js"
+    far.parent.mkdir()
+    far.write_text("function settle(invoice) {\n  const open = ledger.reconcileAll(invoice);\n}\n" * 3)
+    path = tmp_path / "near" / "main.js"
+    path.parent.mkdir()
+    text = "function run(invoice) {\n  const open = ledger.\n}\n"
+    path.write_text(text)
+    place = Place(path, text, 1, len("  const open = ledger."), language="javascript")
+    async with running_editor(server_command, settings, folder=tmp_path) as editor:
+        editor.open(place)
+        until = time.monotonic() + FIRST_ANSWER
+        while "reconcileAll(invoice);" not in (found := await editor.ask_until_answered(place)):
+            assert time.monotonic() < until, found
+            await asyncio.sleep(0.3)

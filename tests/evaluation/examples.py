@@ -12,7 +12,7 @@ from evaluation import sandbox, scores
 from evaluation.answers import ask
 from evaluation.places import Place, read
 from lsp_server.config.settings import Settings
-from model_runtime.protocol import Done, Draft, Infill, Refused
+from model_runtime.protocol import Done, Draft, Infill, Refused, Texts
 from tests.support.paths import ROOT
 
 HELD_OUT = ROOT / "benchmarks" / "data" / "held-out.jsonl.gz"
@@ -41,9 +41,18 @@ class Says:
 
     def __init__(self, text: str | None, confidence: float = 0.7) -> None:
         self.text, self.confidence, self.prepared, self.requests = text, confidence, 0, []
+        self.texts: dict[str, str] = {}  # that it was told and is to know
 
     async def prepare(self, request: Infill) -> None:
         self.prepared += 1
+
+    def tell(self, texts: Texts) -> None:
+        for key in self.texts if texts.renewed else texts.gone:
+            self.texts = {name: text for name, text in self.texts.items() if name != key}
+        self.texts |= texts.texts
+
+    async def indexed(self) -> None:
+        pass
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
         self.requests.append(request)

@@ -39,3 +39,11 @@ def test_a_table_is_markdown_in_even_columns() -> None:
         "|---------------------------|---------------:|------------------------:|---------------------:|",
         "| in a string, 2            | 100.0 (34-100) |          100.0 (21-100) |                    - |",
     ]
+
+
+def test_one_short_table_for_a_readme() -> None:
+    half, none = share(1, 2), share(0, 0)
+    row = {"kind": "span", "n": 2, "contender": "shipped", "exact": half, "found": share(2, 2), "shown": half}
+    row |= {"exact_shown": share(1, 1), "parses_shown": none}
+    table = report.by_kind({"rows": [row, row | {"contender": "copy", "exact": share(0, 2)}]})
+    assert table.split("\n")[2:] == ["| span, 2 | 50% | 100% | 0% | 50% | 100% | - |"]

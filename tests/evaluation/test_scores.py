@@ -70,3 +70,16 @@ def test_a_row() -> None:
         0.25,
         0.25,
     ]
+
+
+def test_the_missing_text_may_be_among_the_candidates() -> None:
+    one = Place("end-of-line", "x", "a = ", "\n", "b(1)")
+    for text, candidates, exact, found in (
+        ("b(1)", (), True, True),
+        ("b(2)", ("b(2)", "b(1) "), False, True),
+        ("b(2)", ("b(2)", "b(3)"), False, False),
+    ):
+        offered = Answer(text, f"a = {text}\n", 0.5, 1, 1, True, "", candidates)
+        outcome = scores.judge(one, "c", offered, lambda program: True)
+        assert (outcome.exact, outcome.found) == (exact, found)
+    assert scores.summary([outcome], 0.5)["found"]["share"] == 0

@@ -144,7 +144,7 @@ def denoised_with_our_window(local: LocalDenoiser, ids: list[int], pinned: list[
     from tests.support import vllm_sampler
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vllm_sampler, "sliding", lambda window, prompt, canvas: None)
+        patch.setattr(vllm_sampler, "slid", lambda window, prompt, canvas: None)
         return denoised(local, ids, CANVAS, pinned, 1, 48, alike=False)[1]
 
 

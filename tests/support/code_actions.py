@@ -17,7 +17,7 @@ from tests.support.editor import (
 ABLE = {
     "window": lsp.WindowClientCapabilities(work_done_progress=True),
     "workspace": lsp.WorkspaceClientCapabilities(
-        workspace_edit=lsp.WorkspaceEditClientCapabilities(document_changes=True)
+        apply_edit=True, workspace_edit=lsp.WorkspaceEditClientCapabilities(document_changes=True)
     ),
     "text_document": lsp.TextDocumentClientCapabilities(
         code_action=lsp.CodeActionClientCapabilities(

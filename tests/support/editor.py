@@ -38,6 +38,7 @@ class Editor:
         self.shown: list[str] = []
         self.logged: list[str] = []
         self.configuration: Any = None
+        self.of_folders: dict[str, Any] = {}  # configuration by scope, where it is another
         self.asked = asyncio.Event()  # for the configuration
         self.client.feature(lsp.WINDOW_SHOW_MESSAGE)(lambda params: self.shown.append(params.message))
         self.client.feature(lsp.WINDOW_LOG_MESSAGE)(lambda params: self.logged.append(params.message))
@@ -45,7 +46,7 @@ class Editor:
 
     def _configure(self, params: lsp.ConfigurationParams) -> list[Any]:
         self.asked.set()
-        return [self.configuration for _ in params.items]
+        return [self.of_folders.get(item.scope_uri or "", self.configuration) for item in params.items]
 
     def open(self, text: str, language: str = "python", uri: str = "file:///a.py") -> None:
         item = lsp.TextDocumentItem(uri, language, 1, text)

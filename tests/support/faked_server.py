@@ -92,12 +92,12 @@ class Recorder(FakeWorker):
         if on_draft:
             pieces = (Token("a =", "a =", "pinned", 0.0), Token(" fi", "#!", "noise", -1.5))
             on_draft(Draft(0, 1, ("fi",), pieces if request.tokens else ()))
+        await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         if request.original:  # proofreading
             return Done(0, (request.original.replace("wrong", "right"),), 0.9, 1, 0, 0, 0)
         above = request.prefix.rpartition("# fill: ")[2] if "# fill: " in request.prefix else "filled\n"
         if "# crash" in request.prefix:
             raise RuntimeError("a bug")
-        await asyncio.sleep(3600 if "# wait" in request.prefix else 0)
         slots = sum(isinstance(piece, Slot) for piece in request.canvas)
         texts = [(text,) * slots for text in (above.partition("\n")[0], "filled", "other", "spare")]
         others = tuple(Alternative(each, 0.8) for each in texts[1 : request.candidates])

@@ -15,6 +15,7 @@ from torch import Tensor
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.network import forward
 from model_runtime.network.forward import FULL, SLIDING
+from model_runtime.training.served import slid
 
 T_MIN, T_MAX = 0.4, 0.8  # the released generation_config.json
 ENTROPY_BOUND = 0.1
@@ -39,7 +40,7 @@ def denoised(
     known[list(pinned)] = True
     first = torch.tensor(list(seed))
     view = denoiser._canvas_view(denoiser._encode(prompt), 1, len(seed))
-    masks = view.masks if alike else {FULL: None, SLIDING: sliding(denoiser._window, len(prompt), len(seed))}
+    masks = view.masks if alike else {FULL: None, SLIDING: slid(denoiser._window, len(prompt), len(seed))}
     positions = torch.arange(len(prompt), len(prompt) + len(seed))[None]
     held = forward.embed(model, first) * known[:, None] if alike else 0.0
     canvas, signal, history = first, torch.zeros_like(forward.embed(model, first)) + held, []
@@ -60,11 +61,3 @@ def denoised(
         if stable and entropy.mean() < CONFIDENCE:
             break
     return history[-1].tolist(), logits.log_softmax(-1)
-
-
-def sliding(window: int, prompt: int, canvas: int) -> Tensor:
-    """Which of the newest window - 1 prompt tokens and of the canvas each canvas position sees: [1, 1, C,
-    keys]."""
-    at = torch.arange(prompt, prompt + canvas)
-    keys = torch.arange(max(0, prompt - (window - 1)), prompt + canvas)
-    return (keys[None, :] > at[:, None] - window)[None, None]

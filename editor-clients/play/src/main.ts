@@ -110,7 +110,7 @@ async function start(): Promise<void> {
     ['fill', 'refactor.rewrite.infill.fill', 'There is no hole here: select what is to be filled'],
     ['fill-all', 'source.fillAll.infill', 'This file has no <fill> and no body that only holds a place'],
     ['docstring', 'refactor.rewrite.infill.docstring', 'The cursor is in no function that can have a docstring'],
-    ['proofread', 'refactor.rewrite.infill.proofread', 'Select what is to be proofread, up to 400 words'],
+    ['proofread', 'refactor.rewrite.infill.proofread', 'Select what is to be proofread'],
   ];
   for (const [id, kind, otherwise] of actions) {
     find(id).addEventListener('click', () => void editor.act(kind, otherwise));

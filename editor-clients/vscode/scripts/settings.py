@@ -37,7 +37,7 @@ def properties() -> dict[str, dict[str, Any]]:
             **setting.check.schema,
             "default": default_of(name),
             "markdownDescription": sentence(setting.description),
-            "scope": "machine" if setting.personal else "window",
+            "scope": "machine" if setting.personal else "resource" if setting.per_folder else "window",
         }
         for name, setting in SETTINGS.items()
     }

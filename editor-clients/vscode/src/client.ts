@@ -37,7 +37,8 @@ export function create(
   drafts: boolean,
   listener: Listener,
 ): LanguageClient {
-  const settings = () => vscode.workspace.getConfiguration('infill');
+  const settings = (scope?: string) =>
+    vscode.workspace.getConfiguration('infill', scope ? vscode.Uri.parse(scope) : undefined);
   const languages = languageIds(settings().get('languages'));
   const options: LanguageClientOptions = {
     documentSelector: [
@@ -56,7 +57,7 @@ export function create(
         configuration: (params, token, next) =>
           params.items.map((item) =>
             item.section === 'infill'
-              ? sent((name) => settings().inspect(name), vscode.workspace.isTrusted, restricted)
+              ? sent((name) => settings(item.scopeUri).inspect(name), vscode.workspace.isTrusted, restricted)
               : (next({ items: [item] }, token) as unknown[])[0],
           ),
       },

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lsp_server.actions.action_request import ActionRequest
-from lsp_server.actions.proofread import MOST_WORDS, proofread
+from lsp_server.actions.proofread import MOST_DOUBTS, PIECE_WORDS, DoubtfulWord, proofread
 from lsp_server.config.settings import Settings
 from lsp_server.text.document import Refusal, Snapshot, Span
 from lsp_server.text.syntax import Parses
@@ -30,6 +30,15 @@ class Reader:
 async def check(text: str, worker: Reader, start: int = 0) -> list[tuple[str, str]] | str:
     """(word, other text) of each doubt, or the reason for a refusal."""
     steps: list[tuple[int, int]] = []
+    pieces: list[str] = []
+    found: list[DoubtfulWord] = []
+
+    def on_piece(piece: Span, words: list[DoubtfulWord]) -> bool:
+        assert all(piece.start <= each.span.start <= each.span.end <= piece.end for each in words)
+        pieces.append(text[piece.start : piece.end])
+        found.extend(words)
+        return "stop" not in pieces[-1]
+
     outcome = await proofread(
         Snapshot("file:///a.py", 1, "python", text),
         Span(start, len(text)),
@@ -37,10 +46,13 @@ async def check(text: str, worker: Reader, start: int = 0) -> list[tuple[str, st
         Settings(),
         Parses(),
         lambda done, of: steps.append((done, of)),
+        on_piece,
     )
     if isinstance(outcome, Refusal):
         return outcome.reason
-    assert steps[-1] == (len(worker.read), len(worker.read))
+    assert [done for done, _ in steps] == list(range(1, len(worker.read) + 1))
+    assert text[start:].startswith("".join(pieces))
+    assert found == outcome
     return [(text[each.span.start : each.span.end], each.text) for each in outcome]
 
 
@@ -57,7 +69,6 @@ async def check(text: str, worker: Reader, start: int = 0) -> list[tuple[str, st
         ("\n  \n", Reader(), "no-hole"),
         ("()\n", Reader(), "no-hole"),
         ("a = lost\n", Reader(), "worker-lost"),
-        ("a " * (MOST_WORDS + 1), Reader(), "too-long"),
     ],
 )
 async def test_words_in_doubt(text: str, worker: Reader, expected: object) -> None:
@@ -68,3 +79,19 @@ async def test_only_what_is_selected_is_read() -> None:
     worker = Reader()
     assert await check("wrong = 1\nb == wrong\n", worker, start=10) == [("wrong", "right")]
     assert worker.read == ["b", "==", "wrong"]
+
+
+async def test_a_long_text_is_read_in_pieces_that_end_with_lines() -> None:
+    worker, line = Reader(), "a wrong b\n"
+    found = await check(line * 200, worker)
+    assert len(worker.read) == 600, "no word is left out, none is read twice"
+    assert found == [("wrong", "right")] * 200
+    worker = Reader()
+    assert await check(line * 30 + "stop\n" + line * 30, worker) == [("wrong", "right")] * 41
+    assert len(worker.read) == 124, "the piece with that word is the last"
+
+
+async def test_so_many_doubts_are_enough() -> None:
+    worker = Reader()
+    found = await check("wrong\n" * (MOST_DOUBTS + 10 * PIECE_WORDS), worker)
+    assert MOST_DOUBTS <= len(found) < MOST_DOUBTS + PIECE_WORDS

@@ -127,3 +127,11 @@ def test_placeholders_of_a_long_document(limit: int, monkeypatch: pytest.MonkeyP
         snapshot.text[hole.span.start : hole.span.end] for hole in targets.placeholders(snapshot, SETTINGS)
     ]
     assert found == (["pass", "<fill>"] if limit > 10 else ["<fill>"])
+
+
+def test_markers_do_not_hide_the_placeholders_around_them() -> None:
+    text = "class A:\n    x = [<fill>, (<fill>\n\n    def f(self):\n        pass\n\n\ndef g():\n    <fill>\n"
+    text = text.replace("(<fill>", "<fill>]")
+    snapshot = Snapshot("file:///a.py", 1, "python", text)
+    found = [text[each.span.start : each.span.end] for each in targets.placeholders(snapshot, SETTINGS)]
+    assert found == ["<fill>", "<fill>", "pass", "<fill>"]

@@ -90,8 +90,10 @@ def test_complete_wrongly_used(
     check_wrong_use(run("complete", *arguments), *words)
 
 
-def test_serve_wrongly_used(run: Callable[..., Result]) -> None:
-    check_wrong_use(run("serve", "--tcp", "here"), "HOST:PORT", "'here'")
+def test_a_server_has_one_client_and_listens_on_no_port(run: Callable[..., Result]) -> None:
+    result = run("serve", "--tcp", "127.0.0.1:0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such option" in result.stderr
 
 
 def test_every_command_explains_itself(run: Callable[..., Result]) -> None:

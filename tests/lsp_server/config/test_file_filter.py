@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,29 @@ def test_what_git_ignores(tmp_path: Path, path: str, ignored: bool) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert Ignored().file(tmp_path / path) == ignored
+
+
+BROKEN = ["bin\\", "!", "\\", "! ", "a" * 2_000, "*a" * 30 + "b"]
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_a_line_that_is_no_pattern_counts_for_nothing(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".gitignore").write_text(f"# a comment\n\n*.log\n{line}\nbuild/\n")
+    ignored = Ignored()
+    found = {path: ignored.file(tmp_path / path) for path in ("a.log", "build/a.py", "a.py", "a" * 60)}
+    assert found == {"a.log": True, "build/a.py": True, "a.py": False, "a" * 60: False}
+    (fault,) = ignored.faults
+    assert fault.startswith(f"{tmp_path / '.gitignore'}, line 4: ")
+    assert len(fault) < 200 + len(str(tmp_path))
+
+
+def test_a_gitignore_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".git").symlink_to(".git")  # a circle
+    (tmp_path / ".gitignore").mkdir()
+    os.mkfifo(tmp_path / ".git-not")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".gitignore").symlink_to(tmp_path / ".git-not")
+    assert not Ignored().file(tmp_path / "sub" / "a.py")
 
 
 def test_a_workspace_inside_what_its_repository_ignores(tmp_path: Path) -> None:

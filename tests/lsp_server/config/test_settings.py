@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lsp_server.config.settings import Settings, resolve
-from lsp_server.session.session import OPTIONS, Session
+from lsp_server.session.layered_settings import OPTIONS
+from lsp_server.session.session import Session
 from lsp_server.text.document import Snapshot
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from lsp_server.config.settings import Settings
 from lsp_server.config.workspace_trust import without_untrusted
-from lsp_server.session.session import OPTIONS, Session
+from lsp_server.session.layered_settings import OPTIONS
+from lsp_server.session.session import Session
 
 
 @pytest.fixture

@@ -56,12 +56,11 @@ class Editor:
     def open(self, name: str, text: str, language: str = "python") -> None:
         self.session.open(self.uri(name), 1, language, text)
 
-    async def ask(self, name: str, *diagnostics: str) -> tuple[str, ...] | Refusal:
+    async def ask(self, name: str) -> tuple[str, ...] | Refusal:
         """The context that a request at the document's end is sent with."""
         session, uri = self.session, self.uri(name)
         snapshot = session.snapshot(uri, 1_000_000)
         assert snapshot
-        wrong = await session.tracker.cleaned(diagnostics)
         self.wire.sent.clear()
         outcome = await pipeline.suggest(
             snapshot,
@@ -69,7 +68,7 @@ class Editor:
             self.wire,
             session.settings,
             session.parses,
-            context=lambda *place: session.context.gather(*place, wrong),
+            context=session.gather,
         )
         if not self.wire.sent:
             assert isinstance(outcome, Refusal)

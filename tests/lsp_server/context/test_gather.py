@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from lsp_server.config.file_filter import MAX_BYTES
 from lsp_server.context.gather import BUDGETS
 from lsp_server.text.document import Refusal
-from tests.lsp_server.context.editor import Editor
+from tests.lsp_server.context.editor import SECONDS, Editor
+from tests.support.fakes import eventually
 
 SHOP = '''def price_of(item, currency="EUR"):
     """What an item costs."""
@@ -77,6 +80,39 @@ async def test_every_source_keeps_to_its_budget(editor: Editor) -> None:
     assert sum(len(piece) for piece in context if "y" * 99 in piece) <= BUDGETS["similar"]
 
 
+async def note(editor: Editor, name: str, line: int, *messages: str) -> None:
+    """A client has said what is wrong in a line."""
+    snapshot = editor.session.snapshot(editor.uri(name), line)
+    assert snapshot
+    editor.session.note_problems(snapshot, (line, line), [(line, message) for message in messages])
+    await asyncio.gather(*editor.session._background)
+
+
+async def test_a_model_that_reads_is_told_of_the_document_s_own_edits_and_problems(editor: Editor) -> None:
+    editor.session.configure("test", {"model": "org/chat"})
+    text = "def area(w, h):\n    return w * h\n\n\n" + "x = 1\n" * 40
+    editor.open("b.py", text + "area(")
+    editor.open("a.py", "other = 1\n")
+    await editor.until("b.py")
+    await eventually(lambda: editor.session.tracker.index.text(str(editor.root / "b.py")), SECONDS)
+    edit = ((0, 9), (0, 13)), "width, height"
+    editor.session.change(editor.uri("b.py"), 2, [edit])
+    context = await editor.until("b.py", "+ def area(width, height):")
+    (piece,) = [piece for piece in context if "width" in piece]
+    assert piece == "# b.py\n# was changed lately:\n# - def area(w, h):\n# + def area(width, height):\n"
+    last = text.count("\n")
+    await note(editor, "b.py", last, f'"{TOKEN}" is no string', "area() takes\ntwo arguments")
+    context = await editor.until("b.py", "two arguments")
+    assert "# b.py\n# is wrong in line 45: area() takes two arguments\n" in context
+    assert TOKEN not in "".join(context)
+    editor.session.change(editor.uri("b.py"), 3, [(((0, 0), (0, 0)), "\n")])
+    assert any("line 46" in piece for piece in await editor.until("b.py"))
+    editor.session.configure("test", {})
+    for piece in await editor.until("b.py"):
+        assert "lately" not in piece, "the embedded model does not read"
+        assert "is wrong" not in piece
+
+
 # Secrets
 
 AWS = "AKIAQ6WNBFR4ZLXKT3VD"
@@ -134,10 +170,7 @@ async def test_no_secret_gets_on_the_wire(editor: Editor) -> None:
     context = await editor.until(
         "main.py", "value_1", "value_2", "edited_here", "import shelve", "def store_all(value)"
     )
-    wrong = await editor.ask("main.py", f'"{TOKEN}" is no string', "store_all() takes no arguments")
-    assert isinstance(wrong, tuple)
-    assert any("takes no arguments" in piece for piece in wrong)
-    for piece in (*context, *wrong):
+    for piece in context:
         for secret in (AWS, PASSWORD, TOKEN, "marker_of_a_file_left_out"):
             assert secret not in piece, piece
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,7 +13,7 @@ import pytest
 from lsp_server.config.file_filter import Rules
 from lsp_server.context import index_client
 from lsp_server.context.index_client import TRIES, IndexClient
-from lsp_server.context.index_process import Answer, Look
+from lsp_server.context.index_process import Answer, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
 from tests.support.fakes import eventually
 
@@ -112,6 +113,7 @@ async def test_after_some_failures_no_more_are_started(
         await it.ended()
     assert (len(starts), it.losses, it.answers) == (TRIES, TRIES, [])
     assert "0 tries left" in caplog.text
+    assert f"failed {TRIES} times" in it.client.fault
 
 
 async def test_one_that_cannot_be_started_is_not_tried_again(
@@ -122,5 +124,41 @@ async def test_one_that_cannot_be_started_is_not_tried_again(
     for _ in range(2):
         it.ask("a")
         await it.ended()
-    assert (len(starts), it.losses) == (1, 0)
+    assert (len(starts), it.losses) == (1, 1)
     assert "other files are not read" in caplog.text
+    assert "cannot be started" in it.client.fault
+
+
+async def test_failures_count_only_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = Reader()
+    for number in range(TRIES + 1):
+        it.ask(str(number))
+        await eventually(lambda number=number: len(it.answers) > number, SECONDS)
+        it.process.kill()
+        await it.ended()
+    assert (it.losses, it.client.fault) == (TRIES + 1, "")
+
+
+async def test_what_is_asked_while_an_idle_process_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = Reader()
+    it.ask("a")
+    await it.answered("a")
+    process = it.client._process
+    assert process
+    it.client._leave(process)  # as after IDLE_S
+    it.ask("b")  # before its exit is known of
+    await it.answered("a", "b")
+    assert it.losses == 0
+    await it.client.close()
+
+
+async def test_a_process_does_not_end_while_it_scans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not even one that has nothing to say for long."""
+    monkeypatch.setattr(index_client, "IDLE_S", 0.0)
+    for n in range(300):
+        (tmp_path / f"{n}.py").write_text("x = 1\n")
+    it = Reader()
+    it.client.ask(Scan(Rules(languages=("python",), roots=(str(tmp_path),))))
+    await eventually(lambda: any(isinstance(each, Scanned) for each in it.answers), SECONDS)
+    assert it.losses == 0
+    await it.ended()

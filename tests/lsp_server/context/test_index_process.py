@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lsp_server.config.file_filter import Rules
+from lsp_server.config.file_filter import FolderRules, Rules
 from lsp_server.context import index_process
 from lsp_server.context.index_process import Answer, Gone, Look, Scan, Scanned
 from lsp_server.context.outline import Outline
@@ -50,6 +50,18 @@ def test_a_scan_reads_what_it_may(tmp_path: Path) -> None:
     )
     assert read(tmp_path, answers) == {"a.py": False, "sub/b.py": True}
     assert answers[-1] == Scanned(2, whole=True)
+
+
+def test_folders_with_rules_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path, "one/a.py", "one/b.js", "two/a.py", "two/b.js", "two/c.py")
+    own = FolderRules(str(tmp_path / "two"), ("*/c.*",), ("python", "javascript"))
+    roots = (str(tmp_path / "one"), str(tmp_path / "two"))
+    found = list(index_process.answers(Scan(Rules((), ("python",), roots, (own,)), {}, ())))
+    assert set(read(tmp_path, found)) == {"one/a.py", "two/a.py", "two/b.js"}
+    looks = [
+        Look(Rules(folders=(own,)), "k", str(tmp_path / name), "python", "") for name in ("c.py", "two/c.py")
+    ]
+    assert [type(each) for look in looks for each in index_process.answers(look)] == [Outline, Gone]
 
 
 def test_a_second_scan_reads_what_has_changed(tmp_path: Path) -> None:
@@ -104,6 +116,56 @@ def test_a_folder_behind_a_link_that_leaves_the_workspace(tmp_path: Path) -> Non
     assert read(tmp_path / "root", answers) == {"b.py": False}
 
 
+def test_what_cannot_be_read_is_told_and_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.py", "odd.py", "sub/b.py", "circle/c.py")
+    (tmp_path / ".gitignore").write_text("bin\\\n")
+    (tmp_path / "circle" / "self").symlink_to(tmp_path / "circle")
+    (tmp_path / "gone.py").symlink_to("nowhere")
+    (tmp_path / "pipe.py").touch()
+    os.mkfifo(tmp_path / "fifo.py")
+    with open(os.fsencode(tmp_path) + b"/\xff.py", "w") as file:
+        file.write("x = 1\n")
+    real = index_process.outline.of
+
+    def of(key: str, *args: object, **more: object) -> Outline:
+        if key.endswith("odd.py"):
+            raise RecursionError
+        return real(key, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index_process.outline, "of", of)
+    answers = scan(tmp_path, folders=(str(tmp_path), str(tmp_path / "circle" / "self")))
+    assert set(read(tmp_path, answers)) == {"a.py", "sub/b.py", "circle/c.py", "circle/self/c.py", "pipe.py"}
+    last = answers[-1]
+    assert isinstance(last, Scanned)
+    assert last.skipped == (
+        f"{tmp_path / '.gitignore'}, line 1: 'bin\\\\' is no pattern",
+        f"{tmp_path / 'odd.py'} cannot be parsed",
+    )
+
+
+def test_folders_and_files_that_vanish_or_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.py", "closed/b.py", "vanishing/c.py")
+    real = os.scandir
+
+    def scandir(path: object = ".") -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        if str(path).endswith("vanishing"):
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return real(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    answers = scan(tmp_path, folders=(str(tmp_path / "closed"), str(tmp_path / "vanishing")))
+    assert set(read(tmp_path, answers)) == {"a.py"}
+    last = answers[-1]
+    assert isinstance(last, Scanned)
+    assert last.skipped == (f"{tmp_path / 'closed'} cannot be listed: Permission denied",)
+
+
 def test_the_process_ends_with_its_input() -> None:
     asked = Look(Rules(), "k", "", "python", "def f(): ...\n")
     done = subprocess.run(
@@ -114,3 +176,27 @@ def test_the_process_ends_with_its_input() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert msgspec.json.decode(done.stdout)["key"] == "k"
+
+
+def small(root: Path, folders: tuple[str, ...] = (), again: frozenset[str] = frozenset()) -> list[Answer]:
+    rules = Rules(languages=("python",), roots=(str(root),))
+    return list(index_process.answers(Scan(rules, {}, folders, again=again, everywhere=False)))
+
+
+def test_a_small_scan_reads_only_what_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "sub/b.py", "sub/c.py", "other/d.py", "env/pyvenv.cfg", "env/f.py")
+    assert read(tmp_path, small(tmp_path, (str(tmp_path / "sub"),))) == {"sub/b.py": True, "sub/c.py": True}
+    names = ("a.py", "env/f.py", "gone.py")
+    answers = small(tmp_path, again=frozenset(str(tmp_path / name) for name in names))
+    assert read(tmp_path, answers) == {"a.py": False}
+    assert answers[1:] == [Gone((str(tmp_path / "env/f.py"), str(tmp_path / "gone.py")))]
+
+
+def test_what_is_wanted_again_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "b.py")
+    known = {each.key: each.stamp for each in scan(tmp_path) if isinstance(each, Outline)}
+    again = frozenset({str(tmp_path / "b.py")})
+    rules = Rules(languages=("python",), roots=(str(tmp_path),))
+    answers = list(index_process.answers(Scan(rules, known, again=again)))
+    assert read(tmp_path, answers) == {"b.py": False}
+    assert answers[-1] == Scanned(2, whole=True)

@@ -1,6 +1,17 @@
 from __future__ import annotations
 
-from lsp_server.context.recent_edits import AROUND, MOST, NEAR, EditedLines, RecentEdits
+import pytest
+
+from lsp_server.context.recent_edits import (
+    AROUND,
+    LONGEST,
+    MOST,
+    MOST_DIFFED,
+    NEAR,
+    EditedLines,
+    RecentEdits,
+    changes,
+)
 
 TEXT = "\n".join(f"line {n}" for n in range(1_000))
 
@@ -49,3 +60,26 @@ def test_what_has_been_edited_beyond_a_line() -> None:
     assert edited.beyond(90)
     assert edited.lines == [5, 90]
     assert EditedLines(new=True).beyond(0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("a\nb\nc", "a\nB\nc", ["- b\n+ B"]),
+        ("a\nb\nc", "a\nb\nx\nc", ["+ x"]),
+        ("a\nb\nc", "a\nc", ["- b"]),
+        ("a\nb\nc\nd\ne", "A\nb\nc\nd\nE", ["- a\n+ A", "- e\n+ E"]),
+        ("a\nb", "a\n\n \nb", []),  # blank
+        ("a", "a", []),
+        ("", "\n".join("x" * LONGEST) + "\ny", []),  # a long one
+        ("a", "\n".join(str(n) for n in range(MOST_DIFFED)), []),
+    ],
+)
+def test_changes_between_two_versions(before: str, after: str, expected: list[str]) -> None:
+    assert list(changes(before, after)) == expected
+    recent = RecentEdits()
+    recent.add("a", after, [0], before)
+    assert recent.changes("a") == expected
+    assert recent.changes("b") == []
+    recent.forget("a")
+    assert recent.changes("a") == []

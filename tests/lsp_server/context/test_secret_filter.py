@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import inspect
+import random
+import re
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import detect_secrets
 import pytest
-from hypothesis import given
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.plugins import keyword
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lsp_server.context.secret_filter import clean
+from lsp_server.context import secret_filter
+from lsp_server.context.secret_filter import clean, detectors, secret_lines
 from tests.support.listings import listing
 
 
@@ -65,3 +76,90 @@ def test_lines_keep_their_numbers(text: str) -> None:
     cleaned = clean(text).split("\n")
     assert len(cleaned) == text.count("\n") + 1
     assert all(after in ("", before) for before, after in zip(text.split("\n"), cleaned, strict=True))
+
+
+def full_scan(lines: list[str]) -> list[int]:
+    """All detectors on all lines, without a first look."""
+    return [n for n, line in enumerate(lines) if any(found(line) for _, found in detectors())]
+
+
+def patterns() -> list[re.Pattern[str]]:
+    """All that is looked for."""
+    plugins = [make() for make in get_mapping_from_secret_type_to_class().values()]
+    listed = [each for plugin in plugins for each in getattr(plugin, "denylist", ())]
+    quoted = [found for plugin in plugins if (found := getattr(plugin, "regex", None))]
+    keywords = [value for value in vars(keyword).values() if isinstance(value, re.Pattern)]
+    return [*listed, *quoted, *keywords, secret_filter._PROSE, secret_filter._WORD, secret_filter._LOOSE]
+
+
+@pytest.mark.parametrize("pattern", patterns(), ids=lambda pattern: pattern.pattern[:40])
+def test_the_first_look_misses_nothing(pattern: re.Pattern[str]) -> None:
+    around = st.text("ab1 =:\"'#_/K\u017f\u212a\u0130\u0131", max_size=6)
+    changes = st.sampled_from([str, str, str.upper, str.lower, lambda text: text.replace("s", "\u017f")])
+
+    @given(around, st.from_regex(pattern, fullmatch=True), changes, around)
+    @settings(
+        max_examples=25,
+        suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+        deadline=None,
+    )
+    def check(before: str, found: str, changed: Callable[[str], str], after: str) -> None:
+        for text in (before + changed(found) + after, found):
+            line = text.replace("\n", " ")
+            assert secret_lines([line]) == full_scan([line])
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "signs", ["0123456789abcdef", "0123456789ABCDEF", string.ascii_letters + "0123456789_-/+="]
+)
+@given(data=st.data())
+def test_the_first_look_lets_all_random_words_pass(signs: str, data: st.DataObject) -> None:
+    word = "".join(data.draw(st.permutations(signs)))[: data.draw(st.integers(8, 40))]
+    for line in (f"x = '{word}'", f'x = "{word}{word}"', f"# {word}"):
+        assert secret_lines([line]) == full_scan([line])
+
+
+@given(st.text())
+def test_the_first_look_at_any_text(text: str) -> None:
+    lines = text.split("\n")
+    assert secret_lines(lines) == full_scan(lines)
+
+
+@pytest.mark.parametrize("folder", [Path(inspect.getfile(detect_secrets)).parent, Path(__file__).parents[1]])
+def test_real_files_are_redacted_as_by_the_full_scan(folder: Path) -> None:
+    found = 0
+    for path in sorted(folder.rglob("*.py")):
+        lines = path.read_text(encoding="utf-8").split("\n")
+        expected = full_scan(lines)
+        assert secret_lines(lines) == expected, path
+        found += len(expected)
+    assert found
+
+
+def test_a_kind_that_is_new_is_asked_about_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_filter, "detectors", lambda: [("A new kind", lambda line: "xyz" in line)])
+    secret_filter._looks.cache_clear()
+    try:
+        assert secret_lines(["a", "an xyz", "b"]) == [1]
+    finally:
+        secret_filter._looks.cache_clear()
+
+
+def test_a_text_that_was_seen_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'number = {random.random()}\npassword = "hunter2hunter2"\n'
+    cleaned = clean(text)
+    monkeypatch.setattr(secret_filter, "secret_lines", None)
+    assert clean(text) == cleaned
+    assert "hunter2" not in cleaned
+    with pytest.raises(TypeError):
+        clean(text + "x")
+
+
+def test_only_so_many_texts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_filter, "_REMEMBERED", 3)
+    monkeypatch.setattr(secret_filter, "_known", type(secret_filter._known)())
+    for n in range(9):
+        clean(f"{n}\n")
+    assert len(secret_filter._known) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_what_torch_finds() -> None:
     assert list(found["devices"]) == list(devices.report()["devices"])  # type: ignore[call-overload]
 
 
+def test_whether_other_files_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".gitignore").write_text("*.log\n!\n")
+    error, skipped = checkup.reader_report(tmp_path)
+    assert error == ""
+    assert [line for line in skipped if line.startswith(str(tmp_path))] == [
+        f"{tmp_path / '.gitignore'}, line 2: '!' is no pattern"
+    ]
+    monkeypatch.setattr(checkup.child_process, "command", lambda module: [sys.executable, "-c", "1 / 0"])
+    assert "ZeroDivisionError" in checkup.reader_report(tmp_path)[0]
+
+
 @pytest.mark.parametrize(("model", "status"), [("embedded", 0), ("/no/such/model", 1), ("org/name", 1)])
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, status: int) -> None:
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
@@ -58,7 +70,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str
     report = json.loads(as_json.stdout)
     assert report["ok"] == (status == 0)
     names = [finding["name"] for finding in report["findings"]]
-    assert names[:6] == ["model", "memory", "device", "grammars", "socket", "log"]
+    assert names[:7] == ["model", "memory", "device", "grammars", "socket", "log", "context"]
     assert "worker" in names
     for finding in report["findings"]:
         assert f"{finding['level']:<8} {finding['name']}: {finding['message']}" in result.output

@@ -86,6 +86,13 @@ def test_runtime_folder(tmp_path: Path) -> None:
         check(machine.runtime_folder(folder, socket, longest=200), "problem", "another user")
 
 
+def test_reader() -> None:
+    check(machine.reader("", []), "ok", "answers")
+    check(machine.reader("no such file", []), "problem", "no such file", "not read")
+    line = "/p/.gitignore, line 2: '!' is no pattern"
+    check(machine.reader("", [line] * 3), "warning", line, "2 more", "correct")
+
+
 def test_log(tmp_path: Path) -> None:
     check(machine.log(tmp_path / "log", 10 * GIB), "ok")
     check(machine.log(tmp_path / "no" / "log", 10 * GIB), "ok")

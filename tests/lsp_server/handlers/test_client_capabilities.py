@@ -35,7 +35,12 @@ def as_object(value: Any) -> Any:
             {"experimental": {"infill": {"canvas": True, "refusals": True}}},
             ClientCapabilities(wants_canvas=True, wants_refusals=True),
         ),
-        (ABLE, ClientCapabilities(resolves_edits=True, versioned_edits=True, shows_progress=True)),
+        (
+            ABLE,
+            ClientCapabilities(
+                resolves_edits=True, applies_edits=True, versioned_edits=True, shows_progress=True
+            ),
+        ),
         (
             {
                 "text_document": lsp.TextDocumentClientCapabilities(

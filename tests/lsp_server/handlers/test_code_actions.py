@@ -103,7 +103,8 @@ async def test_nothing_to_be_done() -> None:
 
 
 async def test_clients_that_resolve_nothing_get_commands() -> None:
-    async with editor(RECORDED) as it:
+    able = lsp.WorkspaceClientCapabilities(apply_edit=True)
+    async with editor(RECORDED, workspace=able) as it:
         edits: list[Any] = []
         it.client.feature(lsp.WORKSPACE_APPLY_EDIT)(
             lambda params: edits.append(params.edit) or lsp.ApplyWorkspaceEditResult(applied=True)

@@ -9,7 +9,7 @@ import pytest
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
-from tests.support.code_actions import ABLE, actions_at, applied, command, resolved
+from tests.support.code_actions import ABLE, actions_at, applied, command, commands_at, resolved
 from tests.support.editor import (
     FAKED,
     RECORDED,
@@ -22,6 +22,7 @@ from tests.support.editor import (
     texts,
     type_text,
 )
+from tests.support.listings import listing
 
 
 async def test_commands() -> None:
@@ -78,8 +79,7 @@ IN_VAIN: list[tuple[Any, ...]] = [
     ("infill.fill", {"uri": URI, "range": "here"}, "range"),
     ("infill.fill", {"uri": URI, "kind": "magic"}, "magic"),
     ("infill.rewrite", {"uri": URI}, "select"),
-    ("infill.proofread", {"uri": URI}, "range"),
-    ("infill.proofread", {"uri": URI, "range": [[0, 1], [0, 2]]}, "select"),
+    ("infill.proofread", {"uri": URI, "range": [[0, 1], [0, 2]]}, "no word"),
     ("infill.rewrite", {"uri": URI, "range": [[0, 0], [0, 5]]}, "instruction"),
     ("infill.rewrite", {"uri": URI, "range": [[0, 0], [0, 5]], "instruction": "shorter"}, "follows no"),
     ("infill.nonsense", {}, "no command"),
@@ -138,3 +138,94 @@ async def test_faults_of_actions_are_told() -> None:
                 await request
         it.open("a = ")
         assert await texts(it.send(0, 4)) == ["filled"]
+
+
+async def test_a_client_that_makes_no_edits_is_told_before_any_work() -> None:
+    async with editor(RECORDED) as it:
+        it.open("def f():\n    pass\n")
+        for name in ("infill.fill", "infill.rewrite"):
+            with pytest.raises(JsonRpcException, match="makes no edits"):
+                await command(it, name, {"uri": URI, "range": [[0, 0], [1, 8]], "instruction": "x"})
+        assert await served(it) == 0
+        assert (await command(it, "infill.fill", {"uri": URI, "apply": False}))["changes"]
+        assert await actions_at(it, (1, 4)) == []
+
+
+async def test_an_edit_that_begins_in_the_cell_above() -> None:
+    able = {
+        **ABLE,
+        "notebook_document": lsp.NotebookDocumentClientCapabilities(
+            lsp.NotebookDocumentSyncClientCapabilities()
+        ),
+    }
+    async with editor(RECORDED, **able) as it:
+        cells = ['def f():\n    """Old."""', "    return 1"]  # its docstring is up there
+        kind = lsp.NotebookCellKind.Code
+        it.client.notebook_document_did_open(
+            lsp.DidOpenNotebookDocumentParams(
+                lsp.NotebookDocument(
+                    "file:///n.ipynb", "jupyter", 1, [lsp.NotebookCell(kind, f"cell:{n}") for n in (0, 1)]
+                ),
+                [lsp.TextDocumentItem(f"cell:{n}", "python", 1, text) for n, text in enumerate(cells)],
+            )
+        )
+        asked = {"uri": "cell:1", "range": [[0, 6], [0, 6]], "kind": "refactor.rewrite.infill.docstring"}
+        with pytest.raises(JsonRpcException, match="beyond the cell"):
+            await command(it, "infill.fill", asked)
+
+
+LONG = "".join(f"line_{n} = {n}\n" for n in range(4_000))  # several times what a snapshot holds
+
+
+async def test_ranges_of_any_length() -> None:
+    text = LONG + "def f():\n    pass\n"
+    end = [text.count("\n"), 0]
+    async with editor(RECORDED, options={"model": "/some/folder"}, **ABLE) as it:
+        it.open(text)
+        (action,) = await actions_at(it, (0, 0), (end[0], 0), only=["source.fillAll.infill"])
+        assert applied(text, (await resolved(it, action)).edit) == text.replace("pass", "filled")
+        kinds = [str(each) for each in await commands_at(it, (0, 0), (end[0], 0), "refactor.rewrite")]
+        assert len(kinds) == 2, "an instruction, and proofreading"
+        with pytest.raises(JsonRpcException, match="follows no"):
+            await command(
+                it, "infill.rewrite", {"uri": URI, "range": [[0, 0], end], "instruction": "shorter"}
+            )
+        asked = {"uri": URI, "range": [[0, 0], end], "kind": "refactor.rewrite.infill.fill"}
+        with pytest.raises(JsonRpcException, match="select less"):
+            await command(it, "infill.fill", asked)
+
+
+async def test_a_file_is_proofread_in_pieces_until_it_is_cancelled() -> None:
+    async with editor(RECORDED, **ABLE) as it:
+        published = listen(it, lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+        steps = listen(it, "$/progress")
+        text = "wrong = 1\n" * 200
+        it.open(text)
+        assert await command(it, "infill.proofread", {"uri": URI}, token="all") == {"found": 200}
+        counts = [len(each.diagnostics) for each in published]
+        assert counts == sorted(counts)
+        assert len(set(counts)) > 5, "they come piece by piece"
+        assert [step.value["percentage"] for step in steps if step.value["kind"] == "report"][-1] == 100
+        it.open(text + "# wait\n" + text, uri="file:///b.py")
+        params = lsp.ExecuteCommandParams("infill.proofread", [{"uri": "file:///b.py"}], work_done_token="b")
+        request = it.client.protocol.send_request_async(lsp.WORKSPACE_EXECUTE_COMMAND, params)
+        await eventually(lambda: any(each.uri == "file:///b.py" and each.diagnostics for each in published))
+        it.client.window_work_done_progress_cancel(lsp.WorkDoneProgressCancelParams("b"))
+        with pytest.raises(JsonRpcException, match="cancel"):
+            await asyncio.wait_for(request, TIMEOUT)
+        assert [each for each in published if each.uri == "file:///b.py"][-1].diagnostics, "marks stay"
+
+
+async def test_the_server_answers_while_a_large_file_is_searched_for_holes() -> None:
+    async with editor(RECORDED, **ABLE) as it:
+        it.open(listing(900_000), uri="file:///large.py")
+        it.open("a = ")
+        params = lsp.CodeActionParams(
+            lsp.TextDocumentIdentifier("file:///large.py"),
+            lsp.Range(lsp.Position(0, 0), lsp.Position(0, 0)),
+            lsp.CodeActionContext([], ["source.fillAll.infill"]),
+        )
+        search = asyncio.ensure_future(it.client.text_document_code_action_async(params))
+        assert await texts(it.send(0, 4)) == ["filled"]
+        assert not search.done()
+        await asyncio.wait_for(search, 60)

@@ -106,5 +106,5 @@ async def test_a_notebook_that_is_ruled_out() -> None:
         it.client.notebook_document_did_open(notebook(("python", "x = ")))
         check_empty(await it.ask(0, 4, "cell:0"))
         with pytest.raises(JsonRpcException, match="exclude"):
-            await command(it, "infill.fill", {"uri": "cell:0"})
+            await command(it, "infill.fill", {"uri": "cell:0", "apply": False})
         assert await served(it) == 0

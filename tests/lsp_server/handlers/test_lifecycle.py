@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from lsprotocol import types as lsp
@@ -11,9 +12,11 @@ from tests.support.editor import (
     FAKED,
     RECORDED,
     TIMEOUT,
+    Editor,
     check_empty,
     check_offered,
     editor,
+    eventually,
     texts,
     type_text,
 )
@@ -69,3 +72,69 @@ async def test_settings_that_change_drop_what_was_offered() -> None:
         )
         type_text(it, 2, 0, 4, "f")
         assert await texts(it.send(0, 5)) == []
+
+
+async def until_offered(it: Editor, uri: str, wanted: bool) -> None:
+    """The client's answer to the question for its configuration counts once it has arrived."""
+    for _ in range(100 * TIMEOUT):
+        if bool((await it.ask(0, 4, uri)).items) == wanted:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited too long")
+
+
+async def test_a_null_section_restores_what_else_is_set() -> None:
+    async with editor(FAKED, options={"deadlineMs": 77}, configuration={"languages": ["cobol"]}) as it:
+        await asyncio.wait_for(it.asked.wait(), TIMEOUT)
+        it.open("a = ")
+        check_empty(await it.ask(0, 4))
+        it.configuration = None
+        it.client.workspace_did_change_configuration(lsp.DidChangeConfigurationParams(None))
+        await until_offered(it, "file:///a.py", True)
+    async with editor(FAKED) as it:  # a client that cannot be asked
+        it.open("a = ")
+        for sent, offered in (({"infill": {"languages": ["cobol"]}}, 0), ({"infill": None}, 1)):
+            it.client.workspace_did_change_configuration(lsp.DidChangeConfigurationParams(sent))
+            assert len((await it.ask(0, 4)).items) == offered
+
+
+def folders_changed(it: Editor, *added: Path, removed: tuple[Path, ...] = ()) -> None:
+    events = [[lsp.WorkspaceFolder(each.as_uri(), each.name) for each in some] for some in (added, removed)]
+    params = lsp.DidChangeWorkspaceFoldersParams(lsp.WorkspaceFoldersChangeEvent(*events))
+    it.client.workspace_did_change_workspace_folders(params)
+
+
+async def test_a_folder_that_joins_the_workspace_cannot_bring_the_model(tmp_path: Path) -> None:
+    """Outside the workspace its model could be chosen; inside, the folder's own settings may have done it."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for each in (first, second):
+        each.mkdir()
+    options = {"model": str(second / "model")}
+    async with editor(FAKED, options=options, folder=first) as it:
+        assert it.shown == []
+        folders_changed(it, second)
+        message = (await eventually(lambda: it.shown))[0]
+        assert message.startswith(f"infill.model: '{second / 'model'}' is inside the workspace")
+        folders_changed(it, removed=(second,))
+        folders_changed(it, second)
+        await eventually(lambda: len(it.shown) == 2)
+
+
+async def test_each_folder_has_settings_of_its_own(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    for each in (first, second, third):
+        each.mkdir()
+    async with editor(FAKED, configuration={"languages": ["python"]}, folder=first) as it:
+        it.of_folders = {second.as_uri(): {"languages": ["cobol"]}, third.as_uri(): {"exclude": ["*/a.py"]}}
+        for folder in (first, second, third):
+            for name in ("a.py", "b.py"):
+                it.open("a = ", uri=(folder / name).as_uri())
+        folders_changed(it, second, third)
+        await until_offered(it, (second / "a.py").as_uri(), False)
+        offered = {
+            f"{folder.name}/{name}"
+            for folder in (first, second, third)
+            for name in ("a.py", "b.py")
+            if (await it.ask(0, 4, (folder / name).as_uri())).items
+        }
+        assert offered == {"first/a.py", "first/b.py", "third/b.py"}

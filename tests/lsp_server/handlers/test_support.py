@@ -56,6 +56,7 @@ def test_a_range_that_the_snapshot_does_not_hold() -> None:
         (START + 12, START + 12, True),
         (START + 12, START + len(CELL) + 2, False),  # ends in the cell below
         (START + 14, START + 15, False),
+        (START - 1, START + 3, False),  # begins in the cell above
     ],
 )
 def test_edits_of_a_cell(start: int, end: int, expected: bool) -> None:

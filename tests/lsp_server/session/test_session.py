@@ -10,7 +10,8 @@ import pytest
 from lsp_server.actions.rename_followup import Rename
 from lsp_server.actions.tracked_ranges import TrackedRange
 from lsp_server.config.settings import Settings
-from lsp_server.session.session import OPTIONS, Session
+from lsp_server.session.layered_settings import OPTIONS
+from lsp_server.session.session import Session
 from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 
@@ -61,33 +62,6 @@ def rest(session: Session) -> list[str]:
     snapshot = session.whole(URI)
     assert snapshot
     return [edit.text for edit in session.rest_of_suggestion(snapshot, len(snapshot.text))]
-
-
-@pytest.mark.parametrize(
-    ("sources", "expected", "problems"),
-    [
-        ([(OPTIONS, {"deadlineMs": 7})], {"deadline_ms": 7}, 0),
-        ([(OPTIONS, {"deadlineMs": 7}), ("configuration", {"deadlineMs": 8})], {"deadline_ms": 8}, 0),
-        ([(OPTIONS, {"deadlineMs": 7}), ("configuration", {"deadlineMs": None})], {"deadline_ms": 7}, 0),
-        (
-            [(OPTIONS, {"deadlineMs": 7}), ("configuration", {"exclude": ["*"]})],
-            {"deadline_ms": 7, "exclude": ("*",)},
-            0,
-        ),
-        ([("configuration", {"exclude": ["*"]}), ("configuration", {})], {"exclude": ()}, 0),
-        ([(OPTIONS, {"deadlineMs": 7}), ("configuration", "nonsense")], {"deadline_ms": 7}, 1),
-        ([(OPTIONS, {"deadlineMs": 7}), ("configuration", None)], {"deadline_ms": 7}, 0),
-        ([(OPTIONS, {"trusted": True})], {}, 0),
-        ([("configuration", {"trusted": True})], {}, 1),
-    ],
-)
-async def test_settings_of_several_sources(
-    sources: list[tuple[str, Any]], expected: dict[str, Any], problems: int
-) -> None:
-    session, _ = session_with()
-    found = [session.configure(source, raw) for source, raw in sources]
-    assert {name: getattr(session.settings, name) for name in expected} == expected
-    assert len(found[-1]) == problems
 
 
 @pytest.mark.parametrize(
@@ -238,3 +212,22 @@ async def test_the_model_is_loaded_for_documents_that_may_be_completed(
     assert clients[-1].calls == calls
     await session.shut_down()
     assert clients[-1].calls == [*calls, "close"]
+
+
+def test_names_that_were_changed_are_found_behind_wide_characters() -> None:
+    """A client counts UTF-16 units, a rename's column code points."""
+    text = "'😀😀😀'; count = 1\nprint(count)\n"
+    session, _ = session_with((URI, text))
+    change(session, 2, 10, 15, "total")  # the client's columns
+    session.change(URI, 3, [(((1, 0), (1, 0)), "#")])
+    session.change(URI, 4, [(((0, 16), (0, 16)), "\n")])  # behind the name: it keeps its place
+    assert [(each.line, each.column, each.new) for each in session.renames(URI)] == [(0, 7, "total")]
+
+
+def test_a_cell_has_the_settings_of_its_notebook_s_folder() -> None:
+    session, _ = session_with()
+    session.use_folders(["file:///w"])
+    session.configure("configuration", {}, {"file:///w": {"exclude": ["*.c"]}})
+    assert session.settings_for("cell:1").exclude == ()
+    session.open_notebook("file:///w/n.ipynb", ["cell:1"])
+    assert session.settings_for("cell:1").exclude == ("*.c",)

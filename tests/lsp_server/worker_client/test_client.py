@@ -17,7 +17,7 @@ import pytest
 from lsp_server.worker_client import health, launch
 from lsp_server.worker_client.client import Worker
 from model_runtime import protocol
-from model_runtime.protocol import Choice, Done, Draft, Fixed, Refused, Status
+from model_runtime.protocol import Choice, Done, Draft, Fixed, Refused, Status, Texts
 from tests.conftest import end_processes, worker_processes
 from tests.support.fakes import eventually, infill
 from tests.support.paths import ROOT
@@ -38,8 +38,8 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setenv("INFILL_LS_RUNTIME_DIR", str(tmp_path))
     made: list[FakeWorker] = []
 
-    def make(model: str = "fake", **options) -> FakeWorker:
-        made.append(FakeWorker(Choice(model=model), **options))
+    def make(model: str = "fake", backend: str = "local", **options) -> FakeWorker:
+        made.append(FakeWorker(Choice(model=model, backend=backend), **options))
         return made[-1]
 
     yield make
@@ -268,6 +268,21 @@ async def test_what_became_of_suggestions_is_counted_in_the_worker(make: Callabl
         status = await each.status()
     assert isinstance(status, Status)
     assert (status.shown, status.accepted) == (3, 1)
+
+
+@pytest.mark.parametrize(("backend", "sent"), [("local", True), ("vllm", True), ("openai", False)])
+async def test_texts_are_for_workers_that_compose_drafts(
+    make: Callable[..., FakeWorker], backend: str, sent: bool
+) -> None:
+    """They stay on this machine: a worker that asks a vLLM server composes here, too."""
+    client = make(backend=backend)
+    client.tell(Texts("w", "python", {"f": "x"}))  # nobody there: nothing happens
+    assert isinstance(await client.fill(infill()), Done)
+    told: list[object] = []
+    assert client._connection
+    client._connection.send = told.append  # type: ignore[method-assign]
+    client.tell(texts := Texts("w", "python", {"f": "x"}))
+    assert told == ([texts] if sent else [])
 
 
 async def test_an_older_daemon_is_replaced(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -295,6 +296,32 @@ def test_an_engine_that_breaks_its_contract_is_survived(bench: Bench) -> None:
     bench.submit(1, "returns nothing")
     bench.submit(2)
     assert (bench.outcome(1), bench.outcome(2)) == ("failed", "done")
+
+
+def test_a_fill_without_a_step_is_answered_and_timed(bench: Bench) -> None:
+    real = bench.engine.fill
+
+    def fill(request):
+        filled = yield from real(request)
+        return replace(filled, steps=0)
+
+    def at_once(request):
+        steps = fill(request)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+        yield
+
+    bench.engine.fill = at_once  # type: ignore[method-assign]
+    bench.start()
+    bench.submit(1)
+    assert bench.outcome(1) == "done"
+    answer = bench.answers()[1]
+    assert isinstance(answer, Done)
+    assert answer.steps == 0
+    assert 0 <= answer.queue_ms < 60_000
 
 
 def test_a_closed_scheduler_refuses_with_the_first_reason(bench: Bench) -> None:

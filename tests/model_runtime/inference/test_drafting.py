@@ -90,3 +90,13 @@ def test_the_library_comes_before_what_the_request_brings() -> None:
     assert best() == " * count"
     untaught = Drafting(dataclasses.replace(EMBEDDED, composed=0))
     assert untaught.ngrams(asked) is None
+
+
+def test_the_words_of_only_so_many_documents_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafting, "NUMBERED", 2)
+    source = Drafting(EMBEDDED)
+    for document in "abca":
+        model = source.ngrams(request("x = ", prefix="x = area(b)\ny = 1\n", document=document))
+        assert model
+        assert model.compose()[0].text == "area(b)"
+    assert list(source._documents) == ["c", "a"]

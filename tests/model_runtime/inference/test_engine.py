@@ -17,7 +17,7 @@ from model_runtime.inference.engine import Engine
 from model_runtime.loading import model
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.prompting.layout import Tokens
-from model_runtime.protocol import MOST_STEPS, Choice, Fixed, Infill, Slot
+from model_runtime.protocol import ALTERNATIVES, MOST_STEPS, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration
 from tests.model_runtime.inference.fills import REQUEST, engine, run
 from tests.model_runtime.prompting.examples import HOLE, REWRITE, png
@@ -105,6 +105,15 @@ def test_candidates_come_deduplicated_and_without_the_answer() -> None:
     texts = [answer.texts, *(each.texts for each in answer.alternatives)]
     assert 2 <= len(texts) <= 4
     assert len(set(texts)) == len(texts)
+
+
+def test_a_request_chooses_how_many_alternatives() -> None:
+    lines = "".join(f"total = {name}\n" for name in "abcdefghijkl")
+    request = msgspec.structs.replace(REQUEST, prefix=lines, canvas=(Fixed("total = "), Slot(8), Fixed("\n")))
+    usual, _ = run(engine().fill(request))
+    every, _ = run(engine().fill(msgspec.structs.replace(request, alternatives=1_000)))
+    assert len(usual.alternatives) == ALTERNATIVES < len(every.alternatives)
+    assert every.alternatives[:ALTERNATIVES] == usual.alternatives
 
 
 def test_a_draft_the_model_likes_is_the_answer() -> None:

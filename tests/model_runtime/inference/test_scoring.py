@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from model_runtime.diffusion.interface import Guess, Proposal, Scoring
 from model_runtime.inference import scoring
 from model_runtime.inference.engine import Engine
 from model_runtime.prompting.profiles import EMBEDDED
-from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.protocol import Fixed, Infill, Slot, Texts
+from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.training.served import AsServed
 from tests.support import tiny
@@ -36,8 +38,9 @@ def test_who_can_be_asked() -> None:
     layout = tokens.lay(HOLE)
     local = tiny.denoiser()
     assert scoring.probes(local, tokens, layout, [(300,)], 40) == []
-    assert scoring.first_step(local, tokens, layout, [(300,)], 1, said([{300: -1.0}])) == scoring.NONE
-    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, scoring.NONE)
+    known = scoring.first_step(local, tokens, layout, [(300,)], 1, said([{300: -1.0}]))
+    assert known((300,)) is None
+    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, known)
     assert (len(score.ids), len(score.after)) == (2, min(4, len(layout.suffix)))
 
 
@@ -46,9 +49,9 @@ def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:
     layout = tokens.lay(HOLE)
     row = [{300: -1.0, 9: -4.0}, {301: -2.0}, {3: -0.5}, {3: -0.1}]
     assert scoring.probes(served(), tokens, layout, [(300, 301)], 40) == []
-    found = scoring.first_step(served(), tokens, layout, [(300, 301), (302,)], 1, said(row))
-    assert found[300, 301] == [-1.0, -2.0, -0.5], "with the token that ends it"
-    assert found[(302,)] == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
+    known = scoring.first_step(served(), tokens, layout, [], 1, said(row))
+    assert known((300, 301)) == [-1.0, -2.0, -0.5], "with the token that ends it"
+    assert known((302,)) == [-4.0 - scoring.UNSEEN, -2.0 - scoring.UNSEEN], "none of them came back"
 
 
 def test_others_need_a_row_for_each() -> None:
@@ -62,8 +65,15 @@ def test_others_need_a_row_for_each() -> None:
         [302],
     ]
     own, first, second = [{7: -0.1}], [{300: -1.0}, {301: -2.0}], [{302: -0.3}]
-    found = scoring.first_step(served(), tokens, layout, texts, 1, said(own, first, second))
-    assert found == {(300, 301): [-1.0, -2.0], (302,): [-0.3]}
+    known = scoring.first_step(served(), tokens, layout, texts, 1, said(own, first, second))
+    assert [known(text) for text in texts] == [[-1.0, -2.0], [-0.3]]
+    assert known((303,)) is None, "it was not probed"
+
+
+def test_with_several_holes_nothing_is_read() -> None:
+    tokens = tiny.tokens()
+    known = scoring.first_step(served(), tokens, tokens.lay(TWO), [], 1, said([{300: -1.0}]))
+    assert known((300,)) is None
 
 
 def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
@@ -72,9 +82,9 @@ def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
         Candidate("y", [301]),
         Candidate("z", [9, 9]),
     )
-    layout, known = tiny.tokens().lay(HOLE), {(301,): [-3.0]}
-    scores = scoring.scores(served(), layout, [own, draft, unscored], 4, known)
-    assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], [scoring.UNSCORED] * 2]
+    layout, about = tiny.tokens().lay(HOLE), dict[scoring.Ids, list[float]]({(301,): [-3.0]})
+    scores = scoring.scores(served(), layout, [own, draft, unscored], 4, lambda ids: about.get(ids))
+    assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], []]
     assert not any(score.after for score in scores)
 
 
@@ -95,3 +105,30 @@ def test_a_whole_fill_without_scores(filler: int | None) -> None:
     assert fill.steps >= 1
     if filler is None:
         assert kept[0] is not None, "the rows that only ask go"
+
+
+def test_composed_texts_are_judged_without_a_row_more() -> None:
+    """From what the workspace's texts say, by the first step and the n-gram model."""
+    asked = msgspec.structs.replace(HOLE, workspace="w", language="python")
+    engine, noted, rows = Engine("tiny", served(), tiny.tokens()), [], []
+    denoise = engine.denoiser.denoise
+    engine.denoiser.denoise = lambda prompt, given, *more: (
+        rows.append(len(given))
+        or denoise(  # type: ignore
+            prompt, given, *more
+        )
+    )
+    engine.on_scored = lambda found, scores: noted.append(
+        dict(zip([c.text for c in found], scores, strict=True))
+    )
+    engine.run(asked)
+    library = Library()
+    library.put("client", Texts("w", "python", {"f": "a = 1\nb = shelf(2)\n" * 3}))
+    engine.use(library)
+    while library.work(1.0):
+        pass
+    engine.run(asked)
+    before, after = noted
+    assert "shelf(2)" not in before
+    assert after["shelf(2)"].ids, "the first step has a score for it"
+    assert rows == [1, 1]

@@ -21,7 +21,7 @@ from model_runtime.diffusion.interface import DenoiseError, Row
 from model_runtime.inference.engine import Engine, load_engine
 from model_runtime.loading.checkpoint import EMBEDDED_FOLDER
 from model_runtime.prompting import profiles
-from model_runtime.protocol import Choice, Fixed, Infill, Slot, Token
+from model_runtime.protocol import Choice, Fixed, Infill, Slot, Texts, Token
 from model_runtime.remote import contact, wire
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
@@ -29,6 +29,7 @@ from model_runtime.remote.http import Http
 from model_runtime.remote.loading import load
 from model_runtime.remote.vllm import VllmDenoiser
 from model_runtime.retrieval import reranker
+from model_runtime.retrieval.library import Library
 from model_runtime.training import served
 from tests.support import tiny
 from tests.support.servers import Process, free_port, make_certificate, started
@@ -62,7 +63,7 @@ HOLES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Process]:
-    with started("--alike") as process:
+    with started() as process:
         yield process
 
 
@@ -180,6 +181,26 @@ def test_a_shortened_canvas_is_no_room(server: Process) -> None:
                 DenoiseError, match=r"has no room for a prompt of this length \(400\); select"
             ):
                 list(asking)
+
+
+def test_drafts_are_composed_here_and_cost_no_request(server: Process) -> None:
+    """The workspace's texts stay in this process: no request holds any of them."""
+    engine, library = remote(server.url), Library()
+    asked, found = replace(HOLES["end of line"], workspace="w", language="python"), []
+    engine.on_scored = lambda candidates, scores: found.append({each.text: each for each in candidates})
+    before = len(server.seen())
+    engine.run(asked)
+    alone = [body for body in server.seen()[before:] if "diffusion_pinned" in body]
+    library.put("client", Texts("w", "python", {"f": "        self.price = quote(name)\n" * 3}))
+    engine.use(library)
+    while library.work(1.0):
+        pass
+    fill = engine.run(asked)
+    told = [body for body in server.seen()[before + len(alone) :] if "diffusion_pinned" in body]
+    assert "quote(name)" not in found[0]
+    assert found[1]["quote(name)"].ngram is not None
+    assert [json.loads(body) for body in told] == [json.loads(body) for body in alone]
+    assert fill.texts
 
 
 FAULTS = {

@@ -41,7 +41,7 @@ def one_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(one_step: Path) -> Iterator[Process]:
     flags = ("--model", str(one_step), "--name", NAME, "--model-len", "16384", "--steps", str(STEPS))
-    with started(*flags, "--alike") as process:
+    with started(*flags) as process:
         yield process
 
 

@@ -47,3 +47,14 @@ def test_a_clients_texts_go_with_it() -> None:
     assert library.has_news
     assert best(library, "one") == ""
     assert best(library, "two") == "second()"
+
+
+def test_it_says_whether_something_cannot_be_found_yet() -> None:
+    library = Library()
+    assert not library.indexing
+    library.put(1, texts("one", "first()"))
+    assert library.indexing
+    assert library.corpus("one", "python") is not None  # taken, not indexed
+    assert library.indexing
+    assert best(library, "one") == "first()"
+    assert not library.indexing

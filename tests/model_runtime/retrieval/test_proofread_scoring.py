@@ -20,6 +20,19 @@ def test_the_reading_that_makes_all_likelier_leads() -> None:
     assert proofread_scoring.weigh(written, [], scores[:1])[0].confidence == pytest.approx(1)
 
 
+def test_the_denoisers_word_counts_by_token() -> None:
+    """A long reading is not doubtful for its length: positions are read as if they were independent."""
+    written, others = Candidate("long", [9] * 6), [Candidate("x", [10]), Candidate("y", [11])]
+    scores = [BranchScore([-3.0] * 6, []), BranchScore([-0.5], []), BranchScore([], [])]
+    first, last = proofread_scoring.weigh(written, others, scores, causal=False)
+    assert (first.text, last.text) == ("x", "long"), "y has no score"
+    assert 0.5 < first.confidence < 0.9
+    far = proofread_scoring.weigh(written, others[:1], [BranchScore([-9.0] * 6, []), scores[1]], causal=False)
+    assert far[0].confidence > 0.9
+    (alone,) = proofread_scoring.weigh(written, others[:1], [scores[2], scores[1]], causal=False)
+    assert (alone.text, alone.confidence) == ("long", 1.0), "without a score there is no doubt"
+
+
 def test_what_is_written_is_among_the_fills() -> None:
     request = Infill(
         id=1, document="d", prefix="x = 1\n", canvas=(Fixed("a = "), Slot(4), Fixed("\n")), original="x"

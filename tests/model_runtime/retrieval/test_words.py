@@ -12,6 +12,7 @@ from model_runtime.retrieval import words
         ("print(f'{name}: ok')", ["print", "(", "f", "'{name}: ok'", ")"]),
         ("x = 'a string that is too long to be a word of its own'", None),
         ("größe = 3.5e2", ["größe", " =", " 3.5e2"]),
+        ("a = 1  # one", ["a", " =", " 1", "  ", "#", " one"]),
         ("", []),
     ],
 )
@@ -20,17 +21,6 @@ def test_words_of_a_line(line: str, expected: list[str] | None) -> None:
     assert words.spelled(found) == line.strip()
     if expected is not None:
         assert [words.spelled([each]) for each in found] == expected
-
-
-def test_lines_stand_behind_a_word_for_their_depth() -> None:
-    text = ["def f():", "    # a comment", "", "    return 1", "g()"]
-    found = [(number, word) for number, (word, _) in words.of_lines(text)]
-    assert [each for each in found if each[1] in words.NEWLINES] == [
-        (0, words.LEVEL),
-        (3, words.DEEPER),
-        (4, words.SHALLOWER),
-        (4, words.LEVEL),
-    ]
 
 
 @pytest.mark.parametrize(
