@@ -147,13 +147,14 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.option("--limit", metavar="N", help="At most N places of each kind.")
 @click.option("--seed", metavar="N", help="Which places --limit draws.")
 @click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
+@click.option("--calibrate", is_flag=True, help="Fit the model's confidence to DATA, for this machine.")
 @click.option("--only", multiple=True, metavar="VARIANT", help="This contender; may be repeated.")
 @click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
-def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
+def evaluate(data: tuple[str, ...], only: tuple[str, ...], calibrate: bool, **options: str | None) -> None:
     """Measure how good the suggestions are on DATA: files of holes whose text is known."""
-    contenders = [f"--only={name}" for name in only]
+    contenders = [f"--only={name}" for name in only] + (["--calibrate"] if calibrate else [])
     files = [str(_absolute(file)) for file in data]
     _run("evaluation", *contenders, *_passed_on(options), "--", *files)
 
@@ -232,6 +233,8 @@ def _lines(status: Status) -> Iterator[str]:
     )
     for url, state in status.servers.items():
         yield f"{url}: {state.removeprefix(url + ' ')}"
+    if status.calibrated == "none":
+        yield "the confidence of this model is not calibrated: `infill-ls eval --calibrate` does it"
     if status.shown:
         yield f"{status.shown} suggestions shown, {status.accepted} accepted"
     if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:

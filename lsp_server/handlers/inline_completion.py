@@ -79,7 +79,7 @@ def copilot_inline_edit(ls: Server, params: Any) -> dict[str, Any]:
     place = session.place(document.uri, position.line, position.character)
     if place is None or (cursor := place[1]) is None or version not in (None, place[0].version):
         return {"edits": []}
-    if session.refusal(snapshot := place[0]):
+    if session.silence(snapshot := place[0]):
         return {"edits": []}
     found = rename_followup.find(snapshot, cursor, session.renames(document.uri), session.parses)
     shown = () if isinstance(found, Refusal) else found

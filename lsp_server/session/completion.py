@@ -59,7 +59,7 @@ async def complete(
     """At least one edit, best first. `invoked`: the user asked, so there may be several, with any confidence,
     and it may take longer. `tokens`: drafts say what is on the canvas. `steps`: at most so many, instead of
     the number that suits the model."""
-    if refusal := session.refusal(snapshot):
+    if refusal := session.refusal(snapshot) if invoked else session.silence(snapshot):
         return refusal
     watched = tokens or steps is not None or on_draft is not None
     if cursor is not None and not (invoked or selected or watched):
