@@ -113,6 +113,6 @@ async def test_a_client_s_own_log_has_the_levels(capfd: pytest.CaptureFixture[st
         lsp.MessageType.Warning,
         lsp.MessageType.Info,
     }
-    assert (lsp.MessageType.Warning, "lsp_server.fake: feedback 0 1") in kinds
+    assert (lsp.MessageType.Warning, "lsp_server.fake: feedback 1 0") in kinds
     assert "RuntimeError" in str(kinds)
     assert "lsp_server" not in capfd.readouterr().err, "said twice"
