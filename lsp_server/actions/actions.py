@@ -29,7 +29,14 @@ FIX = "quickfix.infill"
 INSTRUCTION = "refactor.rewrite.infill.instruction"
 DOCSTRING = "refactor.rewrite.infill.docstring"
 PROOFREAD = "refactor.rewrite.infill.proofread"
-KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
+KINDS = {  # what each does, as progress and the step to undo it name it
+    FILL: "Fill hole",
+    FILL_ALL: "Fill all holes",
+    FIX: "Fix problem",
+    INSTRUCTION: "Rewrite",
+    DOCSTRING: "Docstring",
+    PROOFREAD: "Proofread",
+}
 
 _WORDS = {"selection": "the selection", "body": "this body"}
 DEADLINE_MS = 60_000  # long: the user has asked, sees the progress and can cancel

@@ -52,8 +52,9 @@ async def fill(ls: Server, arguments: list[Any], token: Token) -> types.Workspac
     kind = data.get("kind") or (actions.FILL if data.get("range") else actions.FILL_ALL)
     if kind not in actions.KINDS:
         raise Declined(f"there is no action {kind!r}")
-    edit = await _edit(ls, "Fill", {**data, "kind": kind}, token)
-    return _apply_or_return(ls, "infill: fill", data, edit)
+    title = actions.KINDS[kind]
+    edit = await _edit(ls, title, {**data, "kind": kind}, token)
+    return _apply_or_return(ls, f"infill: {title.lower()}", data, edit)
 
 
 async def rewrite(ls: Server, arguments: list[Any], token: Token) -> types.WorkspaceEdit | None:

@@ -23,18 +23,10 @@ log = logging.getLogger(__name__)
 # editor shows; an empty list would take it back.
 _STALE = {"superseded", "cancelled"}
 
-# Refusals that are no news while the user types: of the place, and of what the model wrote for it.
+# Refusals that are no news while the user types: of the file, of the place, of what the model wrote for it.
 _USUAL = {
-    "comment",
-    "finished",
-    "generated",
-    "language",
-    "excluded",
-    "no-grammar",
-    "string",
-    "syntax",
-    "word",
-} | {
+    *("off", "off-here", "snoozed", "language", "excluded", "no-grammar", "generated"),
+    *("comment", "finished", "string", "syntax", "word"),
     *("confidence", "empty", "parse", "repeats", "same", "short", "unprintable"),
 }
 

@@ -52,6 +52,8 @@ async def test_the_fill_command_applies_its_edit() -> None:
         await command(it, "infill.fill", {"uri": URI, "range": {"start": at, "end": at}})
         await eventually(lambda: len(edits) == 2)
         assert applied(text, edits[1].edit) == "filled".join(text.rsplit("pass", 1))
+        assert [each.label for each in edits] == ["infill: fill all holes", "infill: fill hole"]
+        assert steps[0].value["title"] == "infill: Fill all holes"
 
 
 async def test_an_edit_to_look_at_first_is_the_answer() -> None:

@@ -103,9 +103,9 @@ def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
 async def test_a_client_s_own_log_has_the_levels(capfd: pytest.CaptureFixture[str]) -> None:
     async with editor(FAKED, experimental={"infill": {"log": True}}) as it:
         it.open("# crash\na = \n")
-        await it.ask(0, 4)
+        it.open("a = \n", uri="file:///b.py")
         await it.ask(1, 4)
-        await it.execute("infill.accepted")  # `FakeWorker` warns of each
+        await it.ask(0, 4, "file:///b.py")  # `FakeWorker` warns of what is shown
         await it.execute("infill.status")
     kinds = [(each.type, each.message) for each in it.log]
     assert {kind for kind, _ in kinds} == {
@@ -113,6 +113,6 @@ async def test_a_client_s_own_log_has_the_levels(capfd: pytest.CaptureFixture[st
         lsp.MessageType.Warning,
         lsp.MessageType.Info,
     }
-    assert (lsp.MessageType.Warning, "lsp_server.fake: feedback 0 1") in kinds
+    assert (lsp.MessageType.Warning, "lsp_server.fake: feedback 1 0") in kinds
     assert "RuntimeError" in str(kinds)
     assert "lsp_server" not in capfd.readouterr().err, "said twice"
