@@ -147,7 +147,7 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     if not all(inside(session, snapshot, edit) for edit in edits):
         raise Declined("the change would reach beyond the cell")
     made = [types.TextEdit(range_of(snapshot, edit.span, session), edit.text) for edit in edits]
-    confirm = title if actions.overwrites(action, snapshot, session.settings, session.parses) else ""
+    confirm = title if actions.overwrites(action, snapshot, settings, session.parses) else ""
     return workspace_edit(ls, snapshot, made, confirm)
 
 
