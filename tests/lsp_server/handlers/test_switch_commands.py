@@ -52,10 +52,10 @@ async def test_settings_that_are_on_their_way_are_waited_for() -> None:
 
 async def test_why_a_document_is_silent() -> None:
     async with editor(FAKED, options={"exclude": ["*/generated/*"]}) as it:
-        it.open("let a = \n", "typescript", "file:///a.ts")
+        it.open("let a = \n", "lua", "file:///a.lua")
         it.open("a = \n", uri="file:///generated/a.py")
         for uri, reason, words in (
-            ("file:///a.ts", "language", "infill-ls is off for typescript"),
+            ("file:///a.lua", "language", "infill-ls is off for lua"),
             ("file:///generated/a.py", "excluded", "generated"),
             ("file:///gone.py", "not-open", "not open for infill-ls"),
         ):
@@ -63,7 +63,7 @@ async def test_why_a_document_is_silent() -> None:
             assert (told["on"], told["reason"]) == (False, reason)
             assert words in told["message"]
             with pytest.raises(JsonRpcException, match=words):
-                await it.execute("infill.fill", {"uri": uri})
+                await it.execute("infill.fill", {"uri": uri, "apply": False})
 
 
 async def test_whether_the_model_follows_instructions() -> None:
