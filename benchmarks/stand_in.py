@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from model_runtime.diffusion.results import Fill, Filling, Step
-from model_runtime.protocol import Choice, Infill, Slot
+from model_runtime.protocol import Calibrated, Choice, Infill, Slot
 from model_runtime.retrieval.library import Library
 
 STEPS = 4
@@ -19,6 +19,7 @@ STEP_S = 0.001
 class Engine:
     name = "stand-in"
     device = "cpu"
+    calibrated: Calibrated = "none"
 
     def servers(self) -> dict[str, str]:
         return {}

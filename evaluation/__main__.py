@@ -42,6 +42,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=_count, metavar="N", help="at most N places of each kind")
     parser.add_argument("--seed", type=int, default=0, help="which places --limit draws")
     parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
+    parser.add_argument("--calibrate", action="store_true", help="fit the model's confidence to DATA")
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
     parser.add_argument("--ablation", action="store_true", help="what ships, and without each of its parts")
     parser.add_argument("--readme", action="store_true", help="print one short table, as in the README")
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _measured(args: argparse.Namespace, places: Any) -> int:
-    from evaluation import chart, report
+    from evaluation import calibrate, chart, report
     from evaluation.contenders import SHIPPED, Shipped
     from evaluation.run import Findings, measure
     from evaluation.selection import UnknownContender, select
@@ -101,6 +102,7 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     try:
         say("loading the model")
         only = [*(args.only or ()), *([SHIPPED, *ABLATION] if args.ablation else ())]
+        only = [SHIPPED] if args.calibrate else only
         contenders, labels = select(settings, only, args.fim)
     except (UnknownContender, ModelError) as error:
         say(str(error))
@@ -108,7 +110,9 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     shipped = contenders.get(SHIPPED)
     findings = Findings()
     try:
-        if isinstance(shipped, Shipped) and (problem := await shipped.start()):
+        if isinstance(shipped, Shipped) and args.calibrate:
+            await calibrate.begin(shipped)
+        elif isinstance(shipped, Shipped) and (problem := await shipped.start()):
             say(problem)
             return 1
         run = asyncio.ensure_future(measure(places, contenders, settings, findings))
@@ -118,6 +122,11 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
             await run
         except asyncio.CancelledError:
             say("\ninterrupted: what follows is what was measured so far")
+        if args.calibrate:
+            say(calibrate.finish(settings.choice, findings.claims()))
+    except calibrate.CannotCalibrate as error:
+        say(str(error))
+        return 1
     finally:
         if isinstance(shipped, Shipped):
             await shipped.stop()

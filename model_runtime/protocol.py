@@ -48,6 +48,10 @@ Reason = Literal[
     "worker-down",  # set by the client: the worker keeps failing; `message` says what to do
 ]
 
+# Where the confidence of a model comes from: a calibration that belongs to it, one fitted here
+# (`infill-ls eval --calibrate`), or its own probabilities as they are.
+Calibrated = Literal["model", "fitted", "none"]
+
 # What the user is doing: typing, waiting for a completion that they asked for, waiting for a rewrite.
 Priority = Literal["automatic", "invoked", "rewrite"]
 
@@ -101,6 +105,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     context: tuple[str, ...] = ()  # pieces of other text that the model may see, the most relevant last
     tokens: bool = False  # each Draft also says what is on the canvas
     workspace: str = ""  # whose `Texts` drafts may be composed from
+    lines: int = 1  # most lines that a text may have
     steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
     alternatives: int = ALTERNATIVES  # at most so many fills beside the best; an evaluation wants them all
 
@@ -218,6 +223,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     uptime_s: float = 0.0
     servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
     indexing: bool = False  # not all `Texts` that have come can be composed from yet
+    calibrated: Calibrated | None = None  # None while no model is loaded
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Texts | Feedback | Stop

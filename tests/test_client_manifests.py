@@ -43,7 +43,7 @@ def test_a_setting(name: str) -> None:
     assert resolve({name: default}) == (Settings(), [])
     assert setting.description.strip() == setting.description
     assert not {"\n", "|"} & set(setting.description)
-    kinds = {"string": str, "integer": int, "number": (int, float), "array": list}
+    kinds = {"string": str, "integer": int, "number": (int, float), "array": list, "boolean": bool}
     assert isinstance(default, kinds[setting.check.schema["type"]])
     for each in setting.check.schema.get("enum", ()):
         assert resolve({name: each})[1] == []

@@ -7,7 +7,7 @@ types, but the kinds are code action kinds as LSP names them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server.actions.action_request import ActionRequest, OnStep
@@ -29,10 +29,20 @@ FIX = "quickfix.infill"
 INSTRUCTION = "refactor.rewrite.infill.instruction"
 DOCSTRING = "refactor.rewrite.infill.docstring"
 PROOFREAD = "refactor.rewrite.infill.proofread"
-KINDS = (FILL, FILL_ALL, FIX, INSTRUCTION, DOCSTRING, PROOFREAD)
+KINDS = {  # what each does, as progress and the step to undo it name it
+    FILL: "Fill hole",
+    FILL_ALL: "Fill all holes",
+    FIX: "Fix problem",
+    INSTRUCTION: "Rewrite",
+    DOCSTRING: "Docstring",
+    PROOFREAD: "Proofread",
+}
 
 _WORDS = {"selection": "the selection", "body": "this body"}
 DEADLINE_MS = 60_000  # long: the user has asked, sees the progress and can cancel
+
+
+OnOutcomes = Callable[[Sequence[Edit | Refusal]], None]  # in the order of the holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +63,16 @@ class Action:
 
 
 def offered(
-    snapshot: Snapshot, span: Span, diagnostics: Sequence[Diagnostic], settings: Settings, parses: Parses
+    snapshot: Snapshot,
+    span: Span,
+    diagnostics: Sequence[Diagnostic],
+    settings: Settings,
+    parses: Parses,
+    *,
+    asks: bool = False,
 ) -> Iterator[Action]:
-    """The actions that have something to work on here; the model has not been asked yet."""
+    """The actions that have something to work on here; the model has not been asked yet. `asks`: the client
+    asks the user for a rewrite's instruction. Without that, a comment above the selected lines is one."""
     if settings.refusal(snapshot) or span.end > len(snapshot.text):
         return
     syntax = parses.around(snapshot, span.start)
@@ -64,8 +81,11 @@ def offered(
         yield Action(FILL, f"Fill {_WORDS.get(found.kind, 'this hole')}", span)
     writes = settings.backend == "openai"  # may follow instructions, but cannot score given text
     if snapshot.text[span.start : span.end].strip():
-        if writes or settings.model != "embedded":
-            yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+        if not follows_no_instructions(settings):
+            if asks:
+                yield Action(INSTRUCTION, "Rewrite the selection with an instruction", span)
+            elif comment := targets.instruction(snapshot, span):
+                yield Action(INSTRUCTION, f"Rewrite as the comment says: {comment[:60]}", span, comment)
         if not writes and proofreading.has_words(snapshot, span):
             yield Action(PROOFREAD, "Proofread the selection", span)
     if syntax and (place := targets.of_docstring(snapshot, syntax, span.start, settings)):
@@ -85,6 +105,25 @@ def fills_all(whole: Snapshot, settings: Settings) -> Action | None:
     return Action(FILL_ALL, f"Fill all {count} holes" if count > 1 else "Fill the one hole", Span(0, 0))
 
 
+def follows_no_instructions(settings: Settings) -> Refusal | None:
+    """Why nothing can be rewritten with this model, as far as is known before it is loaded."""
+    if settings.backend == "openai" or settings.model != "embedded":
+        return None
+    return Refusal(
+        "instruction",
+        "the embedded model follows no instructions; DiffusionGemma does (infill.model; its name is in "
+        "`infill-ls models list`), and so does a chat model on a server (infill.backend, infill.backendUrl)",
+    )
+
+
+def overwrites(action: Action, snapshot: Snapshot, settings: Settings, parses: Parses) -> bool:
+    """Whether it replaces a text that somebody has written for people, which is to be looked at first."""
+    if action.kind != DOCSTRING or (syntax := parses.around(snapshot, action.span.start)) is None:
+        return False
+    place = targets.of_docstring(snapshot, syntax, action.span.start, settings)
+    return place is not None and not place.lead
+
+
 async def carry_out(
     action: Action,
     snapshot: Snapshot,
@@ -93,9 +132,13 @@ async def carry_out(
     parses: Parses,
     on_step: OnStep,
     context: Gather = no_context,
+    *,
+    threshold: float = 0.0,
+    on_outcomes: OnOutcomes | None = None,
 ) -> tuple[Edit, ...] | Refusal:
     """The edits that carry the action out, in order and not overlapping, or why there are none. The message
-    of a fix is sent as it is here: secrets have to be taken out before."""
+    of a fix is sent as it is here: secrets have to be taken out before. A hole whose text is less sure than
+    `threshold` is left alone. `on_outcomes` gets what became of each hole."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
@@ -106,9 +149,10 @@ async def carry_out(
     elif action.kind == DOCSTRING:
         request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
-        return await rewrite(
-            snapshot, action.span, action.message, request, settings, parses, on_step, context
-        )
+        if refusal := follows_no_instructions(settings):
+            return refusal
+        instruction = action.message.strip() or targets.instruction(snapshot, action.span)
+        return await rewrite(snapshot, action.span, instruction, request, settings, parses, on_step, context)
     syntax = parses.around(snapshot, action.span.start)
     if action.kind == FILL_ALL:  # in a thread: a large file takes a second
         all_of_them = await asyncio.to_thread(targets.placeholders, snapshot, settings)
@@ -123,13 +167,20 @@ async def carry_out(
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {of} holes", round(100 * done / of))
 
-    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context)
+    outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context, threshold)
+    if on_outcomes:
+        on_outcomes(outcomes)
     edits = [each for each in outcomes if isinstance(each, Edit)]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not edits:
         return refusals[0]
-    if refusals:
+    if refusals and not on_outcomes:
         on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
+    replaces = action.kind == FIX or overwrites(action, snapshot, settings, parses)
+    if replaces and edits[0].confidence < settings.confidence_threshold:
+        return Refusal(
+            "confidence", f"the model is too unsure to replace what is there ({edits[0].confidence:.2f})"
+        )
     if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
         return Refusal("parse", "what the model wrote parses no better than what is there")
     return tuple(part for each in edits for part in validation.minimal(snapshot, each))

@@ -16,6 +16,7 @@ from lsp_server.config.settings import Settings
 from lsp_server.infilling import pipeline, validation
 from lsp_server.infilling.hole import Hole
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
+from lsp_server.text.languages import is_prose
 from lsp_server.text.lines import line_at
 from lsp_server.text.syntax import Parses
 
@@ -25,6 +26,8 @@ TOKENS = 8  # a hole is at least so long, whatever the word's length
 BAR = 0.9  # confidence from which a word is doubtful; benchmarks/proofread.py measures it
 
 _WORD = re.compile(r"\w+|[-+*/%<>=!&|^~@]+")
+
+_PROSE_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 OnWord = Callable[[int, int], None]  # words done, words in all
 
@@ -50,7 +53,8 @@ async def proofread(
     on_piece: OnPiece,
 ) -> list[DoubtfulWord] | Refusal:
     """The doubtful words, in order; at most about MOST_DOUBTS."""
-    if not (words := [Span(*found.span()) for found in _WORD.finditer(snapshot.text, span.start, span.end)]):
+    matches = _word(snapshot).finditer(snapshot.text, span.start, span.end)
+    if not (words := [Span(*each.span()) for each in matches]):
         return Refusal("no-hole", "there is no word to be proofread here")
     doubts: list[DoubtfulWord] = []
     done = 0
@@ -70,7 +74,7 @@ async def proofread(
 
 def has_words(snapshot: Snapshot, span: Span) -> bool:
     """Whether there is anything to be proofread."""
-    return _WORD.search(snapshot.text, span.start, span.end) is not None
+    return _word(snapshot).search(snapshot.text, span.start, span.end) is not None
 
 
 def pieces(text: str, span: Span, words: Sequence[Span]) -> Iterator[tuple[Span, Sequence[Span]]]:
@@ -83,6 +87,11 @@ def pieces(text: str, span: Span, words: Sequence[Span]) -> Iterator[tuple[Span,
             last += 1
         yield Span(start, end if last < len(words) else span.end), words[first:last]
         start, first = end, last
+
+
+def _word(snapshot: Snapshot) -> re.Pattern[str]:
+    """In prose only what is read aloud: marks are not doubted."""
+    return _PROSE_WORD if is_prose(snapshot.language) else _WORD
 
 
 async def _judged(
@@ -98,6 +107,6 @@ async def _judged(
     if answer.texts[0].strip() == written or answer.confidence < BAR:
         return None
     other = validation.validate(snapshot, parses.around(snapshot, word.start), hole, answer.texts[0], answer)
-    if isinstance(other, Edit) and _WORD.fullmatch(other.text.strip()):
+    if isinstance(other, Edit) and _word(snapshot).fullmatch(other.text.strip()):
         return DoubtfulWord(word, other.text.strip(), answer.confidence)
     return DoubtfulWord(word, "", answer.confidence)

@@ -36,7 +36,11 @@ async def rewrite(
 ) -> tuple[Edit, ...] | Refusal:
     """The lines of a span, rewritten; later blocks see the earlier ones as rewritten."""
     if not instruction.strip():
-        return Refusal("instruction", "a rewrite needs an instruction: say what is to be changed")
+        return Refusal(
+            "instruction",
+            "a rewrite needs an instruction: say what is to be changed, or write it as a comment into the "
+            "first of the selected lines",
+        )
     lines = Span(line_at(snapshot.text, span.start).start, line_at(snapshot.text, span.end).end)
     if not snapshot.text[lines.start : lines.end].strip():
         return Refusal("no-hole", "there is nothing to rewrite")

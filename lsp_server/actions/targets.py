@@ -84,6 +84,15 @@ def of_docstring(snapshot: Snapshot, syntax: Syntax, offset: int, settings: Sett
     )
 
 
+def instruction(snapshot: Snapshot, span: Span) -> str:
+    """What a comment in the first of the selected lines says; empty where it is none, or stands alone."""
+    language = by_id(snapshot.language)
+    first, _, rest = snapshot.text[span.start : span.end].strip().partition("\n")
+    if not language or not language.comment or not first.startswith(language.comment) or not rest.strip():
+        return ""
+    return first.removeprefix(language.comment).strip()
+
+
 def as_comment(snapshot: Snapshot, span: Span, message: str) -> str:
     """A diagnostic's message as a comment line above its statement, which any model can read; empty where the
     language has no comments."""

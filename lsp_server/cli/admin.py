@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 300.0  # after which `worker start` reports a model as still loading
 # The parameters of `bench` and `eval` that are passed on: values; files and folders, with their options.
 _VALUES = ("model", "device", "backend", "backend_url", "repeat", "random_weights")
-_VALUES += ("limit", "seed", "threshold")
+_VALUES += ("limit", "seed", "threshold", "split", "language")
 _FILES = {"json_file": "json", "chart": "chart", "fim": "fim"}
 
 
@@ -147,15 +147,29 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.option("--limit", metavar="N", help="At most N places of each kind.")
 @click.option("--seed", metavar="N", help="Which places --limit draws.")
 @click.option("--threshold", metavar="SHARE", help="What is shown (default: as infill.confidenceThreshold).")
+@click.option("--calibrate", is_flag=True, help="Fit the model's confidence to DATA, for this machine.")
 @click.option("--only", multiple=True, metavar="VARIANT", help="This contender; may be repeated.")
+@click.option("--split", metavar="test|dev", help="Of a folder's projects (default: test).")
+@click.option("--language", metavar="ID", help="Of a folder's projects (default: python).")
+@click.option("--ablation", is_flag=True, help="What ships, and without each of its parts.")
+@click.option("--readme", is_flag=True, help="Print one short table.")
 @click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
-def evaluate(data: tuple[str, ...], only: tuple[str, ...], **options: str | None) -> None:
-    """Measure how good the suggestions are on DATA: files of holes whose text is known."""
-    contenders = [f"--only={name}" for name in only]
+def evaluate(
+    data: tuple[str, ...],
+    only: tuple[str, ...],
+    calibrate: bool,
+    ablation: bool,
+    readme: bool,
+    **options: str | None,
+) -> None:
+    """Measure how good the suggestions are on DATA: files of holes whose text is known, or a folder of whole
+    projects that `python -m benchmarks.projects` has made."""
+    flags = {"--calibrate": calibrate, "--ablation": ablation, "--readme": readme}
+    chosen = [*(f"--only={name}" for name in only), *(flag for flag, given in flags.items() if given)]
     files = [str(_absolute(file)) for file in data]
-    _run("evaluation", *contenders, *_passed_on(options), "--", *files)
+    _run("evaluation", *chosen, *_passed_on(options), "--", *files)
 
 
 def _run(module: str, *arguments: str) -> NoReturn:
@@ -232,6 +246,8 @@ def _lines(status: Status) -> Iterator[str]:
     )
     for url, state in status.servers.items():
         yield f"{url}: {state.removeprefix(url + ' ')}"
+    if status.calibrated == "none":
+        yield "the confidence of this model is not calibrated: `infill-ls eval --calibrate` does it"
     if status.shown:
         yield f"{status.shown} suggestions shown, {status.accepted} accepted"
     if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:

@@ -10,7 +10,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ from lsp_server.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lsp_server.actions.actions import Action
+    from lsp_server.actions.actions import Action, OnOutcomes
+    from lsp_server.infilling.single_hole import Filler
     from lsp_server.text.document import Edit, Refusal, Snapshot
 
 apply_option = click.option("--apply", "write", is_flag=True, help="Write the file, print no diff.")
@@ -38,18 +40,21 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Also what the model is not sure of.")
 @apply_option
 @chosen
 @json_option
-def fill(file: Path, write: bool, choice: Chosen, as_json: bool) -> None:
-    """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place."""
+def fill(file: Path, everything: bool, write: bool, choice: Chosen, as_json: bool) -> None:
+    """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place. A hole is left alone if
+    the model is less sure than infill.confidenceThreshold (0.25)."""
     from lsp_server.actions.actions import FILL_ALL, Action
     from lsp_server.text.document import Span
 
     snapshot, data = read(file)
     action = Action(FILL_ALL, "fill", Span(0, 0))
-    outcome = asyncio.run(_carry_out(action, snapshot, choice))
-    _report(file, snapshot, data, outcome, write, as_json)
+    holes: list[Edit | Refusal] = []
+    outcome = asyncio.run(_carry_out(action, snapshot, choice, everything, holes.extend))
+    _report(file, snapshot, data, outcome, write, as_json, holes)
 
 
 @click.command()
@@ -83,7 +88,13 @@ def rewrite(
     _report(file, snapshot, data, outcome, write, as_json)
 
 
-async def _carry_out(action: Action, snapshot: Snapshot, choice: Chosen) -> tuple[Edit, ...] | Refusal:
+async def _carry_out(
+    action: Action,
+    snapshot: Snapshot,
+    choice: Chosen,
+    everything: bool = True,
+    on_outcomes: OnOutcomes | None = None,
+) -> tuple[Edit, ...] | Refusal:
     from lsp_server.actions.actions import carry_out
     from lsp_server.text.syntax import Parses
 
@@ -94,9 +105,13 @@ async def _carry_out(action: Action, snapshot: Snapshot, choice: Chosen) -> tupl
         if percentage == 100 or (percentage is not None and time.monotonic() - started > NOTE_AFTER_S):
             click.echo(message, err=True)
 
-    return await patiently(
-        settings, lambda worker: carry_out(action, snapshot, worker, settings, Parses(), step)
-    )
+    threshold = 0.0 if everything else settings.confidence_threshold
+
+    def use(worker: Filler) -> Awaitable[tuple[Edit, ...] | Refusal]:
+        more = {"threshold": threshold, "on_outcomes": on_outcomes}
+        return carry_out(action, snapshot, worker, settings, Parses(), step, **more)
+
+    return await patiently(settings, use)
 
 
 def _report(
@@ -106,14 +121,19 @@ def _report(
     outcome: tuple[Edit, ...] | Refusal,
     write: bool,
     as_json: bool,
+    holes: Sequence[Edit | Refusal] = (),
 ) -> None:
-    from lsp_server.text.document import Refusal
+    """`holes`: what became of each hole, where there are several."""
+    from lsp_server.text.document import Edit, Refusal
 
     from . import patch
 
+    left = [each for each in holes if isinstance(each, Refusal)]
+    left_alone = [{"reason": each.reason, "message": each.message} for each in left]
     if isinstance(outcome, Refusal):
+        _tell_left_alone(left)
         if as_json:
-            told = {"edits": [], "diff": "", "applied": False}
+            told = {"edits": [], "diff": "", "applied": False, "left_alone": left_alone}
             click.echo(json.dumps({**told, "reason": outcome.reason, "message": outcome.message}))
         click.echo(f"nothing was changed: {outcome.message} ({outcome.reason})", err=True)
         sys.exit(1)
@@ -124,13 +144,29 @@ def _report(
             patch.write(file, data, new)
         except (OSError, patch.FileChanged) as error:
             raise WrongUse(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    whole = [each for each in holes if isinstance(each, Edit)]
     if as_json:
-        told = {"edits": _as_json(snapshot, outcome), "diff": diff, "applied": write}
+        edits = _as_json(snapshot, whole or outcome)
+        told = {"edits": edits, "diff": diff, "applied": write, "left_alone": left_alone}
         click.echo(json.dumps(told, ensure_ascii=False))
     elif not write:
         sys.stdout.buffer.write(diff.encode("utf-8", "replace"))  # as bytes: text output may change line ends
         sys.stdout.buffer.flush()
-    click.echo(f"{len(outcome)} {'change' if len(outcome) == 1 else 'changes'}", err=True)
+    for each in whole:
+        line = range_of(snapshot, each.span)["start"]["line"]
+        click.echo(f"{file}:{line}: {each.confidence:.0%} sure", err=True)
+    _tell_left_alone(left)
+    count = len(whole or outcome)
+    click.echo(f"{count} {'change' if count == 1 else 'changes'}", err=True)
+
+
+def _tell_left_alone(refusals: Sequence[Refusal]) -> None:
+    """One line for each reason, with the number of holes."""
+    for reason, count in Counter(each.reason for each in refusals).items():
+        message = next(each.message for each in refusals if each.reason == reason)
+        if reason == "confidence":
+            message = "the model is less sure than infill.confidenceThreshold; --all takes them in"
+        click.echo(f"{count} {'hole' if count == 1 else 'holes'} left alone: {message} ({reason})", err=True)
 
 
 def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ LANGUAGES = ("python", "javascript", "typescript", "go", "rust", "java", "c", "c
 class Settings:
     """Resolved settings. A client's names are in camel case: `infill.idleUnloadMinutes`."""
 
+    enable: bool = True  # suggestions come unasked
     model: str = "embedded"  # or a Hugging Face id, or a folder
     device: str = "auto"
     dtype: str = "auto"
@@ -72,7 +73,7 @@ class Settings:
         """Why this document is not to be completed; None if it is."""
         if canonical([snapshot.language]).isdisjoint(canonical(self.languages)):
             language = snapshot.language or "plain text"
-            return Refusal("language", f"infill.languages does not enable {language}")
+            return Refusal("language", f"infill-ls is off for {language}: infill.languages does not name it")
         if reason := by_name(path_of(snapshot.uri), self.exclude):
             return Refusal("excluded", reason)
         return None
@@ -144,6 +145,10 @@ def _one_of(*words: str) -> Check:
     return Check(lambda value: value in words, " or ".join(words), {"type": "string", "enum": list(words)})
 
 
+def _switch() -> Check:
+    return Check(lambda value: isinstance(value, bool), "true or false", {"type": "boolean"})
+
+
 def _text(accepts: Callable[[str], Any], wanted: str, **schema: Any) -> Check:
     return Check(
         lambda value: isinstance(value, str) and bool(accepts(value)), wanted, {"type": "string", **schema}
@@ -164,6 +169,9 @@ def _show(value: Any) -> str:
 
 
 SETTINGS: dict[str, Setting] = {
+    "enable": Setting(
+        _switch(), "suggest while you type; without it, only where you ask. Actions and commands always work"
+    ),
     "model": Setting(
         _text(str.strip, "a model name or folder"),
         "the model that comes with the package, a Hugging Face id that `infill-ls models download` has "
@@ -213,12 +221,14 @@ SETTINGS: dict[str, Setting] = {
     ),
     "confidenceThreshold": Setting(
         _number(0, 1, whole=False),
-        "what is less sure than this is not shown by itself; asked for explicitly, everything is",
+        "what is less sure than this is not shown by itself; asked for explicitly, everything is, but a fix "
+        "or a docstring does not replace what is there",
         per_folder=True,
     ),
     "languages": Setting(
         _list_of("language ids"),
-        "LSP language ids that get suggestions; the embedded model knows no other",
+        "LSP language ids that get suggestions; the embedded model writes Python, in the others lines are "
+        "composed from the code around them",
         per_folder=True,
     ),
     "exclude": Setting(

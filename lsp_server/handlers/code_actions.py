@@ -12,6 +12,7 @@ from lsprotocol import types
 
 from lsp_server.actions import actions
 from lsp_server.actions.actions import Action, Diagnostic
+from lsp_server.actions.tracked_ranges import TrackedRange
 from lsp_server.handlers.support import Server, range_of, span_of, workspace_edit
 from lsp_server.session.session import Session
 from lsp_server.text.document import Snapshot, Span
@@ -33,21 +34,20 @@ async def code_actions(ls: Server, params: types.CodeActionParams) -> list[types
         return []
     if session.refusal(snapshot):
         return []
-    doubted = [each for each in params.context.diagnostics if diagnostics.is_ours(each)]
     others = [each for each in params.context.diagnostics if not diagnostics.is_ours(each)]
     others = others[:MOST_DIAGNOSTICS]
     found = [(each.range.start.line, each.message) for each in others]
     session.note_problems(snapshot, (start.line, params.range.end.line), found)
     problems = [_problem(each, snapshot, session) for each in others]
-    settings = session.settings_for(uri)
-    found = list(actions.offered(snapshot, span, problems, settings, session.parses))
+    settings, asks = session.settings_for(uri), ls.client.asks_instructions
+    found = list(actions.offered(snapshot, span, problems, settings, session.parses, asks=asks))
     if _searches_document(params.context, only, session.line_count(uri)) and (whole := session.whole(uri)):
         # In a thread: a large file takes a second, in which keystrokes are to be answered.
         found += filter(None, [await asyncio.to_thread(actions.fills_all, whole, settings)])
     if not (ls.client.resolves_edits or ls.client.applies_edits):
         found = [each for each in found if each.kind == actions.PROOFREAD]  # the others end in an edit
     made = [
-        *_replacements(ls, snapshot, doubted),
+        *_replacements(ls, snapshot, diagnostics.at(session, uri, params.range)),
         *(_code_action(ls, action, snapshot, others) for action in found),
     ]
     return [each for each in made if not only or any(_within(_text(each.kind or ""), kind) for kind in only)]
@@ -78,8 +78,9 @@ def _code_action(
     made = types.CodeAction(action.title, kind=action.kind)
     if action.diagnostic >= 0:
         made.diagnostics = [diagnostics[action.diagnostic]]
+    if action.message:
         data["message"] = action.message
-    if command := _COMMANDS.get(action.kind):
+    if (command := _COMMANDS.get(action.kind)) and not action.message:
         argument = {"uri": snapshot.uri, "range": where}
         made.command = types.Command(action.title, command, arguments=[argument])
     elif ls.client.resolves_edits:
@@ -90,14 +91,15 @@ def _code_action(
 
 
 def _replacements(
-    ls: Server, snapshot: Snapshot, doubted: Iterable[types.Diagnostic]
+    ls: Server, snapshot: Snapshot, doubted: Iterable[TrackedRange]
 ) -> Iterable[types.CodeAction]:
     """What proofreading would put in the place of words in doubt, where it has something."""
     for each in doubted:
-        if text := diagnostics.replacement(each):
-            edit = workspace_edit(ls, snapshot, [types.TextEdit(each.range, text)])
-            title = f"Replace by `{text}`"
-            yield types.CodeAction(title, kind=actions.FIX, diagnostics=[each], edit=edit)
+        if each.text:
+            shown = diagnostics.diagnostic_of(each)
+            edit = workspace_edit(ls, snapshot, [types.TextEdit(shown.range, each.text)])
+            title = f"Replace by `{each.text}`"
+            yield types.CodeAction(title, kind=actions.FIX, diagnostics=[shown], edit=edit)
 
 
 def _text(kind: types.CodeActionKind | str) -> str:

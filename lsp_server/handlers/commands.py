@@ -11,18 +11,25 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import msgspec
 from lsprotocol import types
 
 from lsp_server.actions import actions, images
 from lsp_server.actions.action_request import OnStep
 from lsp_server.actions.actions import Action
 from lsp_server.actions.proofread import DoubtfulWord
-from lsp_server.handlers.support import Declined, Server, inside, range_of, span_of, workspace_edit
+from lsp_server.handlers.support import (
+    NOT_OPEN,
+    Declined,
+    Server,
+    inside,
+    range_of,
+    span_of,
+    workspace_edit,
+)
 from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 
-from . import diagnostics
+from . import diagnostics, switch_commands
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +52,9 @@ async def fill(ls: Server, arguments: list[Any], token: Token) -> types.Workspac
     kind = data.get("kind") or (actions.FILL if data.get("range") else actions.FILL_ALL)
     if kind not in actions.KINDS:
         raise Declined(f"there is no action {kind!r}")
-    edit = await _edit(ls, "Fill", {**data, "kind": kind}, token)
-    return _apply_or_return(ls, "infill: fill", data, edit)
+    title = actions.KINDS[kind]
+    edit = await _edit(ls, title, {**data, "kind": kind}, token)
+    return _apply_or_return(ls, f"infill: {title.lower()}", data, edit)
 
 
 async def rewrite(ls: Server, arguments: list[Any], token: Token) -> types.WorkspaceEdit | None:
@@ -81,7 +89,7 @@ async def proofread(ls: Server, arguments: list[Any], token: Token) -> dict[str,
         return actions.proofread(snapshot, span, session.worker, settings, session.parses, on_step, on_piece)
 
     words = await _run(ls, "Proofread", snapshot, token, work)
-    return {"found": len(words)}
+    return {"found": len(words), "replaceable": sum(bool(each.text) for each in words)}
 
 
 async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
@@ -90,13 +98,6 @@ async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
         if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
             version = each.get("version")
             ls.session.accepted(uri, version if isinstance(version, int) else None)
-
-
-async def status(ls: Server, arguments: list[Any], token: Token) -> Any:
-    """`infill.status`: the worker's, and whether other files are read."""
-    tracker = ls.session.tracker
-    context = {"reading": not tracker.fault, "message": tracker.fault, "skipped": list(tracker.skipped)}
-    return msgspec.to_builtins(await ls.session.worker.status()) | {"context": context}
 
 
 async def restart_worker(ls: Server, arguments: list[Any], token: Token) -> None:
@@ -110,7 +111,9 @@ COMMANDS = {
     "infill.proofread": proofread,
     "infill.restartWorker": restart_worker,
     "infill.rewrite": rewrite,
-    "infill.status": status,
+    "infill.snooze": switch_commands.snooze,
+    "infill.status": switch_commands.status,
+    "infill.toggle": switch_commands.toggle,
 }
 
 
@@ -144,7 +147,8 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     if not all(inside(session, snapshot, edit) for edit in edits):
         raise Declined("the change would reach beyond the cell")
     made = [types.TextEdit(range_of(snapshot, edit.span, session), edit.text) for edit in edits]
-    return workspace_edit(ls, snapshot, made)
+    confirm = title if actions.overwrites(action, snapshot, settings, session.parses) else ""
+    return workspace_edit(ls, snapshot, made, confirm)
 
 
 def _locate(session: Session, data: dict[str, Any], *, whole: bool) -> tuple[Snapshot, Span]:
@@ -159,7 +163,7 @@ def _locate(session: Session, data: dict[str, Any], *, whole: bool) -> tuple[Sna
             raise Declined("the range is outside the document")
         span = found
     if snapshot is None:
-        raise Declined(f"{uri} is not open in the editor")
+        raise Declined(NOT_OPEN)
     if data.get("version", snapshot.version) != snapshot.version:
         raise _outdated()
     if refusal := session.refusal(snapshot):

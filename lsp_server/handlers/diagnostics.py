@@ -1,13 +1,12 @@
 """The words in doubt that proofreading found, as diagnostics of the client.
 
-A diagnostic carries the text that may replace its word. A client sends it back when it asks for code actions,
-so nothing has to be looked up then.
+What may replace such a word is found by its place, not by the diagnostics that a client sends back: it need
+not send those that end at the cursor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from lsprotocol import types
 
@@ -43,21 +42,20 @@ def publisher(
     ranges: TrackedRanges, send: Callable[[types.PublishDiagnosticsParams], None]
 ) -> Callable[[str], None]:
     """A function that sends the client all marks of a document, given its URI."""
-    return lambda uri: send(types.PublishDiagnosticsParams(uri, [_diagnostic(r) for r in ranges.of(uri)]))
+    return lambda uri: send(types.PublishDiagnosticsParams(uri, [diagnostic_of(r) for r in ranges.of(uri)]))
 
 
 def is_ours(diagnostic: types.Diagnostic) -> bool:
     return diagnostic.source == SOURCE and diagnostic.code == CODE
 
 
-def replacement(diagnostic: types.Diagnostic) -> str:
-    """The text that may replace the word in doubt; empty where there is none."""
-    data: Any = diagnostic.data
-    text = data.get("text") if isinstance(data, dict) else getattr(data, "text", None)
-    return text if isinstance(text, str) else ""
+def at(session: Session, uri: str, range: types.Range) -> list[TrackedRange]:
+    """The words in doubt that a range touches, their ends included."""
+    first, last = sorted([(range.start.line, range.start.character), (range.end.line, range.end.character)])
+    return [each for each in session.tracked_ranges.of(uri) if each.start <= last and first <= each.end]
 
 
-def _diagnostic(tracked: TrackedRange) -> types.Diagnostic:
+def diagnostic_of(tracked: TrackedRange) -> types.Diagnostic:
     instead = f": perhaps `{tracked.text}`?" if tracked.text else ""
     (line, character), (last, end) = tracked.start, tracked.end
     return types.Diagnostic(
@@ -66,5 +64,4 @@ def _diagnostic(tracked: TrackedRange) -> types.Diagnostic:
         severity=types.DiagnosticSeverity.Information,
         code=CODE,
         source=SOURCE,
-        data={"text": tracked.text},
     )

@@ -100,7 +100,7 @@ class SyncProtocol(CheckedProtocol):
     def _open(self, documents: Iterable[types.TextDocumentItem]) -> None:
         for each in documents:
             self._session.open(each.uri, each.version, each.language_id, each.text)
-        if not cast(Any, self._server).awaits_configuration:
+        if cast(Any, self._server).configured.is_set():
             self._session.warm_up()
 
 

@@ -23,18 +23,10 @@ log = logging.getLogger(__name__)
 # editor shows; an empty list would take it back.
 _STALE = {"superseded", "cancelled"}
 
-# Refusals that are no news while the user types: of the place, and of what the model wrote for it.
+# Refusals that are no news while the user types: of the file, of the place, of what the model wrote for it.
 _USUAL = {
-    "comment",
-    "finished",
-    "generated",
-    "language",
-    "excluded",
-    "no-grammar",
-    "string",
-    "syntax",
-    "word",
-} | {
+    *("off", "off-here", "snoozed", "language", "excluded", "no-grammar", "generated"),
+    *("comment", "finished", "string", "syntax", "word"),
     *("confidence", "empty", "parse", "repeats", "same", "short", "unprintable"),
 }
 
@@ -79,7 +71,7 @@ def copilot_inline_edit(ls: Server, params: Any) -> dict[str, Any]:
     place = session.place(document.uri, position.line, position.character)
     if place is None or (cursor := place[1]) is None or version not in (None, place[0].version):
         return {"edits": []}
-    if session.refusal(snapshot := place[0]):
+    if session.silence(snapshot := place[0]):
         return {"edits": []}
     found = rename_followup.find(snapshot, cursor, session.renames(document.uri), session.parses)
     shown = () if isinstance(found, Refusal) else found

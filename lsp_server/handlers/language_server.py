@@ -5,6 +5,7 @@ Answers no requests: `server` registers the handlers that do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -34,7 +35,8 @@ class InfillServer(LanguageServer):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.client = ClientCapabilities()
-        self.awaits_configuration = False  # while it does, the model to load is not known
+        self.configured = asyncio.Event()  # not while the client is asked, and the model to load not known
+        self.configured.set()
         self.wants_next_edits = False  # the client has asked for one
         self._problems: list[str] = []  # of the settings, as the user was told them
         self._notices = Notices()
@@ -93,6 +95,12 @@ class InfillServer(LanguageServer):
     def notify_worked(self) -> None:
         """There was a suggestion: if the worker fails again, the user is told again."""
         self._notices.worked()
+
+    def send_log(self, level: int, text: str) -> None:
+        """A record of `logging`, as a message for the client's own log."""
+        kinds = {logging.ERROR: types.MessageType.Error, logging.WARNING: types.MessageType.Warning}
+        kind = kinds.get(level, types.MessageType.Info if level >= logging.INFO else types.MessageType.Log)
+        self.window_log_message(types.LogMessageParams(kind, text))
 
     def send(self, method: str, params: Any) -> None:
         self.protocol.notify(method, params)

@@ -12,6 +12,7 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 
 from lsp_server.handlers.language_server import InfillServer
+from lsp_server.session import logs
 from lsp_server.session.layered_settings import OPTIONS
 from lsp_server.text.languages import watched_globs
 from lsp_server.text.positions import Encoding
@@ -25,6 +26,8 @@ def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
     encoding = ls.workspace.position_encoding
     ls.session.encoding = cast(Encoding, getattr(encoding, "value", encoding))
     ls.client = client_capabilities.of(params.capabilities)
+    if ls.client.wants_log:
+        logs.to_client(ls.send_log)
     if ls.client.wants_status:
         ls.session.worker.on_status = ls.send_status
     folders = [folder.uri for folder in params.workspace_folders or ()]
@@ -82,7 +85,7 @@ def _pull_configuration(ls: InfillServer) -> bool:
     def received(answer: Future[Any]) -> None:
         if answer.cancelled():
             return
-        ls.awaits_configuration = False
+        ls.configured.set()
         if answer.exception() is None:
             general, *own = answer.result() or [None]
             told = zip(folders, own, strict=False)
@@ -91,7 +94,7 @@ def _pull_configuration(ls: InfillServer) -> bool:
             )
         ls.session.warm_up()
 
-    ls.awaits_configuration = True
+    ls.configured.clear()
     folders = list(ls.workspace.folders)
     items = [types.ConfigurationItem(scope, SECTION) for scope in (None, *folders)]
     ls.workspace_configuration(types.ConfigurationParams(items)).add_done_callback(received)

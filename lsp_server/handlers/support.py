@@ -16,6 +16,9 @@ from lsp_server.session.worker_status import WorkerStatus
 from lsp_server.text import positions
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 
+# Some clients open a file for the languages only that they start the server for.
+NOT_OPEN = "this file is not open for infill-ls; its client may open files of some languages only"
+
 
 class Progress(Protocol):
     def report(self, message: str, percentage: int | None) -> None: ...
@@ -31,6 +34,7 @@ class Server(Protocol):
     session: Session
     client: ClientCapabilities
     wants_next_edits: bool
+    configured: asyncio.Event
 
     def send(self, method: str, params: Any) -> None: ...
 
@@ -85,12 +89,21 @@ def inside(session: Session, snapshot: Snapshot, edit: Edit) -> bool:
     return first >= 0 and last < session.line_count(snapshot.uri)
 
 
-def workspace_edit(ls: Server, snapshot: Snapshot, edits: Sequence[types.TextEdit]) -> types.WorkspaceEdit:
-    """Edits of the snapshot's document; with its version if the client takes that."""
+def workspace_edit(
+    ls: Server, snapshot: Snapshot, edits: Sequence[types.TextEdit], confirm: str = ""
+) -> types.WorkspaceEdit:
+    """Edits of the snapshot's document; with its version if the client takes that. `confirm`: what they do,
+    if the user is to look at them first and the client can show them."""
     if not ls.client.versioned_edits:
         return types.WorkspaceEdit(changes={snapshot.uri: list(edits)})
     document = types.OptionalVersionedTextDocumentIdentifier(snapshot.uri, snapshot.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(edits))])
+    if not confirm or not ls.client.annotated_edits:
+        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(edits))])
+    annotated = [types.AnnotatedTextEdit("confirm", each.range, each.new_text) for each in edits]
+    return types.WorkspaceEdit(
+        document_changes=[types.TextDocumentEdit(document, annotated)],
+        change_annotations={"confirm": types.ChangeAnnotation(confirm, needs_confirmation=True)},
+    )
 
 
 def accepted(edit: Edit) -> types.Command:

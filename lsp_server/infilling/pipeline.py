@@ -16,6 +16,7 @@ from lsp_server.config.settings import Settings
 from lsp_server.infilling.hole import Hole
 from lsp_server.infilling.single_hole import Filler, OnDraft
 from lsp_server.text.document import Edit, Refusal, Snapshot
+from lsp_server.text.languages import is_prose
 from lsp_server.text.syntax import Parses, Syntax
 from model_runtime.protocol import Done, Infill, Refused
 
@@ -86,6 +87,7 @@ async def alternatives(
         _request(snapshot, [found], settings, context(snapshot, found.span.start, syntax)),
         candidates=count,
         priority="invoked" if invoked else "automatic",
+        language=_language(snapshot, syntax),
     )
     threshold = settings.confidence_threshold
     return await single_hole.fill(
@@ -101,9 +103,10 @@ async def fill(
     parses: Parses,
     on_progress: OnProgress | None = None,
     context: Gather = no_context,
+    threshold: float = 0.0,
 ) -> list[Edit | Refusal]:
     """One outcome for each hole, in order. Each edit is of the snapshot as it is, so all can be made at
-    once. The user asked for them, so the confidence threshold does not apply."""
+    once. The user asked for them, so of the thresholds only the one given here applies."""
     if refusal := settings.refusal(snapshot):
         return [refusal] * len(holes)
     outcomes: list[Edit | Refusal] = []
@@ -115,7 +118,7 @@ async def fill(
 
     for group in _groups(holes):
         pieces = context(snapshot, group[0].span.start, around(group[0]))
-        outcomes += await _fill(snapshot, group, worker, settings, around, pieces)
+        outcomes += await _fill(snapshot, group, worker, settings, around, pieces, threshold)
         if on_progress:
             on_progress(len(outcomes), len(holes))
     return outcomes
@@ -128,12 +131,15 @@ async def _fill(
     settings: Settings,
     around: Callable[[Hole], Syntax | None],
     pieces: tuple[str, ...],
+    threshold: float,
 ) -> list[Edit | Refusal]:
     """Outcomes of holes that share a canvas; each gets its own if the model has no room for all."""
     if len(holes) == 1:
         (one,) = holes
+        syntax = around(one)
         request = _request(snapshot, holes, settings, pieces)
-        outcome = await single_hole.fill(request, snapshot, around(one), one, worker)
+        request = replace_fields(request, language=_language(snapshot, syntax))
+        outcome = await single_hole.fill(request, snapshot, syntax, one, worker, threshold=threshold)
         return [outcome if isinstance(outcome, Refusal) else outcome[0]]
     started = time.perf_counter()
     answer = await ask(snapshot, holes, worker, settings, pieces)
@@ -142,9 +148,11 @@ async def _fill(
             return [
                 outcome
                 for each in holes
-                for outcome in await _fill(snapshot, [each], worker, settings, around, pieces)
+                for outcome in await _fill(snapshot, [each], worker, settings, around, pieces, threshold)
             ]
         return [answer] * len(holes)
+    if answer.confidence < threshold:
+        return [single_hole.unsure(answer)] * len(holes)
     ms = (time.perf_counter() - started) * 1000
     return [
         validation.validate(snapshot, around(each), each, text, answer, ms)
@@ -177,6 +185,11 @@ def _groups(holes: Sequence[Hole]) -> list[list[Hole]]:
     return groups
 
 
+def _language(snapshot: Snapshot, syntax: Syntax | None) -> str:
+    """What is written at a place: in prose the language of the code that is fenced there, if any."""
+    return syntax.language.id if syntax and is_prose(snapshot.language) else snapshot.language
+
+
 def _request(
     snapshot: Snapshot, holes: Sequence[Hole], settings: Settings, pieces: tuple[str, ...]
 ) -> Infill:
@@ -189,4 +202,5 @@ def _request(
         language=snapshot.language,
         deadline_ms=settings.deadline_ms,
         context=pieces,
+        lines=max(each.lines for each in holes),
     )

@@ -45,6 +45,15 @@ def find(text: str, syntax: Syntax | None) -> list[Placeholder]:
     return sorted(found, key=lambda each: each.span.start)
 
 
+def only_holds_a_place(text: str, language: Language | None) -> bool:
+    """Whether a text that was written for a placeholder is one itself, comments aside."""
+    if MARKER in text or language is None:
+        return MARKER in text
+    notes = list(_comments(text, Span(0, len(text)), language))
+    statement = text[notes[-1].end if notes else 0 :].strip()
+    return not statement or bool(language.placeholder and re.fullmatch(language.placeholder, statement))
+
+
 def masked(text: str, spans: Iterable[Span]) -> str:
     """The text with each span that holds a marker replaced by a name of the same length, which can parse."""
     for span in spans:

@@ -97,6 +97,25 @@ def within_block(text: str, indent: str) -> str:
     return text.rstrip() if len(lines) > 1 else text
 
 
+def at_block(text: str, indent: str) -> str:
+    """For a text that goes where its block's indentation stands already: without the indentation that it
+    begins with. The other lines are moved left by as much if they stand as deep as it does there; else the
+    first line has only repeated the indentation, and they are where they belong."""
+    first, *rest = text.split("\n")
+    extra = _columns(indentation(first))
+    here = _columns(indent) + extra
+    depths = [_columns(indentation(line)) for line in rest if line.strip()]
+    opens = opens_block(first)
+    if extra and depths and min(depths) >= here and not (opens and depths[0] == here):
+        rest = [" " * (_columns(indentation(line)) - extra) + line.lstrip(" \t") for line in rest]
+    return "\n".join([first.lstrip(" \t"), *rest])
+
+
+def opens_block(line: str) -> bool:
+    """Whether the lines below belong deeper, by how the line ends."""
+    return line.rstrip()[-1:] in tuple(":{([")
+
+
 def reindented(text: str, indent: str, unit: str) -> str:
     """The lines after the first, indented in the document's style, where one level is `unit`.
 

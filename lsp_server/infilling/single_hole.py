@@ -51,7 +51,7 @@ async def fill(
         return refused(answer)
     ms = (time.perf_counter() - started) * 1000
     if answer.confidence < threshold:
-        return _only_name(snapshot, syntax, hole, answer, ms, threshold) or _unsure(answer)
+        return _only_name(snapshot, syntax, hole, answer, ms, threshold) or unsure(answer)
     outcome = _validated(snapshot, syntax, hole, answer, ms, count, threshold)
     if isinstance(outcome, Refusal):
         plan = None
@@ -75,7 +75,7 @@ async def fill(
     )
     refused_before = isinstance(outcome, Refusal)
     if more.confidence < threshold:
-        return _unsure(more) if refused_before else outcome
+        return unsure(more) if refused_before else outcome
     ms = (time.perf_counter() - started) * 1000
     found = _validated(snapshot, syntax, hole, more, ms, count, threshold)
     if refused_before:
@@ -145,5 +145,5 @@ def _fills(answer: Done) -> Iterator[Done]:
         yield replace_fields(answer, texts=each.texts, confidence=each.confidence, sources=each.sources)
 
 
-def _unsure(answer: Done) -> Refusal:
+def unsure(answer: Done) -> Refusal:
     return Refusal("confidence", f"{answer.confidence:.2f} is below infill.confidenceThreshold")

@@ -10,12 +10,13 @@ import re
 from typing import TYPE_CHECKING
 
 from lsp_server.text.document import Refusal, Snapshot, Span
+from lsp_server.text.languages import is_prose
 from lsp_server.text.lines import CLOSERS, in_quotes, is_word, line_at, open_brackets
 
 if TYPE_CHECKING:
     from lsp_server.text.syntax import Syntax
 
-LONGEST_LINE = 1_000  # characters; what is longer was not written by hand
+LONGEST_LINE = 1_000  # characters; what is longer was not written by hand, unless it is prose
 _HEADER_CHARS = 2_000  # at the top, where a comment may say that the file is generated
 _LONGER = 4  # a word may be half typed if others that begin with it are this many times as frequent
 _NEAR_CHARS = 10_000  # before and after the cursor, where the uses of a word are counted
@@ -41,7 +42,8 @@ def refusal(snapshot: Snapshot, syntax: Syntax | None, offset: int) -> Refusal |
     text = snapshot.text
     line = line_at(text, offset)
     head, rest = text[line.start : offset], text[offset : line.end]
-    if generated(snapshot) or line.end - line.start > LONGEST_LINE:
+    long = line.end - line.start > LONGEST_LINE and not is_prose(snapshot.language)
+    if generated(snapshot) or long:
         return Refusal("generated", "the file looks generated, not written by hand")
     if head and rest and is_word(head[-1]) and is_word(rest[0]):
         return Refusal("word", "the cursor is inside a word")

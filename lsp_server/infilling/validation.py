@@ -16,11 +16,12 @@ from rapidfuzz.distance import Levenshtein
 from lsp_server.infilling.canvas import normalize
 from lsp_server.infilling.hole import Hole
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
-from lsp_server.text.lines import CLOSERS, indent_unit, line_at, line_end, unmatched
+from lsp_server.text.languages import is_prose
+from lsp_server.text.lines import CLOSERS, indent_unit, indentation, line_at, line_end, unmatched
 from lsp_server.text.syntax import Syntax
 from model_runtime.protocol import Done
 
-from . import postprocess
+from . import placeholder, postprocess
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
 _FOLLOWING_CHARS = 4_000  # after the hole, that an answer is compared with
@@ -49,9 +50,12 @@ def validate(
     if found := _UNPRINTABLE.search(text):
         return Refusal("unprintable", f"the model wrote the character U+{ord(found[0]):04X}")
     text = postprocess.within_block(_spaced(postprocess.without_loop(text), head, rest), hole.indent)
+    if head and not head.strip() and not _begins_block(known, hole):
+        text = postprocess.at_block(text, hole.indent)
     text = postprocess.without_following(text, after.removeprefix(rest))
     text = postprocess.without_overlap(text, after)
-    if "\n" in text:
+    prose = syntax is None and is_prose(snapshot.language)  # where blanks may mean anything
+    if "\n" in text and not prose:
         nearby = known[max(0, hole.span.start - _NEAR_CHARS) : hole.span.end + _NEAR_CHARS]
         text = postprocess.reindented(text, hole.indent, indent_unit(nearby, hole.indent))
     if not text.strip():
@@ -61,6 +65,9 @@ def validate(
     part = next(_fitting(known, syntax, hole, text.replace("\n", line_end(known))), None)
     if part is None:
         return Refusal("parse", "the suggestion would make the file parse worse")
+    language = syntax.language if syntax else None
+    if _is_placeholder(hole) and placeholder.only_holds_a_place(part, language):
+        return Refusal("placeholder", "what the model wrote only holds the place, too")
     text = hole.lead + part + hole.trail
     if text == known[hole.span.start : hole.span.end]:
         return Refusal("same", "the suggestion is what stands there already")
@@ -94,6 +101,22 @@ def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[tuple[int
         if (at, new_at) != (same.a, same.b):
             yield starts[at], starts[same.a], "".join(after[new_at : same.b])
         at, new_at = same.a + same.size, same.b + same.size
+
+
+def _is_placeholder(hole: Hole) -> bool:
+    """Whether the hole replaces or completes something that only holds a place; no cursor, no selection."""
+    return hole.kind in ("body", "rest-of-line") and bool(hole.lead or hole.span.start < hole.span.end)
+
+
+def _begins_block(known: str, hole: Hole) -> bool:
+    """Whether the hole is a cursor no deeper than the line above, which opens something: then the text may
+    have to be deeper than the cursor."""
+    if hole.lead or hole.span.start < hole.span.end:
+        return False
+    line = line_at(known, hole.span.start)
+    above = known[max(0, line.start - _NEAR_CHARS) : line.start].rstrip()
+    last = above[line_at(above, len(above)).start :]
+    return postprocess.opens_block(last) and len(indentation(last)) >= len(hole.indent)
 
 
 def _spaced(text: str, head: str, rest: str) -> str:

@@ -59,7 +59,7 @@ async def complete(
     """At least one edit, best first. `invoked`: the user asked, so there may be several, with any confidence,
     and it may take longer. `tokens`: drafts say what is on the canvas. `steps`: at most so many, instead of
     the number that suits the model."""
-    if refusal := session.refusal(snapshot):
+    if refusal := session.refusal(snapshot) if invoked else session.silence(snapshot):
         return refusal
     watched = tokens or steps is not None or on_draft is not None
     if cursor is not None and not (invoked or selected or watched):
@@ -114,11 +114,11 @@ async def _fill(session: Session, snapshot: Snapshot, cursor: int) -> list[Edit]
         snapshot,
         cursor,
         session.worker,
-        session.settings,
+        session.settings_for(snapshot.uri),
         session.parses,
         count=1,
         invoked=False,
-        context=session.context.gather,
+        context=session.gather,
     )
     if not isinstance(outcome, Refusal):
         session.remember_suggestion(CachedSuggestion(snapshot, cursor, tuple(outcome)))
@@ -134,7 +134,7 @@ def typed(session: Session, uri: str, line: int, character: int, text: str) -> N
     snapshot, cursor = place[0], place[1] + (1 if text in _PAIRS else len(text))
     if len(text) > 1 and text not in _PAIRS:
         session.count_taken(snapshot, cursor)
-    if not session.expects(uri) or session.refusal(snapshot) or session.rest_of_suggestion(snapshot, cursor):
+    if not session.expects(uri) or session.silence(snapshot) or session.rest_of_suggestion(snapshot, cursor):
         return
     session.under_way.begin_ahead(snapshot, cursor, lambda: _fill(session, snapshot, cursor))
 

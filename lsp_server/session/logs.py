@@ -13,6 +13,7 @@ import logging.handlers
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 TRACE = 5
@@ -26,8 +27,8 @@ _levels = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.I
 class RedactingFormatter(logging.Formatter):
     """Leaves out whatever may quote the user's code, unless `verbatim` is set."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    def __init__(self, layout: str) -> None:
+        super().__init__(layout)
         self.verbatim = False
 
     def format(self, record: logging.LogRecord) -> str:
@@ -59,7 +60,33 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         )
 
 
-_formatter = RedactingFormatter()
+class _ClientHandler(logging.Handler):
+    """Passes this package's own records on. Other packages' stay where they were: those that send messages
+    would send one for each that they send."""
+
+    def __init__(self, send: Callable[[int, str], None]) -> None:
+        super().__init__()
+        self._send = send
+        self.addFilter(_is_ours)
+        self.setFormatter(_brief)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._send(record.levelno, self.format(record))
+        except Exception:  # the client is gone
+            self.handleError(record)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == OURS
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return not _is_ours(record)
+
+
+_formatter = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+_brief = RedactingFormatter("%(name)s: %(message)s")  # for a log that adds time and level itself
 
 
 def configure(file: Path | None = None) -> None:
@@ -75,8 +102,17 @@ def configure(file: Path | None = None) -> None:
     set_level("info")
 
 
+def to_client(send: Callable[[int, str], None]) -> None:
+    """Pass our records to `send`, as a level of `logging` and a text, instead of to standard error."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+            handler.addFilter(_is_not_ours)
+    root.addHandler(_ClientHandler(send))
+
+
 def set_level(name: str) -> None:
     """A value of `infill.logLevel`; `trace` includes all messages, and so the user's code."""
-    _formatter.verbatim = name == "trace"
+    _formatter.verbatim = _brief.verbatim = name == "trace"
     logging.getLogger(OURS).setLevel(_levels.get(name, TRACE))
     logging.getLogger("pygls").setLevel(logging.DEBUG if name == "trace" else logging.ERROR)

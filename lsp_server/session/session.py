@@ -21,6 +21,7 @@ from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
 from lsp_server.session.suggestion_cache import CachedSuggestion
+from lsp_server.session.switches import Switches
 from lsp_server.session.tally import Tally
 from lsp_server.session.under_way import UnderWay
 from lsp_server.text import positions
@@ -65,6 +66,7 @@ class Session:
         self.under_way = UnderWay()
         self._tally = Tally()
         self.tracked_ranges = TrackedRanges()
+        self.switches = Switches()
         self._histories: dict[str, History] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -76,7 +78,7 @@ class Session:
     def settings_for(self, uri: str) -> Settings:
         """The settings that hold for a document. For a notebook's cell the notebook's URI counts: its own
         need not name the file."""
-        return self._settings.at(self._file_of(uri))
+        return self._settings.at(self.file_of(uri))
 
     def configure(self, source: str, raw: Any, of_folders: Mapping[str, Any] | None = None) -> list[str]:
         """Settings from one source, see `LayeredSettings.say`. Returns the problems found, each one line for
@@ -98,10 +100,6 @@ class Session:
         if _worker_part(old) != _worker_part(self.settings):
             self.in_background(self.worker.use(self._connect(self.settings)).close())
         return problems
-
-    def _file_of(self, uri: str) -> str:
-        """The URI of the notebook that a cell is in; a document's own."""
-        return next((each.uri for each in self._notebooks.values() if uri in each.cells), uri)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that nobody waits for. Its task is kept here, or it might be garbage-collected."""
@@ -143,6 +141,7 @@ class Session:
     def close(self, uri: str) -> None:
         for kept in (self._documents, self._suggestions, self._histories):
             kept.pop(uri, None)
+        self.switches.forget(uri)
         self.tracker.closed(uri)
         self.tracked_ranges.forget(uri)
         self.parses.forget(uri)
@@ -159,6 +158,7 @@ class Session:
 
     def close_notebook(self, uri: str) -> None:
         self._notebooks.pop(uri, None)
+        self.switches.forget(uri)
 
     def snapshot(self, uri: str, line: int, last: int | None = None) -> Snapshot | None:
         """The document as it is now around a line, or around all lines up to `last`; a notebook's cell with
@@ -172,8 +172,19 @@ class Session:
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
         """Why this document is not to be completed."""
-        settings = self.settings_for(snapshot.uri)
-        return settings.refusal(replace(snapshot, uri=self._file_of(snapshot.uri)))
+        return self.settings_for(snapshot.uri).refusal(replace(snapshot, uri=self.file_of(snapshot.uri)))
+
+    def silence(self, snapshot: Snapshot) -> Refusal | None:
+        """Why nothing is to be suggested in this document unasked."""
+        if refusal := self.refusal(snapshot):
+            return refusal
+        if not self.settings_for(snapshot.uri).enable:
+            return Refusal("off", "infill-ls is off: infill.enable is false")
+        return self.switches.refusal(self.file_of(snapshot.uri))
+
+    def file_of(self, uri: str) -> str:
+        """A document's own URI, or its notebook's: that of a cell need not name the file."""
+        return next((each.uri for each in self._notebooks.values() if uri in each.cells), uri)
 
     def place(self, uri: str, line: int, character: int) -> tuple[Snapshot, int | None] | None:
         """The document around a position, and the position's offset in that text. The offset is None where

@@ -1,4 +1,4 @@
-"""The languages with a grammar: one small entry each, plain data.
+"""The languages that are known: those with a grammar, and prose. One small entry each, plain data.
 
 Longer than other modules because it is one table; each part of it would be looked for in all the others.
 """
@@ -19,7 +19,7 @@ class Language:
     """What the other modules need to know of a language. Names of nodes are those of its grammar."""
 
     id: str  # LSP language id
-    grammar: str  # module of the tree-sitter grammar
+    grammar: str  # module of the tree-sitter grammar; empty where there is none
     comment: str = ""  # what starts a line comment, if anything does
     symbol: str = "language"  # function of the module that gives the grammar
     aliases: tuple[str, ...] = ()  # other ids that editors send
@@ -43,6 +43,8 @@ class Language:
     docstrings: bool = False  # a body may begin with a string that documents it
     empty_bodies: bool = True  # an empty body is a placeholder too,
     constructor: str = r"(?!)"  # unless the line it begins on matches this before it
+    prose: bool = False  # text, not code: judged by lines and brackets alone
+    fences: bool = False  # it may hold code in fences, each in its own language
 
 
 def _set(names: str) -> frozenset[str]:
@@ -301,8 +303,29 @@ LANGUAGES = (
     ),
 )
 
-_BY_ID = {name: language for language in LANGUAGES for name in (language.id, *language.aliases)}
-_BY_EXTENSION = {suffix: language for language in LANGUAGES for suffix in language.extensions}
+_TEXT = Language(
+    id="plaintext",
+    grammar="",
+    aliases=("text", "txt"),
+    extensions=(".txt",),
+    comments=frozenset(),
+    opener=r"(?!)",
+    quotes="",
+    definition=r"(?!)",
+    empty_bodies=False,
+    prose=True,
+)
+
+PROSE = (
+    _TEXT,
+    replace(_TEXT, id="markdown", aliases=("md",), extensions=(".md", ".markdown"), fences=True),
+    replace(_TEXT, id="restructuredtext", aliases=("rst",), extensions=(".rst",)),
+    replace(_TEXT, id="git-commit", aliases=("gitcommit",), extensions=()),
+)
+
+KNOWN = (*LANGUAGES, *PROSE)
+_BY_ID = {name: language for language in KNOWN for name in (language.id, *language.aliases)}
+_BY_EXTENSION = {suffix: language for language in KNOWN for suffix in language.extensions}
 
 
 def by_id(language_id: str) -> Language | None:
@@ -313,6 +336,11 @@ def id_of_path(path: PurePath) -> str:
     """The language id an editor would send for the file; its bare extension where none is known."""
     language = _BY_EXTENSION.get(path.suffix.lower())
     return language.id if language else path.suffix.lower().lstrip(".") or "plaintext"
+
+
+def is_prose(language_id: str) -> bool:
+    language = by_id(language_id)
+    return language is not None and language.prose
 
 
 def watched_globs() -> list[str]:

@@ -2,8 +2,9 @@
 
 Offsets and spans count code points of the snapshot's text. Only the region around a place is parsed (see
 `parse_region`), so that a parse takes about a millisecond in a file of any size. Where a language has no
-grammar there is no Syntax (None), and the callers work by lines. `scopes` and `symbols` look at nodes and
-bytes; no other module does.
+grammar there is no Syntax (None), and the callers work by lines. So they do in prose, but for the code in
+fences (see `fences`). `scopes` and `symbols` look at nodes and bytes; no other module does. Longer than most,
+as all that touches tree-sitter is here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tree_sitter
 from lsp_server.text.document import Snapshot, Span
 from lsp_server.text.languages import Language, by_id
 
-from . import byte_offsets, parse_region
+from . import byte_offsets, fences, parse_region
 
 Node = tree_sitter.Node
 
@@ -185,23 +186,25 @@ class Parses:
 
     def around(self, snapshot: Snapshot, offset: int) -> Syntax | None:
         """The parse of the region around an offset; None where the language has no grammar."""
-        last, language = self._last.pop(snapshot.uri, None), by_id(snapshot.language)
+        last, (language, code) = self._last.pop(snapshot.uri, None), _language_at(snapshot, offset)
         parser = _parser(language) if language else None
         if not language or not parser:
             return None
-        regions = parse_region.around(snapshot.text, offset, language)
+        whole = snapshot.text[code.start : code.end]
+        regions = parse_region.around(whole, offset - code.start, language)
         if last:  # while a line is typed, what was guessed about the lines above it still holds
-            regions = [each for each in regions if last.text.startswith(each.above(snapshot.text))] or regions
+            regions = [each for each in regions if last.text.startswith(each.above(whole))] or regions
         best, fewest = None, None
         for each in regions:
-            text, start = each.of(snapshot.text), each.span.start - len(each.opening)
+            text, start = each.of(whole), code.start + each.span.start - len(each.opening)
             if last and last.language is language:
                 syntax = last.reparsed(text, start)
             else:
                 syntax = Syntax(text, start, language, parser)
             errors = syntax.errors if len(regions) > 1 else 0
             if errors:
-                errors = min(errors, syntax.replaced(each.line, "").errors)
+                line = Span(code.start + each.line.start, code.start + each.line.end)
+                errors = min(errors, syntax.replaced(line, "").errors)
             if fewest is None or errors < fewest:
                 best, fewest = syntax, errors
             if not fewest:
@@ -212,6 +215,15 @@ class Parses:
 
     def forget(self, uri: str) -> None:
         self._last.pop(uri, None)
+
+
+def _language_at(snapshot: Snapshot, offset: int) -> tuple[Language | None, Span]:
+    """The language that is written at an offset, and where its text is: everywhere, or in a fence."""
+    language, everything = by_id(snapshot.language), Span(0, len(snapshot.text))
+    if not language or not language.fences:
+        return language, everything
+    code, name = fences.code_at(snapshot.text, offset) or (everything, "")
+    return by_id(name), code
 
 
 def parse(text: str, language: Language) -> Syntax | None:
@@ -225,6 +237,8 @@ def parse(text: str, language: Language) -> Syntax | None:
 def _parser(language: Language) -> tree_sitter.Parser | None:
     """Made when the first document of the language is opened. None, with one warning, if the grammar is not
     installed or not for this tree-sitter."""
+    if not language.grammar:
+        return None
     try:
         grammar = getattr(importlib.import_module(language.grammar), language.symbol)
         return tree_sitter.Parser(tree_sitter.Language(grammar()))

@@ -29,7 +29,7 @@ class Baseline:
 def changed(engine: Engine, change: Change) -> Engine:
     """The same loaded model and texts under another profile."""
     tokens = Tokens(engine.tokens.tokenizer, change(engine.tokens.profile))
-    other = Engine(engine.name, engine.denoiser, tokens, engine.calibration)
+    other = Engine(engine.name, engine.denoiser, tokens, engine.calibration, scale=engine.scale)
     other.drafting.library = engine.drafting.library
     return other
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from model_runtime.daemon.scheduler import Engine, Scheduler
 from model_runtime.diffusion.faults import ModelError, log_bug, one_line
 from model_runtime.network import process_memory
-from model_runtime.protocol import Choice
+from model_runtime.protocol import Calibrated, Choice
 from model_runtime.retrieval.library import Library
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ class LoadedEngine(Engine, Protocol):
     def device(self) -> str: ...
     @property
     def name(self) -> str: ...
+    @property
+    def calibrated(self) -> Calibrated: ...
 
     def use(self, library: Library) -> None:
         """Compose drafts from these texts, if it composes any."""
@@ -50,6 +52,7 @@ class Model:
     message: str = ""
     progress: float = 0.0
     servers: Callable[[], dict[str, str]] = dict  # as LoadedEngine.servers
+    calibrated: Calibrated | None = None
 
 
 class Lifecycle:
@@ -87,7 +90,7 @@ class Lifecycle:
             self._scheduler.queue.close("failed", message)
             return None
         engine.use(self._scheduler.library)
-        self.model = Model("ready", engine.name, engine.device, progress=1.0, servers=engine.servers)
+        self.model = Model("ready", engine.name, engine.device, "", 1.0, engine.servers, engine.calibrated)
         log.info("%s is ready on %s", engine.name, engine.device)
         return engine
 

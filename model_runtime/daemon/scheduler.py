@@ -15,6 +15,7 @@ from model_runtime.daemon.request import Request
 from model_runtime.daemon.request_queue import RequestQueue
 from model_runtime.diffusion.faults import Unfillable, log_bug, one_line
 from model_runtime.diffusion.results import Fill, Filling, Order, Step
+from model_runtime.network import compilation
 from model_runtime.protocol import Done, Draft, Infill, Refused
 from model_runtime.retrieval.library import Library
 
@@ -46,9 +47,12 @@ class Scheduler:
 
     @property
     def stuck_s(self) -> float:
-        """Seconds that the engine has been in the call it is in; 0 between two calls."""
-        entered = self._entered
-        return 0.0 if entered is None else self._clock() - entered
+        """Seconds that the engine has been in the call it is in; 0 between two calls, and while something is
+        compiled."""
+        entered, compiling = self._entered, compilation.CURRENT
+        if entered is None or compiling.running:
+            return 0.0
+        return self._clock() - max(entered, compiling.ended)
 
     def run(self, engine: Engine, idle_s: float = 0.0) -> None:
         """Serve with this engine until the queue is closed, or until nobody has asked for anything for

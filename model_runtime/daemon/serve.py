@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 5.0  # how often the worker asks itself whether to leave
 FAILED_S = 60.0  # a worker without a model leaves after this, so that a later request tries afresh
-STUCK_S = 120.0  # a step that takes longer never ends; the first one on a GPU includes compiling
+STUCK_S = 120.0  # a step that takes longer never ends, compiling aside
 STUCK_STATUS = 70  # exit status of a worker that gave up on its engine
 STAYS = 2.0  # the process leaves when it has been idle for this many times as long as its model stays
 
@@ -178,6 +178,7 @@ class Daemon:
             uptime_s=round(self._loop.time() - self._began, 1),
             servers=model.servers(),
             indexing=self._library.indexing,
+            calibrated=model.calibrated,
         )
 
     async def _until_done(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from model_runtime.diffusion.interface import Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
@@ -32,6 +33,18 @@ def rows(
     width = max(layout.fixed_width([size]) for size in sizes)
     starts = tokens.starts(layout.typed) if layout.typed else None
     return [layout.row(content, width, starts) for content in contents], sizes
+
+
+def fitting(tokens: Tokens, layout: Layout, drafts: Sequence[Draft]) -> list[Draft]:
+    """Drafts of several lines with only as many of their lines as the hole has room for."""
+
+    def fitted(draft: Draft) -> Draft:
+        text = draft.text
+        while "\n" in text and len(tokens.encode(layout.typed + text)) > layout.slots[0]:
+            text = text.rpartition("\n")[0].rstrip()
+        return replace(draft, text=text)
+
+    return [fitted(draft) for draft in drafts]
 
 
 def foreign(tokens: Tokens, layout: Layout, drafts: Sequence[Draft], original: str) -> list[tuple[int, ...]]:

@@ -32,7 +32,7 @@ class Drafting:
         if not single(request):
             return []
         before, after = around(request)
-        found = retrieve(before, after, elsewhere=request.context)[: self._profile.drafts]
+        found = retrieve(before, after, request.lines, request.context)[: self._profile.drafts]
         earlier = self._previous.get(request.document)
         if earlier and before.startswith(earlier[0]):
             rest = continued(earlier[1], typed=before[len(earlier[0]) :])

@@ -7,7 +7,7 @@ most modules, because the order of a fill is easier to follow in one place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,6 @@ from model_runtime.diffusion.interface import (
     DenoiseError,
     Denoiser,
     Guess,
-    OutOfMemory,
     Proposal,
     Row,
     Scoring,
@@ -27,15 +26,16 @@ from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
-from model_runtime.protocol import MOST_STEPS, Alternative, Choice, Fixed, Infill, Slot
-from model_runtime.retrieval import proofread_scoring, reranker
+from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Infill
+from model_runtime.retrieval import own_probability, proofread_scoring, reranker, scaling
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
-from . import candidates, scoring, step_trace, text_fill
+from . import candidates, scoring, step_trace, text_fill, warm_up
 from .drafting import Drafting
+from .halving import denoised
 from .scoring import TokenScores
 
 AFTER = 4  # suffix tokens that a candidate is judged by
@@ -49,14 +49,17 @@ class Engine:
         tokens: Tokens,
         calibration: reranker.Calibration = reranker.UNCALIBRATED,
         chat: Chat | None = None,
+        scale: scaling.Scale | None = None,
     ) -> None:
-        """`chat`: makes the prompts of a model that follows instructions; None for others."""
+        """`chat`: makes the prompts of a model that follows instructions; None for others. `scale`: corrects
+        the probabilities of a model without a calibration, if it was fitted."""
         self.name = name
         self.device = denoiser.device
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
         self.chat = chat
+        self.scale = scale
         self.on_scored: Callable[[list[Candidate], list[BranchScore]], None] | None = None  # calibration
         self.drafting = Drafting(tokens.profile)
         self._behind: list[int] | None = None  # a prompt whose end was on the canvas, so it is not cached yet
@@ -87,6 +90,12 @@ class Engine:
         """Compose drafts from these texts, too."""
         self.drafting.library = library
 
+    @property
+    def calibrated(self) -> Calibrated:
+        if self.calibration is not reranker.UNCALIBRATED:
+            return "model"
+        return "none" if self.scale is None else "fitted"
+
     def servers(self) -> dict[str, str]:
         """No remote server is asked: this machine computes."""
         return {}
@@ -110,7 +119,7 @@ class Engine:
     def _fill(self, request: Infill) -> Filling:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
-        drafts = self.drafting.drafts(request)
+        drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request))
         rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
@@ -118,7 +127,7 @@ class Engine:
         self.denoiser.prefill(layout.prompt)
         prefilled = time.perf_counter()
         policy = _policy(self.tokens.profile.policy, request.steps)
-        steps = self._denoised(layout.prompt, rows, policy, request.seed)
+        steps = denoised(self.denoiser, layout.prompt, rows, len(sizes), policy, request.seed)
         news, proposal, complete = next(steps), None, False
         ngrams = None if request.original else self.drafting.ngrams(request)  # while a server is at it
         composed = ngrams.compose()[: self.tokens.profile.composed] if ngrams else ()
@@ -139,9 +148,11 @@ class Engine:
         else:
             best, *others = self.judged(layout, guess, drafts, known, ngrams, composed)
             self.drafting.remember(request, best.texts)
+        unasked = request.lines > 1 and request.priority == "automatic"
+        silent = unasked and not self.tokens.profile.several_lines
         return Fill(
             texts=best.texts,
-            confidence=best.confidence,
+            confidence=0.0 if silent else best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
@@ -149,18 +160,6 @@ class Engine:
             alternatives=tuple(others[: request.alternatives]),
             sources=best.sources,
         )
-
-    def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], policy: Policy, seed: int
-    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """The denoiser's proposals. When it runs out of memory, it starts again with half of the rows."""
-        while True:
-            try:
-                return (yield from self.denoiser.denoise(prompt, rows, policy, seed))
-            except OutOfMemory:
-                if len(rows) == 1:
-                    raise
-                rows = rows[: len(rows) // 2]
 
     def _ride(self, layout: Layout) -> Layout:
         """Put a few new prompt tokens on the canvas: cheaper than encoding them at every keystroke."""
@@ -184,7 +183,7 @@ class Engine:
         return own if len(own) < len(proposal.rows) else None
 
     def _step(self, layout: Layout, rows: Sequence[Row], proposal: Proposal) -> Step:
-        return Step(
+        return step_trace.watched(
             proposal.step,
             texts=partial(self._draft_texts, layout, proposal),
             tokens=partial(step_trace.pieces, self.tokens, rows[proposal.rows[0]], proposal),
@@ -212,7 +211,9 @@ class Engine:
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)
-        return _alternatives(reranker.rank(found, scores, self.calibration))
+        if self.calibrated == "model":
+            return _alternatives(reranker.rank(found, scores, self.calibration))
+        return _alternatives(own_probability.rank(found, scores, self.scale or scaling.UNSCALED))
 
     def _proofread(
         self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, known: TokenScores
@@ -245,11 +246,16 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
     Raises `faults.ModelError`."""
     from model_runtime.loading import model  # only here: a remote denoiser loads no weights
+    from model_runtime.network import compilation
 
     loaded = model.load(choice, on_progress)
     tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
-    engine = Engine(choice.model, loaded.denoiser, tokens, reranker.load(loaded.folder), chat)
-    on_progress(0.9)
-    engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))  # warm-up
-    on_progress(1.0)
+    calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
+    engine = Engine(choice.model, loaded.denoiser, tokens, calibration, chat, scale)
+    if loaded.denoiser.compiled:
+        compilation.follow()
+    on_warm = lambda done: on_progress(0.8 + 0.2 * done)  # noqa: E731
+    window = loaded.denoiser.model.config.text_config.sliding_window
+    warm_up.run(engine, window, on_warm, compiled=loaded.denoiser.compiled)
+    loaded.denoiser.cache.clear()
     return engine

@@ -17,11 +17,13 @@ from functools import partial
 from typing import TypeVar
 
 from model_runtime.diffusion.faults import Unfillable
-from model_runtime.diffusion.interface import Branch, Denoiser, Guess, OutOfMemory, Proposal, Row, Scoring
+from model_runtime.diffusion.interface import Branch, Denoiser, Guess, Proposal, Row, Scoring
 from model_runtime.diffusion.results import Fill, Filling, Order, Step
-from model_runtime.diffusion.sampler import Policy
 from model_runtime.prompting.chat_prompt import Question, first_of, without_fence
 from model_runtime.prompting.layout import Tokens
+
+from . import step_trace
+from .halving import denoised
 
 _Result = TypeVar("_Result")
 Part = Generator[Step | None, Order, _Result]  # of a Filling
@@ -108,13 +110,14 @@ class Answering:
             padded = [*draft, *[profile.end] * (profile.canvas - len(draft))]
             rows.append(Row(padded, free, draft=True, free=True))
         earlier, finished = self._steps, False
-        running, proposal = self._denoised(prompt, rows, policy), None
+        running = denoised(self._denoiser, prompt, rows, 1, policy, self._seed)
+        proposal = None
         for news in running:
             proposal = news or proposal
             if news:
                 self._steps = earlier + news.step
                 finished = news.finished or news.step == policy.max_steps
-            command = yield news and Step(self._steps, partial(self._so_far, before, news))
+            command = yield news and step_trace.watched(self._steps, partial(self._so_far, before, news))
             if proposal and (finished or command == "finish"):
                 running.close()
                 break
@@ -134,18 +137,6 @@ class Answering:
         if isinstance(self._denoiser, Scoring):
             return [score.ids for score in self._denoiser.score(prompt, [], [Branch(ids) for ids in ended])]
         return [said[: len(ids)] for said, ids in zip(guess.logprobs, ended, strict=True)]
-
-    def _denoised(
-        self, prompt: list[int], rows: Sequence[Row], policy: Policy
-    ) -> Generator[Proposal | None, Sequence[int] | None, None]:
-        """The denoiser's proposals. When it runs out of memory, it starts again without the row of old
-        text."""
-        try:
-            yield from self._denoiser.denoise(prompt, rows, policy, self._seed)
-        except OutOfMemory:
-            if len(rows) == 1:
-                raise
-            yield from self._denoiser.denoise(prompt, rows[:1], policy, self._seed)
 
     def _so_far(self, before: Sequence[int], proposal: Proposal) -> tuple[str, ...]:
         ids = [*before, *proposal.read().ids[0]]

@@ -44,7 +44,8 @@ def first_step(
     likeliest = first.read().likeliest
     if tokens.profile.filler is not None:
         return lambda ids: _read(_whole(tokens, layout, ids), likeliest[0])
-    probed = {ids: _read(ids, row) for ids, row in zip(texts, likeliest[own:], strict=False)}
+    asked = {number - own: row for number, row in zip(first.rows, likeliest, strict=True) if number >= own}
+    probed = {ids: _read(ids, asked[at]) for at, ids in enumerate(texts) if at in asked}
     return probed.get
 
 

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from model_runtime.diffusion.interface import Proposal, Row
+from collections.abc import Callable
+from typing import TypeVar
+
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.interface import DenoiseError, Proposal, Row
+from model_runtime.diffusion.results import Step
 from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import Token
+
+_Result = TypeVar("_Result")
+
+
+def watched(
+    step: int,
+    texts: Callable[[], tuple[str, ...]],
+    tokens: Callable[[], tuple[Token, ...]] = tuple,
+) -> Step:
+    """A step whose texts and tokens are read from the denoiser only when somebody looks. What the denoiser
+    cannot tell then is an Unfillable, as it is inside a fill."""
+    return Step(step, _told(texts), _told(tokens))
+
+
+def _told(read: Callable[[], _Result]) -> Callable[[], _Result]:
+    def told() -> _Result:
+        try:
+            return read()
+        except DenoiseError as error:
+            raise Unfillable("failed", str(error)) from None
+
+    return told
 
 
 def pieces(tokens: Tokens, row: Row, proposal: Proposal) -> tuple[Token, ...]:

@@ -7,7 +7,7 @@ Knows ids and tensors, not text, and not how the model was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -52,7 +52,8 @@ class LocalDenoiser:
     """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
-    (read the stop test one step late, without waiting) are for GPUs. Neither changes a result.
+    (read the stop test one step late, without waiting) are for GPUs. Neither changes a result. `compiler`
+    compiles the canvas pass; with static shapes on a GPU it is torch's.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class LocalDenoiser:
         static: bool = False,
         late: bool = False,
         reader: Reader | None = None,
+        compiler: Callable[[Any], Any] | None = None,
     ) -> None:
         self.model = model
         self.profile = profile
@@ -76,9 +78,10 @@ class LocalDenoiser:
         self.device = str(self._device)
         self._static = static
         self._late = late
-        self._decode = (
-            torch.compile(forward.decode) if static and self._device.type == "cuda" else forward.decode
-        )
+        if compiler is None and static and self._device.type == "cuda":
+            compiler = torch.compile
+        self.compiled = compiler is not None
+        self._decode = compiler(forward.decode) if compiler else forward.decode
         banned = torch.zeros(self._vocabulary, device=self._device)
         banned[: profile.first_text_id] = float("-inf")
         banned[[i for i in profile.special if i < self._vocabulary]] = float("-inf")
@@ -133,7 +136,7 @@ class LocalDenoiser:
                 state.step,
                 alive,
                 finished,
-                read=partial(readout.guess, told, layout),
+                read=partial(readout.guess, told, layout, latest),
                 seen=partial(readout.seen, before, told, layout),
             )
             if keep is not None and tuple(keep) != alive:

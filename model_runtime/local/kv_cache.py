@@ -23,6 +23,8 @@ class Cache(Protocol):
         """`kv` is the full KV of `ids`. Raises ValueError where their lengths differ."""
         ...
 
+    def clear(self) -> None: ...
+
 
 class NoCache:
     def match(self, ids: Sequence[int]) -> tuple[int, KeyValues]:
@@ -31,9 +33,13 @@ class NoCache:
     def insert(self, ids: Sequence[int], kv: KeyValues) -> None:
         pass
 
+    def clear(self) -> None:
+        pass
+
 
 class PrefixCache:
-    """Least recently used prompts go first once `budget` bytes are exceeded."""
+    """Least recently used prompts go first once `budget` bytes are exceeded. One is used where it spares at
+    least half of another prompt's encoding."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -60,7 +66,8 @@ class PrefixCache:
         n = _common(best, wanted)
         if n == 0:
             return 0, KeyValues()
-        self._entries.move_to_end(best)
+        if 2 * n >= len(wanted):  # all prompts begin alike, and that beginning alone is no use of an entry
+            self._entries.move_to_end(best)
         return n, rolled_back(self._entries[best], n)
 
     def insert(self, ids: Sequence[int], kv: KeyValues) -> None:

@@ -13,7 +13,7 @@ from model_runtime.diffusion.interface import DenoiseError, Guess, Seen
 
 
 class StopCheck:
-    """Whether a step was the last one, on its way from the device."""
+    """Whether a step was the last one, and whether its values are numbers: on the way from the device."""
 
     def __init__(self, finished: Tensor, finite: Tensor) -> None:
         """Both are bool scalars: all rows are finished; all scores are numbers."""
@@ -32,8 +32,10 @@ class StopCheck:
         return finished
 
 
-def guess(state: sampler.State, layout: sampler.Layout) -> Guess:
-    """The answer so far of every row, without the padding of ragged rows."""
+def guess(state: sampler.State, layout: sampler.Layout, check: StopCheck) -> Guess:
+    """The answer so far of every row, without the padding of ragged rows. Raises DenoiseError where the step,
+    whose `check` this is, gave values that are not numbers."""
+    check.read()
     ids, logprobs = sampler.finalize(state)
     counts = layout.valid.sum(1).tolist()
     return Guess(

@@ -40,6 +40,7 @@ class Profile:
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked
     mended: int  # retrieved drafts that are also denoised, each as a row of its own
+    several_lines: bool  # holes of several lines may be shown unasked: what it writes there is right at times
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     languages: frozenset[str] | None = None  # that the model was trained on; None: any
@@ -69,6 +70,7 @@ EMBEDDED = Profile(
     drafts=8,
     composed=8,
     mended=0,
+    several_lines=False,  # of 500 held-out ones none was right
     heal=False,
     languages=frozenset({"python"}),
 )
@@ -116,6 +118,7 @@ def of_chat(
         drafts=4,
         composed=0,  # not measured with such a model
         mended=0,
+        several_lines=True,
         heal=False,
         special=special,
         answer=answer,

@@ -50,7 +50,7 @@ class Chunk(msgspec.Struct):
 class Answer:
     """What has come so far; written by the event loop, read by the engine's thread."""
 
-    heads: list[str]  # for each hole to fill, the text before it in its line
+    befores: list[str]  # for each hole to fill, the text before it
     chat: bool = False
     text: str = ""
     logprob: float | None = None  # nats, of all of the text; None: the server gives none
@@ -77,7 +77,7 @@ class Answer:
 
     def texts(self) -> tuple[str, ...]:
         """One for each hole."""
-        return tuple(prompts.read(self.text, self.heads)) if self.chat else (self.text,) * len(self.heads)
+        return tuple(prompts.read(self.text, self.befores)) if self.chat else (self.text,) * len(self.befores)
 
     @property
     def confidence(self) -> float:

@@ -7,8 +7,8 @@ asked which of four endpoints it has. Raises Fault with the remedy. Remembers no
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from model_runtime.remote.faults import Fault, not_understood
 from model_runtime.remote.http import Http
 
 Kind = Literal["canvas", "fim", "infill", "suffix", "chat"]
+Limit = Literal["max_tokens", "max_completion_tokens"]
 PATHS: dict[Kind, str] = {
     "canvas": wire.COMPLETIONS,
     "fim": "/v1/fim/completions",
@@ -45,6 +46,7 @@ class Contact:
     kind: Kind
     logprobs: bool = True  # whether it gives them
     adjustable: bool = True  # takes a temperature; vLLM's diffusion models do not
+    limit: Limit = "max_tokens"  # of a chat: the field that says how long an answer may be
 
 
 class ProbeChoice(msgspec.Struct):
@@ -152,8 +154,10 @@ def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str],
         kinds: list[Kind] = [named[url]] if url in named else ["fim", "infill", "suffix", "chat"]
         fault: Fault | None = None
         for kind in kinds:
-            for logprobs, adjustable in _OPTIONS:
-                contact = Contact(name, kind, logprobs, adjustable)
+            refused: set[Limit] = set()
+            for contact in _ways(name, kind):
+                if contact.limit in refused:
+                    continue
                 try:
                     answer = await http.post(url, PATHS[kind], _probe(contact), ProbeAnswer)
                     if any(choice.text and SUFFIX in choice.text for choice in answer.choices):
@@ -164,11 +168,13 @@ def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str],
                     fault = failed
                     if failed.status in _NOT_THERE:
                         break
+                    if contact.kind == "chat" and "max_completion_tokens" in failed.said:
+                        refused.add("max_tokens")
                 else:
                     if not answer.choices and answer.content is None:
                         raise not_understood(url)
                     given = answer.completion_probabilities or any(c.logprobs for c in answer.choices)
-                    return Contact(name, kind, logprobs and bool(given), adjustable)
+                    return replace(contact, logprobs=contact.logprobs and bool(given))
         if len(kinds) == 1 and fault:
             raise fault
         tried = ", ".join(PATHS[kind] for kind in kinds)
@@ -177,9 +183,19 @@ def openai(http: Http, model: str, named: Mapping[str, Kind]) -> Callable[[str],
     return meet
 
 
+def _ways(model: str, kind: Kind) -> Iterator[Contact]:
+    """To ask an endpoint of this kind, in the order in which they are tried. OpenAI's newer models, and
+    servers that copy them, take no `max_tokens` in a chat; older servers know nothing else."""
+    limits: list[Limit] = ["max_tokens", "max_completion_tokens"] if kind == "chat" else ["max_tokens"]
+    for limit in limits:
+        for logprobs, adjustable in _OPTIONS:
+            yield Contact(model, kind, logprobs, adjustable, limit)
+
+
 def _probe(contact: Contact) -> dict[str, Any]:
     """The smallest request to an endpoint of this kind."""
-    body: dict[str, Any] = {"model": contact.model, "max_tokens": 1}
+    # Models that take the newer field may think first, and fail if that is cut off.
+    body: dict[str, Any] = {"model": contact.model, contact.limit: 1 if contact.limit == "max_tokens" else 16}
     if contact.kind == "chat":
         body["messages"] = [{"role": "user", "content": "x = "}]
     elif contact.kind == "infill":

@@ -24,6 +24,7 @@ from model_runtime.remote.contact import Contact, Needs
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
 from model_runtime.remote.texts import TextEngine
+from model_runtime.retrieval import scaling
 
 if TYPE_CHECKING:
     from model_runtime.loading.prompt_setup import Prompting
@@ -38,7 +39,8 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     http = Http()
     if choice.backend == "openai":
         background, servers = _in_contact(*text_servers(choice, http))
-        return TextEngine(_model_name(choice) or "the server's model", http, servers, background)
+        name = _model_name(choice) or "the server's model"
+        return TextEngine(name, http, servers, background, scaling.load(choice))
     from model_runtime.loading import prompt_setup
     from model_runtime.remote.vllm import VllmDenoiser, VllmEngine
     from model_runtime.retrieval import reranker  # only here: this loads torch
@@ -50,7 +52,9 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     tokens = prompting.tokens
     denoiser = VllmDenoiser(http, servers, background, tokens.profile, found.vocabulary)
     calibration = reranker.load(found.folder, reranker.DENOISED_FILE)
-    return VllmEngine(choice.model, denoiser, tokens, calibration, prompting.chat)
+    engine = VllmEngine(choice.model, denoiser, tokens, calibration, prompting.chat)
+    engine.scale = scaling.load(choice)
+    return engine
 
 
 def text_servers(choice: Choice, http: Http) -> tuple[list[str], Meet]:

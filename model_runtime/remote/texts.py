@@ -14,7 +14,7 @@ from typing import Any
 
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.results import Fill, Filling, Step
-from model_runtime.protocol import Alternative, Infill
+from model_runtime.protocol import Alternative, Calibrated, Infill
 from model_runtime.remote import prompts
 from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
 from model_runtime.remote.background import Background
@@ -23,6 +23,7 @@ from model_runtime.remote.contact import PATHS, Contact, Kind
 from model_runtime.remote.faults import Fault, of_image
 from model_runtime.remote.http import Http
 from model_runtime.retrieval.library import Library
+from model_runtime.retrieval.scaling import UNSCALED, Scale
 
 CHAT_TOKENS = 48  # added to the holes' tokens, for fences and the like
 SOURCES = ("server",)
@@ -30,12 +31,24 @@ VARIED = 0.8  # temperature of all candidates but the first, which has 0
 
 
 class TextEngine:
-    def __init__(self, name: str, http: Http, servers: Servers[Contact], background: Background) -> None:
+    def __init__(
+        self,
+        name: str,
+        http: Http,
+        servers: Servers[Contact],
+        background: Background,
+        scale: Scale | None = None,
+    ) -> None:
         self.name = name
+        self.scale = scale
         self.device = "server at " + ", ".join(servers.states())
         self._servers = servers
         self._http = http
         self._background = background
+
+    @property
+    def calibrated(self) -> Calibrated:
+        return "none" if self.scale is None else "fitted"
 
     def servers(self) -> dict[str, str]:
         return self._servers.states()
@@ -76,7 +89,7 @@ class TextEngine:
         first = first or ended
         yield Step(max(step, 1), attempts[0].texts)
         return replace(
-            _best(attempts),
+            _best(attempts, self.scale or UNSCALED),
             steps=max(step, 1),
             prefill_ms=(first - began) * 1000,
             denoise_ms=(ended - first) * 1000,
@@ -101,8 +114,8 @@ class TextEngine:
 
         async def use(url: str, contact: Contact) -> None:
             kind = "chat" if request.instruction else contact.kind
-            heads = [prompts.head(request, i) for i in range(len(prompts.slots(request)))]
-            attempt.answers = [Answer(heads)] if kind == "chat" else [Answer([head]) for head in heads]
+            befores = [prompts.before(request, hole) for hole in range(len(prompts.slots(request)))]
+            attempt.answers = [Answer(befores)] if kind == "chat" else [Answer([each]) for each in befores]
             try:
                 async with asyncio.TaskGroup() as group:
                     for hole, answer in enumerate(attempt.answers):
@@ -122,14 +135,14 @@ class TextEngine:
             answer.take(chunk)
 
 
-def _best(attempts: Sequence[Attempt]) -> Fill:
+def _best(attempts: Sequence[Attempt], scale: Scale) -> Fill:
     """The attempt with the highest confidence; the others are alternatives, empty ones last. The steps and
-    times are placeholders."""
+    times are placeholders. `scale` turns the server's probabilities into chances."""
     begun = [attempt for attempt in attempts if attempt.answers]
     ranked = sorted(begun, key=lambda attempt: (attempt.empty, -attempt.confidence))
     found: dict[tuple[str, ...], float] = {}
     for attempt in ranked:
-        found.setdefault(attempt.texts(), attempt.confidence)
+        found.setdefault(attempt.texts(), scale.chance(attempt.confidence))
     (texts, confidence), *others = found.items()
     return Fill(
         texts=texts,
@@ -149,7 +162,7 @@ def _body(request: Infill, contact: Contact, kind: Kind, hole: int, temperature:
     if contact.adjustable:
         body["temperature"] = temperature
     if kind == "chat":
-        body |= {"messages": prompts.messages(request), "max_tokens": sum(sizes) + CHAT_TOKENS}
+        body |= {"messages": prompts.messages(request), contact.limit: sum(sizes) + CHAT_TOKENS}
         return body | ({"logprobs": True} if contact.logprobs else {})
     before, after = prompts.around(request, hole)
     if kind == "infill":

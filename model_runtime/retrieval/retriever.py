@@ -21,6 +21,7 @@ MOST = 8  # drafts per hole
 _SEED = 3  # characters that have to agree before a place is looked at
 _SEED_ELSEWHERE = 8  # in another file, where less is chance
 _ANOTHER_FILE = 1_000  # distance in lines that another file counts as
+_LONGEST = 400  # characters of a draft
 _FAR = 200  # agreement is not measured beyond this many characters
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -43,9 +44,10 @@ def retrieve(before: str, after: str, lines: int = 1, elsewhere: Sequence[str] =
     rest of the line; `elsewhere` is text of other files."""
     tail = after.split("\n", 1)[0].strip()
     found: dict[str, Draft] = {}
-    candidates = [*_literal(before, before, lines), *_literal(before, after, lines)]
+    part = Part(lines, _indent(before), next((line for line in after.split("\n")[1:] if line.strip()), ""))
+    candidates = [*_literal(before, before, part), *_literal(before, after, part)]
     for text in elsewhere:
-        found_there = _literal(before, text, lines, _SEED_ELSEWHERE)
+        found_there = _literal(before, text, part, _SEED_ELSEWHERE)
         candidates += (replace(draft, distance=_ANOTHER_FILE) for draft in found_there)
     for draft in sorted([*candidates, *_analogous(before, after)], key=_order):
         text = _fitted(draft.text, tail)
@@ -87,7 +89,34 @@ def _fitted(text: str, tail: str) -> str:
     return "" if tail[0] in ")]}\"'" else text.rstrip()
 
 
-def _literal(before: str, source: str, lines: int, least: int = _SEED) -> Iterator[Draft]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How much is taken of the text that follows a similar place: at most so many `lines`."""
+
+    lines: int
+    indent: int  # columns of the hole's line; what is indented less no longer belongs to its block
+    following: str  # the next line after the hole that is not blank; the text ends before it
+
+    def of(self, source: str, place: int) -> str:
+        first, *rest = source[place : place + _LONGEST].split("\n", self.lines)[: self.lines]
+        kept = [first]
+        for line in rest:
+            if line.strip() and (line == self.following or _columns(line) < self.indent):
+                break
+            kept.append(line)
+        return "\n".join(kept)
+
+
+def _indent(before: str) -> int:
+    """Columns by which the last line is indented."""
+    return _columns(before.rpartition("\n")[2])
+
+
+def _columns(line: str) -> int:
+    return len((line[: len(line) - len(line.lstrip(" \t"))]).expandtabs(4))
+
+
+def _literal(before: str, source: str, part: Part, least: int = _SEED) -> Iterator[Draft]:
     """Places in `source` whose preceding text ends like `before` does, at least as far as `least`."""
     seed = before[-least:]
     if len(seed) < least:
@@ -100,9 +129,8 @@ def _literal(before: str, source: str, lines: int, least: int = _SEED) -> Iterat
         place = at + len(seed)
         if place != own:
             agreement = _agreement(before, source, place)
-            text = "\n".join(source[place : place + 400].split("\n", lines)[:lines])
             distance = abs(here - bisect_right(starts, place))
-            yield Draft(text, agreement, False, distance)
+            yield Draft(part.of(source, place), agreement, False, distance)
         at = source.find(seed, at + 1)
 
 

@@ -57,7 +57,7 @@ def run(folder: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
     ("command", "options"),
     [
         ("complete", ["--at", "5:17", "--deadline-ms", "60000"]),
-        ("fill", []),
+        ("fill", ["--all"]),
         ("rewrite", ["--lines", "1-2", "--instruction", "return the area"]),
         ("rewrite", ["--lines", "1-2", "--instruction", "return the area", "--think"]),
     ],

@@ -22,6 +22,7 @@ from tests.e2e.conftest import Place
 from tests.e2e.test_stdio import Editor, raw, running_editor
 from tests.support.servers import Process, started
 
+ANSWER = "price(1)"  # of the server; a character or two would not be offered
 SECONDS = 80.0  # for processes to start and files to be read
 ABLE = lsp.ClientCapabilities(
     text_document=lsp.TextDocumentClientCapabilities(
@@ -34,7 +35,7 @@ ABLE = lsp.ClientCapabilities(
 
 @pytest.fixture
 def server() -> Iterator[Process]:
-    with started("--has", "chat", module="tests.support.text_server") as process:
+    with started("--has", "chat", "--answer", ANSWER, module="tests.support.text_server") as process:
         yield process
 
 
@@ -112,7 +113,7 @@ async def test_a_reader_that_keeps_dying_is_told_of(
             await asyncio.sleep(0.1)
         assert "failed 3 times" in context["message"]
         assert editor.shown == [context["message"]]
-        assert await editor.ask(place) == "1", "suggestions go on"
+        assert await editor.ask(place) == ANSWER, "suggestions go on"
 
 
 def kill(process: psutil.Process) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config.settings import LANGUAGES
+from tests.conftest import private_workers
 from tests.e2e.neovim import BUILTIN, OLD, PLUGIN, Flavour, Neovim
 
 from . import neovim
@@ -122,7 +124,49 @@ def test_fix(opened: Neovim) -> None:
     assert bool(said) == (opened.text == SOURCE)
 
 
-def test_rewrite_asks_and_remembers(opened: Neovim) -> None:
+CHAT = {"backend": "openai", "backendUrl": "http://127.0.0.1:9", "model": "chat"}
+
+
+POSSIBLE = """
+local status = { command = 'infill.status' }
+local client = vim.lsp.get_clients({ bufnr = 0 })[1]
+local answer = client:request_sync('workspace/executeCommand', status, 20000, 0)
+return answer and answer.result and answer.result.rewrites.possible
+"""
+
+
+@pytest.fixture
+def chatting(
+    flavour: Flavour, server_command: list[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
+    """An editor whose model may follow instructions, on a server of the user's that is not there."""
+    path, home = neovim.needed(flavour.version), tmp_path_factory.mktemp("chatting")
+    with private_workers(), neovim.running(path, server_command, home, {"settings": CHAT}) as editor:
+        (tmp_path / "shapes.py").write_text(SOURCE, "utf-8")
+        editor.lua("_G.told = {} vim.notify = function(text) table.insert(told, text) end")
+        editor.open(tmp_path / "shapes.py")
+        editor.wait("settings", lambda: editor.lua(POSSIBLE), 30)
+        yield editor
+
+
+def test_a_rewrite_is_refused_before_it_is_asked_for(opened: Neovim) -> None:
+    opened.lua("_G.asked = nil vim.ui.input = function() _G.asked = true end")
+    opened.nvim.command("10,11Infill rewrite")
+    (refusal,) = done(opened)
+    assert "the embedded model follows no instructions; DiffusionGemma does" in refusal
+    assert ":help infill-models" in refusal
+    assert not opened.lua("return asked")
+
+
+def test_the_plugin_vouches_for_its_options(chatting: Neovim) -> None:
+    chatting.nvim.command("10Infill rewrite shorter")
+    said = done(chatting)
+    assert "127.0.0.1:9" in said[-1], said  # it was asked, and is not there
+    assert not [each for each in said if "may have set it" in each]
+
+
+def test_rewrite_asks_and_remembers(chatting: Neovim) -> None:
+    opened = chatting
     opened.lua("""
         vim.ui.input = function(options, go)
             _G.asked = options
@@ -131,11 +175,11 @@ def test_rewrite_asks_and_remembers(opened: Neovim) -> None:
     """)
     opened.nvim.command("10,11Infill rewrite")
     refusal = done(opened)
-    assert len(refusal) == 1  # the embedded model follows no instructions, and says so
-    assert "instruction" in refusal[0]
+    assert "127.0.0.1:9" in refusal[-1]
+    opened.lua("told = {}")
     assert opened.text == SOURCE
     opened.nvim.command("10Infill rewrite name it differently")
-    opened.wait("refusal", lambda: len(told(opened)) == 2)
+    opened.wait("refusal", lambda: told(opened))
     complete = "return vim.fn.getcompletion(..., 'cmdline')"
     assert opened.lua(complete, "Infill rewrite ") == ["name it differently", "make it shorter"]
     assert opened.lua(complete, "Infill rewrite make it") == ["make it shorter"]
@@ -145,12 +189,18 @@ def test_rewrite_asks_and_remembers(opened: Neovim) -> None:
     assert opened.lua(called) == ["make it shorter"]
 
 
-def test_the_instruction_is_typed_at_the_prompt(opened: Neovim) -> None:
+def test_the_instruction_is_typed_at_the_prompt(chatting: Neovim) -> None:
+    opened = chatting
     opened.lua("vim.ui.input = loadfile(vim.env.VIMRUNTIME .. '/lua/vim/ui.lua')().input")
-    opened.keys(":10Infill rewrite<CR>shorten<CR>")
-    assert "instruction" in done(opened)[0]
+    at_prompt = "return vim.fn.mode() == 'c' and vim.fn.getcmdtype() == '@'"
+    opened.keys(":10Infill rewrite<CR>")
+    opened.wait("prompt", lambda: opened.lua(at_prompt))
+    opened.keys("shorten<CR>")
+    assert "127.0.0.1:9" in done(opened)[-1]
     opened.lua("told = {}")
-    opened.keys(":10Infill rewrite<CR>short<Tab><CR>")
+    opened.keys(":10Infill rewrite<CR>")
+    opened.wait("prompt", lambda: opened.lua(at_prompt))
+    opened.keys("short<Tab><CR>")
     opened.wait("refusal", lambda: told(opened))
     assert opened.lua("return require('infill.history').all()[1]") == "shorten"
 
@@ -169,13 +219,141 @@ def test_proofread(opened: Neovim) -> None:
 
 
 def test_status_and_restart(opened: Neovim, workers: Callable[[], list[object]]) -> None:
-    opened.nvim.command("messages clear")
     opened.nvim.command("Infill restart")
     opened.wait("restart", lambda: told(opened) == ["infill: the worker has been restarted"], 60)
+    opened.lua("told = {}")
     opened.nvim.command("Infill status")
-    opened.wait("status", lambda: "model embedded on" in opened.messages(), 30)
-    assert re.search(r"worker \d+: (loading|ready)", opened.messages())
+    said = opened.wait("status", lambda: floating(opened), 30)
+    assert re.search(r"worker \d+: (loading|ready)", said)
+    assert "model embedded on" in said
+    assert "this buffer: on" in said
+    assert re.search(r"1 client,|[02-9] clients,", said)
+    assert opened.nvim.api.get_mode()["blocking"] is False  # no prompt that wants a key
     opened.wait("the end of the worker before", lambda: len(workers()) == 1)
+
+
+def floating(editor: Neovim) -> str:
+    """The text of the floating window, if there is one."""
+    return editor.lua("""
+        for _, window in ipairs(vim.api.nvim_list_wins()) do
+            if vim.api.nvim_win_get_config(window).relative ~= '' then
+                local lines = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false)
+                return table.concat(lines, '\\n')
+            end
+        end
+        return ''
+    """)
+
+
+def test_why_the_last_place_stayed_silent(opened: Neovim) -> None:
+    opened.keys("1GO# x")
+    silent = "return require('infill.status').silence(0) or require('infill.status').silence(vim.fn.bufnr())"
+    assert opened.wait("reason", lambda: opened.lua(silent), 30).startswith("line 1: ")
+    opened.keys("<Esc>")
+    opened.nvim.command("Infill status")
+    assert "nothing offered, line 1: " in opened.wait("status", lambda: floating(opened), 30)
+
+
+def test_suggestions_are_turned_off_and_on(opened: Neovim) -> None:
+    line = "return require('infill').statusline()"
+    opened.wait("on", lambda: "off" not in opened.lua(line))
+    for command, off, words in (
+        ("toggle", "infill off", "infill-ls is off: infill.enable is false"),
+        ("toggle language", "infill off", "infill-ls is off for python"),
+        ("toggle buffer", "infill off", "infill-ls is off in this file"),
+        ("snooze", "infill snoozed", "infill-ls is snoozed for 10 min"),
+    ):
+        opened.lua("told = {}")
+        opened.nvim.command("Infill " + command)
+        opened.wait(words, lambda off=off: opened.lua(line) == off)
+        assert words in opened.wait("a word", lambda: told(opened))[-1]
+        opened.lua("told = {}")
+        opened.nvim.command("Infill " + command)
+        opened.wait("on again", lambda: told(opened) == ["infill: suggestions are on in this buffer"])
+        assert "off" not in opened.lua(line)
+    assert opened.lua("return vim.fn.getcompletion('Infill toggle ', 'cmdline')") == [
+        "all",
+        "buffer",
+        "language",
+    ]
+
+
+def test_the_languages_are_the_server_s(opened: Neovim) -> None:
+    assert opened.lua("return require('infill.options').LANGUAGES") == list(LANGUAGES)
+
+
+def test_a_language_that_is_off(opened: Neovim, tmp_path: Path) -> None:
+    (tmp_path / "shapes.rb").write_text("def area\nend\n", "utf-8")
+    opened.nvim.command(f"edit {tmp_path / 'shapes.rb'}")
+    opened.nvim.command("setfiletype ruby")
+    assert opened.lua("return require('infill').statusline()") == "infill off"
+    opened.nvim.command("Infill fillall")
+    assert told(opened) == ["infill: off for ruby; :Infill toggle language turns it on"]
+    opened.nvim.command("Infill toggle language")
+    attached = "local c = vim.lsp.get_clients({ bufnr = 0 })[1] return c and c.initialized and c.name"
+    assert opened.wait("client", lambda: opened.lua(attached), 30) == "infill_ls"
+    document = "return (require('infill.status').document(vim.fn.bufnr()) or {}).on"
+    opened.wait("on", lambda: opened.lua(document))
+    opened.nvim.command("Infill toggle language")
+    opened.wait("off", lambda: opened.lua("return require('infill').statusline()") == "infill off")
+    assert "off for ruby" in opened.wait("a word", lambda: told(opened)[2:])[-1]
+
+
+def test_a_docstring_that_is_there_is_shown_first(opened: Neovim) -> None:
+    """With an edit as the server makes it, so that no model has to be sure."""
+    opened.lua("""
+        _G.asked = nil
+        vim.fn.confirm = function(text) _G.asked = text return answer end
+        local client = vim.lsp.get_clients({ bufnr = 0 })[1]
+        _G.real = _G.real or client.request
+        client.request = function(self, method, params, handler, ...)
+            if method == 'textDocument/codeAction' then
+                local at = { start = { line = 0, character = 4 }, ['end'] = { line = 0, character = 8 } }
+                handler(nil, { { title = 'Refresh', edit = {
+                    changeAnnotations = { confirm = { label = 'Refresh', needsConfirmation = true } },
+                    documentChanges = { {
+                        textDocument = { uri = params.textDocument.uri, version = 0 },
+                        edits = { { range = at, newText = 'surface', annotationId = 'confirm' } },
+                    } },
+                } } })
+                return true
+            end
+            return real(self, method, params, handler, ...)
+        end
+    """)
+    for answer, expected in ((2, SOURCE), (1, SOURCE.replace("area", "surface"))):
+        opened.lua("_G.asked, _G.answer = nil, ...", answer)
+        opened.nvim.command("Infill docstring")
+        asked = opened.wait("question", lambda: opened.lua("return asked"))
+        assert "-def area(width, height):" in asked
+        assert "+def surface(width, height):" in asked
+        assert opened.text == expected
+    opened.lua("vim.lsp.get_clients({ bufnr = 0 })[1].request = _G.real")
+
+
+def test_ghost_text_has_a_colour_without_true_colour(opened: Neovim) -> None:
+    colour = "return vim.api.nvim_get_hl(0, { name = 'InfillGhost', link = false }).ctermfg"
+    assert opened.lua(colour) == 244
+    assert opened.lua("return vim.api.nvim_get_hl(0, { name = 'InfillDraft', link = false }).ctermfg")
+    opened.nvim.command("colorscheme default")
+    assert opened.lua(colour) == 244
+    opened.nvim.command("hi NonText ctermfg=12")
+    opened.nvim.command("hi clear ComplHint | hi link ComplHint NonText")
+    opened.lua("require('infill.colors').define()")
+    opened.nvim.command("colorscheme default")
+
+
+def test_the_log_has_levels(opened: Neovim) -> None:
+    opened.lua("vim.lsp.log.set_level('INFO')")
+    path = Path(opened.lua("return vim.lsp.log.get_filename()"))
+    opened.nvim.command("Infill restart")
+    opened.keys("1GO# y")
+    opened.wait("a line", lambda: path.exists() and "lsp_server" in path.read_text(), 30)
+    opened.keys("<Esc>")
+    ours = [line for line in path.read_text().splitlines() if "lsp_server" in line]
+    assert [line for line in ours if line.startswith("[INFO]")]
+    assert not [line for line in ours if "stderr" in line], ours
+    opened.lua("vim.lsp.log.set_level('WARN')")
 
 
 def test_log(opened: Neovim) -> None:
@@ -187,6 +365,8 @@ def test_wrong_use(opened: Neovim) -> None:
     for command, says in (
         ("Infill nonsense", "there is no :Infill nonsense"),
         ("Infill status now", ":Infill status takes nothing more"),
+        ("Infill toggle nonsense", "there is no :Infill toggle nonsense"),
+        ("Infill snooze soon", ":Infill snooze takes a number of minutes"),
     ):
         opened.lua("told = {}")
         opened.nvim.command(command)
@@ -199,7 +379,9 @@ def test_wrong_use(opened: Neovim) -> None:
             "infill: no server is attached to this buffer; :checkhealth infill says why"
         ], command
     names = opened.lua("return vim.fn.getcompletion('Infill ', 'cmdline')")
-    assert " ".join(names) == "docstring fill fillall fix log proofread restart rewrite status"
+    assert " ".join(names) == (
+        "docstring fill fillall fix log proofread restart rewrite snooze status toggle"
+    )
     assert opened.lua("return vim.fn.getcompletion('Infill re', 'cmdline')") == ["restart", "rewrite"]
     assert opened.lua("return vim.fn.getcompletion('Infill fix ', 'cmdline')") == []
 
@@ -264,7 +446,6 @@ def test_help(opened: Neovim, tmp_path: Path) -> None:
     assert len(plugs) == 9
     assert plugs <= tags
     assert max(map(len, text.splitlines())) <= 79
-    opened.nvim.command(f"set rtp+={tmp_path}")
     opened.nvim.command("noautocmd help infill")  # the unpacked Neovim lacks the parser that colours help
     assert "infill-ls is a language server" in opened.text
 
@@ -356,6 +537,5 @@ def test_layouts(flavour: Flavour, server_command: list[str], tmp_path: Path, la
         editor.lua("vim.wait(500, function() end)")  # for the server's settings
         said = [line for line in editor.messages().splitlines() if str(argument[0]) not in line]
         assert [line for line in said if "infill" in line] == []
-        editor.nvim.command(f"helptags {place}/doc")
-        editor.nvim.command("noautocmd help infill")
+        editor.nvim.command("noautocmd help infill")  # without :helptags
         assert "infill-ls is a language server" in editor.text

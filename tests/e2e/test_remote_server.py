@@ -9,8 +9,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+from lsprotocol import types
 
 from tests.conftest import private_workers, worker_processes
 from tests.e2e.conftest import EXAMPLE, Place
@@ -18,13 +21,15 @@ from tests.e2e.test_stdio import Editor, running_editor, served
 from tests.support.servers import Process, free_port, started
 
 SECRET = "AKIAQ3EGRZ5JU7Y2M4PL"
+ANSWER = "price(1)"  # of the server; a character or two would not be offered
 KEY = "sk-not-for-any-command-line"
 TEXT = "import shelf\n\n\ndef price(item):\n    return shelf.load_all(item)\n\n\nvalue = \n"
 
 
 @pytest.fixture
 def server() -> Iterator[Process]:
-    with started("--has", "suffix,chat", module="tests.support.text_server") as process:
+    arguments = ("--has", "suffix,chat", "--answer", ANSWER)
+    with started(*arguments, module="tests.support.text_server") as process:
         yield process
 
 
@@ -76,19 +81,51 @@ async def test_text_of_a_server_and_nothing_secret_to_it(
 ) -> None:
     settings = {"backend": "openai", "backendUrl": server.url, "trusted": True}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         end = time.monotonic() + 30
         while "def load_all(item)" not in "".join(server.seen()):  # the workspace is read meanwhile
             assert time.monotonic() < end, "the signature of what is called never arrived"
-            await until(editor, place, "1")
+            await until(editor, place, ANSWER)
         sent = "".join(map(str, server.seen()))
         assert "def price(item)" in sent
         for hidden in (SECRET, "excluded_name", "hunter2", KEY):
             assert hidden not in sent
         assert editor.shown == []
+        params = types.ExecuteCommandParams("infill.status")
+        told: Any = await asyncio.wait_for(editor.client.workspace_execute_command_async(params), 30)
+        assert told["calibrated"] == "none", "nothing was fitted to this server's model"
         for process in worker_processes(own_folder):
             assert KEY not in " ".join(process.cmdline())
     assert [log for log in logs(own_folder) if KEY in log or SECRET in log] == []
+
+
+FOLLOWED = "def price(item):\n    total = \n    return total\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "```python\nitem.cost\n```",
+        "Sure! Here is the missing code:\n\n```python\nitem.cost\n```\n\nIt takes the cost.",
+        "Here's the completed line:\n    total = item.cost",
+        "```\n    total = item.cost\n    return total\n```",
+        "```python\ndef price(item):\n    total = item.cost\n    return total\n```",
+        "`item.cost`",
+    ],
+)
+async def test_a_chat_that_says_too_much_gives_a_clean_edit(
+    server_command: list[str], tmp_path: Path, answer: str
+) -> None:
+    path = tmp_path / "price.py"
+    path.write_text(FOLLOWED)
+    place = Place(path, FOLLOWED, 1, len("    total = "))
+    flags = ["--has", "chat", "--newer", "Use 'max_completion_tokens' instead."]
+    with started(*flags, module="tests.support.text_server") as server:
+        data = json.dumps([answer]).encode()
+        await asyncio.to_thread(urlopen, Request(server.url + "/answers", data, method="POST"))
+        settings = {"backend": "openai", "backendUrl": server.url, "trusted": True}
+        async with editing(server_command, place, **settings) as editor:
+            await until(editor, place, "item.cost")
 
 
 def test_the_command_line(server_command: list[str], place: Place, server: Process) -> None:
@@ -99,16 +136,49 @@ def test_the_command_line(server_command: list[str], place: Place, server: Proce
         return subprocess.run([*command, *arguments, *choice], capture_output=True, text=True, timeout=60)
 
     found = run("complete", str(place.path), "--at", f"{place.line + 1}:{place.column + 1}", "--json")
-    assert json.loads(found.stdout)["text"] == "1", found.stderr
+    assert json.loads(found.stdout)["text"] == ANSWER, found.stderr
     status = json.loads(run("worker", "status", "--json").stdout)
     assert status["servers"] == {server.url: "ok, 0 running"}
     assert status["device"] == f"server at {server.url}"
+    assert status["calibrated"] == "none"
     assert f"{server.url}: ok, 0 running" in run("worker", "status").stdout
     assert json.loads(run("worker", "stop", "--json").stdout) == {"stopped": True}
     choice[:] = ["--backend-url", "gpu:8000"]
     wrong = run("complete", str(place.path), "--at", "1:1")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "--backend-url: 'gpu:8000' is not empty or addresses like" in wrong.stderr
+
+
+HOLES = "def f(a):\n    ...\n\n\ndef g(a):\n    ...\n\n\ndef h(a):\n    ...\n"
+
+
+def test_fill_at_the_command_line(server_command: list[str], tmp_path: Path) -> None:
+    """Indentation follows the block, a placeholder is no answer, what is unsure is left out until asked."""
+    path = tmp_path / "holes.py"
+    path.write_text(HOLES)
+    answers = ["    if a:\n            b()", "pass", "return " + "a + " * 20 + "a"]
+    with started("--has", "suffix", module="tests.support.text_server") as server:
+        command = [
+            *server_command[:-1],
+            "fill",
+            str(path),
+            "--backend",
+            "openai",
+            "--backend-url",
+            server.url,
+        ]
+
+        def run(*more: str) -> subprocess.CompletedProcess[str]:
+            urlopen(Request(server.url + "/answers", json.dumps(answers).encode(), method="POST")).close()
+            return subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
+
+        found = run()
+        added = [line for line in found.stdout.splitlines() if line.startswith("+")]
+        assert added[1:] == ["+    if a:", "+        b()"], found.stderr
+        assert "holes.py:2: 50% sure" in found.stderr
+        assert "1 hole left alone: what the model wrote only holds the place, too" in found.stderr
+        assert "--all takes them in (confidence)" in found.stderr
+        assert "+    return a + a" in run("--all").stdout
 
 
 async def test_a_url_that_nobody_vouches_for_is_not_asked(
@@ -129,13 +199,13 @@ async def test_the_editor_works_on_through_faults(
     gone = f"http://127.0.0.1:{free_port()}"
     settings = {"backend": "openai", "backendUrl": f"{gone},{server.url}", "trusted": True}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         for fault, remedy in (("500", "its log says why"), ("429", "add a server"), ("cut", "midway")):
             server.fault(fault)
             await until(editor, place, "")
             await until_shown(editor.shown, remedy)
             server.fault("")
-            await until(editor, place, "1")
+            await until(editor, place, ANSWER)
 
 
 async def test_a_slow_server_costs_the_deadline_and_no_more(
@@ -143,14 +213,14 @@ async def test_a_slow_server_costs_the_deadline_and_no_more(
 ) -> None:
     settings = {"backend": "openai", "backendUrl": server.url, "trusted": True, "deadlineMs": 1000}
     async with editing(server_command, place, **settings) as editor:
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
         server.fault("slow")
         for _ in range(3):
             began = time.monotonic()
             assert await asyncio.wait_for(editor.ask(place), 10) == ""
             assert time.monotonic() - began < 3
         server.fault("")
-        await until(editor, place, "1")
+        await until(editor, place, ANSWER)
 
 
 async def until_shown(shown: list[str], part: str) -> None:

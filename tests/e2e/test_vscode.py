@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
 from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
 
@@ -189,7 +190,7 @@ def test_a_part_of_it(bench: Workbench, rest: str) -> None:
         taken = ghost.removesuffix(bench.ghost)
     bench.expect(path, f"{line}\n\n\nfirst_total = compu{taken}\n")
     if rest == "kept":
-        bench.do("press", "Control+Alt+l")  # the rest of the line
+        bench.do("press", "Control+ArrowDown")  # the rest of the line
         bench.expect(path, f"{line}\n\n\nfirst_total = compu{ghost}\n")
     else:
         bench.do("press", "Escape")
@@ -222,18 +223,93 @@ def ask_for_rewrite(bench: Workbench, line: int) -> None:
 
 
 def test_a_rewrite_that_the_model_cannot_do(bench: Workbench, place: Place) -> None:
+    """Said before anything is typed, with what could do it and where to set that."""
     path = bench.open("refused.py", place.text)
-    for instructions in (0, 1):
-        ask_for_rewrite(bench, place.line - 3)
-        rows = "document.querySelectorAll('.quick-input-list .monaco-list-row').length"
-        bench.do("wait", f"{rows} === {instructions}")
-        if not instructions:
-            bench.do("type", "use a property")
-        bench.screenshot("instruction")  # the second time it is at hand
-        bench.do("press", "Enter")
-        bench.wait_for_notice("follows no instructions")
-    assert not bench.dirty
+    bench.go_to(place.line - 3, 0)
+    bench.do("press", "Shift+ArrowDown", "Control+k", "Alt+r")
+    bench.wait_for_notice("the embedded model follows no instructions; DiffusionGemma does")
+    assert (
+        bench.do("evaluate", "document.querySelector('.quick-input-title')?.textContent")
+        != "Rewrite the selection"
+    )
+    bench.do("click", '.notification-list-item a.monaco-button:has-text("Choose a Server")')
+    bench.do("wait", "[...document.querySelectorAll('.settings-editor')].length > 0")
+    bench.do("press", "Escape")
+    bench.do("wait", "document.querySelector('.settings-editor') === null")
     bench.expect(path, place.text)
+
+
+def choose(bench: Workbench, label: str) -> None:
+    """An entry of the list behind the status bar."""
+    bench.do("press", "Control+k", "Alt+s")
+    row = f'.quick-input-list .monaco-list-row:has-text("{label}")'
+    bench.do("wait", "document.querySelector('.quick-input-list .monaco-list-row') !== null")
+    bench.do("type", label)
+    bench.do("click", row)
+
+
+def test_the_status_follows_the_language(bench: Workbench) -> None:
+    path = bench.open("shape.rb", "def area\n  # TODO\nend\n")
+    bench.wait_for_status("infill: off for Ruby")
+    bench.screenshot("off_for_ruby")
+    bench.do("press", "Control+k", "Alt+a")
+    bench.wait_for_notice("off for Ruby")
+    bench.dismiss()
+    before = servers()
+    choose(bench, "Turn on for Ruby")
+    eventually("on", lambda: "off" not in bench.status)
+    settings = bench.work / "data/User/settings.json"
+    assert json.loads(settings.read_text())["infill.languages"] == [*LANGUAGES, "ruby"]
+    bench.open("other.py", "value = 1\n")
+    assert "off" not in bench.status
+    bench.open("shape2.rb", path.read_text())
+    bench.do("press", "Control+k", "Alt+l")  # and off again
+    bench.wait_for_status("infill: off for Ruby")
+    assert json.loads(settings.read_text())["infill.languages"] == [*LANGUAGES]
+    assert servers() == before, "nothing was restarted"
+
+
+def test_the_walkthrough_knows_that_the_server_runs(bench: Workbench) -> None:
+    bench.open("walk.py", "value = 1\n")
+    choose(bench, "Walkthrough")
+    step = "[...document.querySelectorAll('.getting-started-step')]"
+    bench.do("wait", f"{step}.some((each) => each.textContent.includes('Have the language server found'))")
+    bench.screenshot("walkthrough")
+    bench.do("wait", f"{step}[0].querySelector('.codicon-getting-started-step-checked') !== null")
+    assert "`" not in bench.do("evaluate", f"{step}.map((each) => each.textContent).join()")
+
+
+def test_suggestions_are_turned_off_and_on(bench: Workbench) -> None:
+    bench.open("switched.py", "value = 1\n")
+    for key, off in (
+        ("o", "infill: off$"),
+        ("f", "infill: off in this file"),
+        ("z", "infill: snoozed, 10 min"),
+        ("l", "infill: off for Python"),
+    ):
+        bench.do("press", "Control+k", f"Alt+{key}")
+        bench.wait_for_status(off)
+        bench.do("press", "Control+k", f"Alt+{key}")
+        eventually("on again", lambda: ":" not in bench.status)
+
+
+def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
+    bench.open("silent.py", "# a comment\nvalue = 1\n")
+    bench.go_to(0, 11)
+    bench.do("type", "x")
+    listed = "document.querySelector('.quick-input-list')?.textContent"
+    until = time.monotonic() + 20
+    while True:
+        bench.do("press", "Control+k", "Alt+s")
+        bench.do("wait", f"{listed}?.includes('Turn off')")
+        text = bench.do("evaluate", listed)
+        bench.screenshot("status_menu")
+        bench.do("press", "Escape")
+        if "Nothing offered" in text or time.monotonic() > until:
+            break
+    assert "line 1:" in text
+    assert "Ctrl+K Alt+R" in text  # of an action
+    assert "VS Code's own snooze" in text
 
 
 def test_a_killed_worker_costs_one_suggestion(
@@ -274,7 +350,7 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
 def scripted(bench: Workbench, **settings: Any) -> None:
     """Change to the server of `scripted.py`."""
     path = program(bench.work.parent, SCRIPTED)
-    bench.set(settings, {"infill.serverPath": path})
+    bench.set(settings, {"infill.serverPath": path, "infill.model": "scripted/model"})
     eventually("the other server", lambda: not servers(), 30)
     bench.wait_for_status("infill")
 
@@ -283,6 +359,12 @@ def test_a_server_that_is_not_there(bench: Workbench) -> None:
     bench.set(machine={"infill.serverPath": "/gone/infill-ls"})
     bench.wait_for_notice("infill.serverPath: /gone/infill-ls is no program")
     eventually("no server", lambda: not servers(), 30)
+
+
+def test_a_program_that_is_another(bench: Workbench) -> None:
+    bench.set(machine={"infill.serverPath": "/bin/false"})
+    bench.wait_for_notice("this program is not infill-ls: /bin/false ended with 1 and printed: false (GNU")
+    assert len(bench.notices) == 1, bench.notices  # and no EPIPE
 
 
 def test_typing_what_the_ghost_text_says(bench: Workbench) -> None:
@@ -340,6 +422,45 @@ def test_a_rewrite_is_shown_before_it_is_made(bench: Workbench, decision: str) -
     wanted = text.replace("total", "amount", 2) if decision == "apply" else text
     eventually("the decision", lambda: bench.dirty == (decision == "apply"))
     bench.expect(path, wanted)
+
+
+OLD = 'def f(a):\n    """Old."""\n    return a\n'
+
+
+@pytest.mark.parametrize("when", ["docstring", "light bulb", "always"])
+def test_what_else_is_shown_before_it_is_made(bench: Workbench, when: str) -> None:
+    """A docstring that takes the place of another; with `always` whatever the light bulb does."""
+    scripted(bench, **{"infill.previewChanges": "always" if when == "always" else "rewrites"})
+    text = "def f(count, offset):\n    pass\n" if when == "always" else OLD
+    path = bench.open(f"shown_{when.replace(' ', '_')}.py", text)
+    bench.go_to(1 if when == "always" else 0, 5)
+    difference = "document.querySelector('.monaco-diff-editor .modified .view-line') !== null"
+
+    def asked() -> bool:
+        """The setting may not have arrived: what was made at once is undone and asked for again."""
+        if when == "docstring":
+            bench.do("press", "Control+k", "Alt+d")
+        else:
+            entry = "Fill this body" if when == "always" else "Refresh the docstring"
+            bench.do("wait", "document.querySelector('.monaco-editor [class*=lightbulb]') !== null", 30_000)
+            bench.do("press", "Control+.")
+            bench.do("click", f'.action-widget .monaco-list-row:has-text("{entry}")')
+        if (
+            eventually("an outcome", lambda: bench.do("evaluate", difference) or bench.dirty)
+            and not bench.dirty
+        ):
+            return True
+        bench.do("press", "Control+z")
+        return False
+
+    assert asked() or (when == "always" and eventually("a difference", asked, 30))
+    bench.do("wait", difference)
+    assert path.read_text() == text
+    bench.do("press", "Control+Enter")
+    bench.do("wait", "document.querySelector('.monaco-diff-editor') === null")
+    eventually("the change", lambda: bench.dirty)
+    bench.expect(path, text.replace("Old.", "count + offset").replace("pass", "count + offset"))
+    bench.set({"infill.previewChanges": "rewrites"})
 
 
 @pytest.mark.parametrize(

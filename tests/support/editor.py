@@ -36,13 +36,17 @@ class Editor:
     def __init__(self) -> None:
         self.client = LanguageClient("test-editor", "1")
         self.shown: list[str] = []
-        self.logged: list[str] = []
+        self.log: list[lsp.LogMessageParams] = []
         self.configuration: Any = None
         self.of_folders: dict[str, Any] = {}  # configuration by scope, where it is another
         self.asked = asyncio.Event()  # for the configuration
         self.client.feature(lsp.WINDOW_SHOW_MESSAGE)(lambda params: self.shown.append(params.message))
-        self.client.feature(lsp.WINDOW_LOG_MESSAGE)(lambda params: self.logged.append(params.message))
+        self.client.feature(lsp.WINDOW_LOG_MESSAGE)(lambda params: self.log.append(params))
         self.client.feature(lsp.WORKSPACE_CONFIGURATION)(lambda params: self._configure(params))
+
+    @property
+    def logged(self) -> list[str]:
+        return [each.message for each in self.log]
 
     def _configure(self, params: lsp.ConfigurationParams) -> list[Any]:
         self.asked.set()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.diffusion.results import Fill, Filling, Step
-from model_runtime.protocol import Choice, Infill, Slot, Token
+from model_runtime.protocol import Calibrated, Choice, Infill, Slot, Token
 from model_runtime.retrieval.library import Library
 
 PIECE = Token("x", "?", "accepted", -0.1)
@@ -26,6 +26,7 @@ PIECE = Token("x", "?", "accepted", -0.1)
 class Engine:
     device: str = "cpu"
     name: str = "fake"
+    calibrated: Calibrated = "none"
     started: list[int] = field(default_factory=list)  # request ids
     freed: list[int] = field(default_factory=list)
     steps: int = 0  # over all fills

@@ -37,7 +37,8 @@ class Server(faulty_server.Server):
         self.logprobs = not args.no_logprobs
         self.pause_s = args.pause
         self.blind = args.blind
-        self.answers = ["1"]
+        self.newer = args.newer
+        self.answers = [args.answer]
 
 
 class Handler(faulty_server.Handler):
@@ -56,6 +57,8 @@ class Handler(faulty_server.Handler):
             self.refuse(404, "Not Found")
         elif body.get("logprobs") and not self.server.logprobs:
             self.refuse(400, f"logprobs is not supported; the request was {body}")
+        elif self.server.newer and ("max_tokens" in body or body.get("temperature", 1) != 1):
+            self.refuse(400, self.server.newer)
         elif not FIELDS[kind] <= body.keys():
             self.refuse(422, "missing field")
         elif (images := image_count(body)) is None:
@@ -124,7 +127,9 @@ def main() -> None:
     parser = faulty_server.arguments()
     parser.add_argument("--has", default="fim,suffix,chat")
     parser.add_argument("--no-logprobs", action="store_true")
+    parser.add_argument("--newer", default="", help="takes no max_tokens and no temperature, and says this")
     parser.add_argument("--blind", type=int, default=0, help="status that refuses images")
+    parser.add_argument("--answer", default="1", help="until others are set")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds before each piece of a stream")
     faulty_server.serve(Server(parser.parse_args()))
 

@@ -25,4 +25,5 @@ STATUS = Status(
     shown=3,
     accepted=1,
     uptime_s=3700,
+    calibrated="none",
 )

@@ -30,6 +30,8 @@ for name, command in pairs({ rewrite = 'rewrite', fill = 'fill', fix = 'fix', pr
   vim.keymap.set('n', ('<Plug>(infill-%s)'):format(name), '<Cmd>Infill ' .. command .. '<CR>')
   vim.keymap.set('x', ('<Plug>(infill-%s)'):format(name), ':Infill ' .. command .. '<CR>', { silent = true })
 end
+vim.keymap.set('n', '<Plug>(infill-toggle)', '<Cmd>Infill toggle<CR>')
+vim.keymap.set('n', '<Plug>(infill-snooze)', '<Cmd>Infill snooze<CR>')
 
 -- A plugin manager may call setup() right after this file.
 local function start()

@@ -31,7 +31,7 @@ const CAPABILITIES = {
   },
   window: { workDoneProgress: true },
   workspace: { applyEdit: true, workspaceEdit: { documentChanges: true } },
-  experimental: { infill: { canvas: true, refusals: true, status: true } },
+  experimental: { infill: { canvas: true, refusals: true, status: true, instructions: true } },
 };
 
 export class Client {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lsp_server.config.settings import SETTINGS, default_of
-from lsp_server.text.languages import LANGUAGES
+from lsp_server.text.languages import KNOWN
 
 CLIENT = Path(__file__).resolve().parents[1]
 MANIFEST = CLIENT / "package.json"
@@ -61,7 +61,7 @@ def manifest(text: str) -> str:
 
 def names(_: str) -> str:
     """What the client has to know: which settings are the server's, and how languages are called."""
-    languages = {language.id: list(language.aliases) for language in LANGUAGES if language.aliases}
+    languages = {language.id: list(language.aliases) for language in KNOWN if language.aliases}
     personal = [name for name, setting in SETTINGS.items() if setting.personal]
     return dump({"settings": list(SETTINGS), "personal": personal, "languages": languages})
 

@@ -4,28 +4,48 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import {
   type CancellationToken,
+  CloseAction,
   CodeActionResolveRequest,
+  ErrorAction,
+  type ErrorHandler,
   ExecuteCommandRequest,
   LanguageClient,
   type LanguageClientOptions,
   LSPErrorCodes,
   type Range,
   ResponseError,
+  State,
   type StaticFeature,
   WorkDoneProgress,
   type WorkDoneProgressReport,
 } from 'vscode-languageclient/node';
 import type { Launch } from './discovery';
-import { DRAFT, type Draft, STATUS, type Status } from './protocol';
-import { languageIds, sent } from './settings';
+import type { WorkspaceEdit } from './edits';
+import { DRAFT, type Draft, REFUSED, type Refused, STATUS, type Status } from './protocol';
+import { sent } from './settings';
 
 export interface Listener {
   status(status: Status): void;
   draft(draft: Draft): void;
-  /** An inline completion has been answered. */
-  answered(): void;
+  /** The program has ended before it could be spoken to. */
+  endedEarly(): void;
+  /** Why an inline completion was answered with nothing. */
+  refused(refused: Refused): void;
+  /** An inline completion has been answered, with so many suggestions. */
+  answered(count: number): void;
+  /** Whether the edit of an action that was chosen from the light bulb is to be looked at first. */
+  wantsPreview(edit: WorkspaceEdit): boolean;
   /** An action of the server's that is a command: the client asks for an instruction, or says what came of it. */
   chosen(command: 'infill.rewrite' | 'infill.proofread', place: { uri: string; range: vscode.Range }): void;
+}
+
+/** Logs what goes wrong before the server runs, and shows nothing: who starts it says what is the matter. */
+class Quiet extends LanguageClient {
+  ran = false;
+
+  override error(message: string, data?: unknown, show?: boolean | 'force'): void {
+    super.error(message, data, this.ran ? show : false);
+  }
 }
 
 /** Not started yet. `folder` is where the server runs, `restricted` what only a trusted workspace may set. */
@@ -39,15 +59,20 @@ export function create(
 ): LanguageClient {
   const settings = (scope?: string) =>
     vscode.workspace.getConfiguration('infill', scope ? vscode.Uri.parse(scope) : undefined);
-  const languages = languageIds(settings().get('languages'));
   const options: LanguageClientOptions = {
-    documentSelector: [
-      ...languages.flatMap((language) => [
-        { scheme: 'file', language },
-        { scheme: 'untitled', language },
-      ]),
-      ...languages.map((language) => ({ notebook: '*', language })),
-    ],
+    // Of any language: which of them get suggestions is the server's business, and may change while it runs.
+    documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { notebook: '*', language: '*' }],
+    // Before it runs, what is wrong is said by who starts it; later a server that ends is started anew.
+    initializationFailedHandler: () => false,
+    errorHandler: {
+      error: (fault, message, count) =>
+        client.ran ? usual().error(fault, message, count) : { action: ErrorAction.Continue, handled: true },
+      closed: () => {
+        if (client.ran) return usual().closed();
+        listener.endedEarly();
+        return { action: CloseAction.DoNotRestart, handled: true };
+      },
+    },
     // Where what is sent comes from is settings.ts's business: it may be vouched for.
     initializationOptions: { trusted: true },
     outputChannel: log,
@@ -62,16 +87,27 @@ export function create(
           ),
       },
       provideInlineCompletionItems: async (document, position, context, token, next) => {
+        let count = 0;
         try {
-          return await next(document, position, context, token);
+          const found = await next(document, position, context, token);
+          count = Array.isArray(found) ? found.length : (found?.items.length ?? 0);
+          return found;
         } finally {
-          if (!token.isCancellationRequested) listener.answered();
+          if (!token.isCancellationRequested) listener.answered(count);
         }
       },
       resolveCodeAction: async (action, token) => {
         const asked = client.code2ProtocolConverter.asCodeActionSync(action);
         const told = await tell(() => client.sendRequest(CodeActionResolveRequest.type, asked, token));
-        return told ? client.protocol2CodeConverter.asCodeAction(told, token) : action;
+        if (!told) return action;
+        // What is done on save cannot wait for a decision.
+        if (!told.edit || told.kind?.startsWith('source.') || !listener.wantsPreview(told.edit as WorkspaceEdit)) {
+          return client.protocol2CodeConverter.asCodeAction(told, token);
+        }
+        const { edit, ...rest } = told;
+        const shown = await client.protocol2CodeConverter.asCodeAction(rest, token);
+        shown.command = { title: told.title, command: 'infill.previewEdit', arguments: [edit, told.title] };
+        return shown;
       },
       executeCommand: async (command, args, next) => {
         const argument = (args as unknown[])[0] as { uri: string; range: Range; instruction?: string } | undefined;
@@ -83,11 +119,19 @@ export function create(
       },
     },
   };
+  let handler: ErrorHandler | undefined;
+  const usual = () => (handler ??= client.createDefaultErrorHandler());
   const server = { command: launch.command, args: launch.args, options: { cwd: folder } };
-  const client = new LanguageClient('infill', 'infill-ls', server, options);
-  client.registerFeature(declares({ infill: { drafts, status: true } }));
+  const client = new Quiet('infill', 'infill-ls', server, options);
+  client.registerFeature(declares({ infill: { drafts, status: true, refusals: true, log: true, instructions: true } }));
+  client.onDidChangeState(({ newState }) => {
+    client.ran ||= newState === State.Running;
+  });
   client.onNotification(STATUS, (status: Status) => {
     listener.status(status);
+  });
+  client.onNotification(REFUSED, (refused: Refused) => {
+    listener.refused({ ...refused, uri: vscode.Uri.parse(refused.uri).toString() });
   });
   client.onNotification(DRAFT, (draft: Draft) => {
     listener.draft(draft);

@@ -3,10 +3,12 @@
 import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import { command } from './client';
-import { ofDocument, type WorkspaceEdit } from './edits';
+import { needsConfirmation, ofDocument, type WorkspaceEdit } from './edits';
 import { askInstruction } from './instruction';
+import { doubts, type Proofread } from './presentation';
 import type { Previews } from './preview';
-import { KIND } from './protocol';
+import { KIND, type WorkerStatus } from './protocol';
+import { isOn, nameOf, type Switches } from './switches';
 
 /** Where the server's own action is to be done, instead of at the selection. */
 export interface Place {
@@ -18,6 +20,7 @@ export class Commands {
   /** `client` gives the running client, or has said why there is none. */
   constructor(
     private readonly client: () => Promise<LanguageClient | undefined>,
+    private readonly switches: Switches,
     private readonly previews: Previews,
     private readonly kept: vscode.Memento,
   ) {}
@@ -25,6 +28,7 @@ export class Commands {
   async rewriteSelection(place?: Place): Promise<void> {
     const editor = place ? await shown(place.uri) : active();
     if (!editor) return;
+    if (!(await this.isOnFor(editor.document)) || !(await this.canRewrite())) return;
     const range = editor.document.validateRange(place?.range ?? wholeLines(editor.selection));
     const instruction = await askInstruction(this.kept);
     if (!instruction) return;
@@ -70,8 +74,8 @@ export class Commands {
   /** The selection, or the line with the cursor: the model looks at every word by itself. */
   async proofreadSelection(place?: Place): Promise<void> {
     const editor = place ? await shown(place.uri) : active();
-    const client = editor && (await this.client());
-    if (!client) return;
+    const client = editor && (await this.isOnFor(editor.document)) ? await this.client() : undefined;
+    if (!editor || !client) return;
     const { document, selection } = editor;
     if (!client.initializeResult?.capabilities.executeCommandProvider?.commands.includes('infill.proofread')) {
       void vscode.window.showWarningMessage('infill-ls: this server cannot proofread; install a newer one');
@@ -79,11 +83,44 @@ export class Commands {
     }
     const range = document.validateRange(place?.range ?? (selection.isEmpty ? wholeLines(selection) : selection));
     const argument = { uri: uriOf(client, document), range: asRange(range) };
-    const answer = await command<{ found: number }>(client, 'infill.proofread', argument, 'proofread');
-    if (!answer) return;
-    const words = answer.found === 1 ? 'one word looks unlikely' : `${answer.found} words look unlikely`;
-    const what = answer.found ? `${words}; the light bulb offers others` : 'no word looks unlikely';
-    void vscode.window.showInformationMessage(`infill-ls: ${what}`);
+    const answer = await command<Proofread>(client, 'infill.proofread', argument, 'proofread');
+    if (answer) void vscode.window.showInformationMessage(`infill-ls: ${doubts(answer)}`);
+  }
+
+  /** The edit of an action from the light bulb: shown, and made if that is wanted. */
+  async previewEdit(edit: WorkspaceEdit, title: string): Promise<void> {
+    const client = await this.client();
+    const uri = edit.documentChanges?.[0]?.textDocument.uri ?? Object.keys(edit.changes ?? {})[0];
+    if (!client || !uri) return;
+    await this.make(client, (await shown(uri)).document, edit, title, true);
+  }
+
+  /** Whether the document's language gets suggestions and edits; if not, the user is told, and may change it. */
+  private async isOnFor(document: vscode.TextDocument): Promise<boolean> {
+    if (isOn(document)) return true;
+    const language = nameOf(document.languageId);
+    const turnOn = `Turn on for ${language}`;
+    if ((await vscode.window.showWarningMessage(`infill-ls: off for ${language}`, turnOn)) !== turnOn) return false;
+    await this.switches.language(true);
+    return isOn(document);
+  }
+
+  /** Whether the model may follow an instruction; if not, what would is said before anything is typed. */
+  private async canRewrite(): Promise<boolean> {
+    const client = await this.client();
+    if (!client) return false;
+    const { rewrites } = await client.sendRequest<WorkerStatus>('workspace/executeCommand', {
+      command: 'infill.status',
+    });
+    if (rewrites?.possible !== false) return true;
+    const settings = new Map([
+      ['Choose a Model', 'infill.model'],
+      ['Choose a Server', 'infill.backend'],
+    ]);
+    const answer = await vscode.window.showWarningMessage(`infill-ls: ${rewrites.message}`, ...settings.keys());
+    const name = answer && settings.get(answer);
+    if (name) await vscode.commands.executeCommand('workbench.action.openSettings', name);
+    return false;
   }
 
   /** Ask the server for the edit, show it if that is wanted, make it if the document is still the same. */
@@ -93,15 +130,24 @@ export class Commands {
     asked: { range?: vscode.Range | undefined; [name: string]: unknown },
     title: string,
   ): Promise<void> {
-    const client = await this.client();
+    const client = (await this.isOnFor(document)) ? await this.client() : undefined;
     if (!client) return;
     const range = asked.range && { range: asRange(asked.range) };
     const argument = { ...asked, ...range, uri: uriOf(client, document), apply: false };
     const edit = await command<WorkspaceEdit>(client, name, argument, title);
-    if (!edit) return;
+    if (edit) await this.make(client, document, edit, title, wantsPreview(edit, name));
+  }
+
+  private async make(
+    client: LanguageClient,
+    document: vscode.TextDocument,
+    edit: WorkspaceEdit,
+    title: string,
+    preview: boolean,
+  ): Promise<void> {
     const { version, edits } = ofDocument(edit);
     const moved = () => version !== undefined && version !== document.version;
-    if (!moved() && wantsPreview(name, document)) {
+    if (!moved() && preview) {
       const file = vscode.workspace.asRelativePath(document.uri);
       if (!(await this.previews.ask(document, edits, `${file}: ${title} (apply or discard?)`))) return;
     }
@@ -117,9 +163,10 @@ export class Commands {
   }
 }
 
-function wantsPreview(name: string, document: vscode.TextDocument): boolean {
-  const when = vscode.workspace.getConfiguration('infill', document).get<string>('previewChanges', 'rewrites');
-  return when === 'always' || (when === 'rewrites' && name === 'infill.rewrite');
+/** Whether an edit is to be looked at before it is made. `name` is the command that made it, if one did. */
+export function wantsPreview(edit: WorkspaceEdit, name = ''): boolean {
+  const when = vscode.workspace.getConfiguration('infill').get<string>('previewChanges', 'rewrites');
+  return when === 'always' || (when === 'rewrites' && (name === 'infill.rewrite' || needsConfirmation(edit)));
 }
 
 function active(): vscode.TextEditor | undefined {

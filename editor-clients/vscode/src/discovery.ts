@@ -82,6 +82,19 @@ async function unfit(machine: Machine, path: string): Promise<Missing | undefine
   return undefined;
 }
 
+/** What a program did when it was asked for its version. */
+export interface Answer {
+  code: number | string;
+  printed: string;
+}
+
+/** Why a program cannot be the server, if it does not say that it is infill-ls; one line. */
+export function foreign(program: string, { code, printed }: Answer): string | undefined {
+  if (/^infill-ls\b/.test(printed)) return undefined;
+  const line = printed.trim().split(/\r?\n/)[0]?.slice(0, 200);
+  return `this program is not infill-ls: ${program} ended with ${code} and ${line ? `printed: ${line}` : 'printed nothing'}`;
+}
+
 export function isOld(python: Python): boolean {
   const [major, minor] = python.version;
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);

@@ -25,7 +25,13 @@ export function applied(text: string, edits: readonly TextEdit[]): string {
 /** The parts of a workspace edit that concern one document, and its version; as the server makes them. */
 export interface WorkspaceEdit {
   changes?: Record<string, TextEdit[]>;
+  changeAnnotations?: Record<string, { needsConfirmation?: boolean }>;
   documentChanges?: { textDocument: { uri: string; version: number | null }; edits: TextEdit[] }[];
+}
+
+/** Whether the server wants the user to look at it first. */
+export function needsConfirmation({ changeAnnotations }: WorkspaceEdit): boolean {
+  return Object.values(changeAnnotations ?? {}).some((each) => each.needsConfirmation);
 }
 
 export function ofDocument(edit: WorkspaceEdit): { version?: number; edits: TextEdit[] } {

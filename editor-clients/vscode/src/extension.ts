@@ -5,19 +5,20 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { type LanguageClient, State } from 'vscode-languageclient/node';
 import { create } from './client';
-import { Commands } from './commands';
-import { discover, Missing } from './discovery';
+import { Commands, wantsPreview } from './commands';
+import { discover, foreign, Missing } from './discovery';
+import type { WorkspaceEdit } from './edits';
 import { Drafts } from './drafts';
 import { complain, install, words } from './install';
-import { machine } from './machine';
+import { machine, probe } from './machine';
 import { mayMove } from './motion';
 import { Previews } from './preview';
 import type { WorkerStatus } from './protocol';
-import { languageIds } from './settings';
 import { StatusBar } from './status';
+import { isCode, isOn, Switches } from './switches';
 
 /** Settings for which the server has to be started anew. */
-const STARTS_ANEW = ['serverPath', 'pythonPath', 'languages', 'liveDrafts'];
+const STARTS_ANEW = ['serverPath', 'pythonPath', 'liveDrafts'];
 
 let running: Infill | undefined;
 
@@ -33,7 +34,8 @@ class Infill {
   private readonly log = vscode.window.createOutputChannel('infill-ls', { log: true });
   private readonly previews = new Previews();
   private readonly drafts = new Drafts();
-  private readonly bar = new StatusBar(() => this.worker());
+  private readonly bar: StatusBar;
+  private readonly switches: Switches;
   private readonly commands: Commands;
   private client: LanguageClient | undefined;
   /** One start or stop after the other. */
@@ -42,15 +44,27 @@ class Infill {
   private told = false;
 
   constructor(private readonly context: vscode.ExtensionContext) {
-    this.commands = new Commands(() => this.ready(), this.previews, context.globalState);
-    const { commands } = this;
-    const registered: Record<string, (argument?: unknown) => unknown> = {
+    this.bar = new StatusBar(() => this.worker(), context.extension.packageJSON as never);
+    this.switches = new Switches(
+      () => this.client,
+      (here) => {
+        this.bar.hereIs(here);
+      },
+    );
+    this.commands = new Commands(() => this.ready(), this.switches, this.previews, context.globalState);
+    const { commands, switches } = this;
+    const registered: Record<string, (...args: never[]) => unknown> = {
+      previewEdit: (edit: WorkspaceEdit, title: string) => commands.previewEdit(edit, title),
       rewriteSelection: () => commands.rewriteSelection(),
       fillHole: () => commands.fillHole(),
       fillAll: () => commands.fillAll(),
       fixDiagnostic: () => commands.fixDiagnostic(),
       writeDocstring: () => commands.writeDocstring(),
       proofreadSelection: () => commands.proofreadSelection(),
+      toggleEverywhere: () => switches.everywhere(),
+      toggleLanguage: () => switches.language(),
+      toggleFile: () => switches.file(),
+      snoozeTenMinutes: () => switches.snooze(),
       showStatus: () => this.bar.open(),
       showLog: () => {
         this.log.show();
@@ -73,30 +87,33 @@ class Infill {
       this.previews,
       this.drafts,
       this.bar,
+      this.switches,
       vscode.workspace.onDidOpenTextDocument((document) => {
         if (this.wants(document)) void this.start();
       }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.restart(false)),
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (STARTS_ANEW.some((name) => event.affectsConfiguration(`infill.${name}`))) void this.restart(false);
-        else if (event.affectsConfiguration('infill')) {
-          void this.client?.sendNotification('workspace/didChangeConfiguration', { settings: null });
-        }
+        else if (event.affectsConfiguration('infill')) void this.configured();
       }),
     );
     if (vscode.workspace.textDocuments.some((document) => this.wants(document))) void this.start();
+    void this.switches.refresh();
   }
 
   async stop(): Promise<void> {
     await this.inTurn(() => this.end());
   }
 
+  /** The settings have changed: the server asks for them, or is started if a file wants it by now. */
+  private async configured(): Promise<void> {
+    await this.client?.sendNotification('workspace/didChangeConfiguration', { settings: null });
+    if (vscode.workspace.textDocuments.some((document) => this.wants(document))) await this.start();
+    await this.switches.refresh();
+  }
+
   private wants(document: vscode.TextDocument): boolean {
-    const languages = languageIds(vscode.workspace.getConfiguration('infill').get('languages'));
-    return (
-      ['file', 'untitled', 'vscode-notebook-cell'].includes(document.uri.scheme) &&
-      languages.includes(document.languageId)
-    );
+    return isCode(document) && isOn(document);
   }
 
   /** The client that somebody needs now, started if it must be. Where it cannot be, the user is told again. */
@@ -118,6 +135,9 @@ class Infill {
       }
       this.log.info(`${found.source}: ${[found.command, ...found.args].join(' ')}`);
       this.bar.serverIs('starting');
+      let give: (fault: Error) => void = () => undefined;
+      const ended = new Promise<never>((_, reject) => (give = reject));
+      ended.catch(() => undefined);
       const client = create(found, folder, this.log, this.restricted(), await mayMove(), {
         status: (status) => {
           this.bar.told(status);
@@ -125,9 +145,17 @@ class Infill {
         draft: (draft) => {
           this.drafts.told(draft);
         },
-        answered: () => {
-          this.drafts.clear();
+        endedEarly: () => {
+          give(new Error('it has ended at once'));
         },
+        refused: (refused) => {
+          this.bar.silentFor(refused);
+        },
+        answered: (count) => {
+          this.drafts.clear();
+          if (count) this.bar.silentFor(undefined);
+        },
+        wantsPreview,
         chosen: (command, place) => {
           if (command === 'infill.rewrite') void this.commands.rewriteSelection(place);
           else void this.commands.proofreadSelection(place);
@@ -141,15 +169,17 @@ class Infill {
           'the language server has ended; see the log',
         );
         void vscode.commands.executeCommand('setContext', 'infill.running', up);
+        void this.switches.refresh();
       });
       this.client = client;
       try {
-        await client.start();
+        await Promise.race([client.start(), ended]);
         this.told = false;
       } catch (fault) {
         this.client = undefined;
-        this.bar.serverIs('failed', words(fault));
-        void complain(`the language server of ${found.source} does not start: ${words(fault)}`, this.log);
+        const why = foreign(found.command, await probe(found.command, folder)) ?? words(fault);
+        this.bar.serverIs('failed', why);
+        void complain(`the language server of ${found.source} does not start: ${why}`, this.log);
       }
     });
   }

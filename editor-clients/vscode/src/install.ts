@@ -6,17 +6,31 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { basePython, Missing } from './discovery';
 import { environmentIn, machine, pythonOf } from './machine';
+import { progressOf } from './pip';
 
 /** PyTorch's own builds for machines without a GPU; the ordinary ones for Linux bring gigabytes of CUDA. */
 const CPU_BUILDS = 'https://download.pytorch.org/whl/cpu';
+
+/** A link in a notification, which has no room for a button beside the one that cancels. */
+const SHOW_LOG = '([Show Log](command:infill.showLog))';
 
 interface Choice extends vscode.QuickPickItem {
   more: string[];
 }
 
 const CHOICES: Choice[] = [
-  { label: 'For the CPU', description: 'about 300 MB to download', more: ['--extra-index-url', CPU_BUILDS] },
-  { label: 'For an NVIDIA GPU', description: 'about 3 GB to download', more: [] },
+  {
+    label: 'The CPU',
+    description: 'about 300 MB to download',
+    detail: 'Enough for the model that comes with infill-ls.',
+    more: ['--extra-index-url', CPU_BUILDS],
+  },
+  {
+    label: 'An NVIDIA GPU',
+    description: 'about 3 GB to download',
+    detail: 'For large models. PyTorch with CUDA, which runs on the CPU too.',
+    more: [],
+  },
 ];
 
 /** Whether the server is installed now. What goes wrong is told to the user, and to `log` in full. */
@@ -40,7 +54,7 @@ export async function install(context: vscode.ExtensionContext, log: vscode.LogO
     'Install the infill-ls language server?',
     {
       modal: true,
-      detail: `It gets a Python environment of its own (Python ${version}, ${python.path}) in\n${environmentIn(folder)}\nPackages, PyTorch among them, are downloaded with pip.`,
+      detail: `It gets a Python environment of its own (Python ${version}, ${python.path}) in\n${environmentIn(folder)}\nPackages, PyTorch among them, are downloaded with pip: ${size()}.`,
     },
     'Install',
   );
@@ -48,17 +62,21 @@ export async function install(context: vscode.ExtensionContext, log: vscode.LogO
   const choice = process.platform === 'linux' ? await choose() : CHOICES[1];
   if (!choice) return false;
   return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Installing infill-ls', cancellable: true },
+    { location: vscode.ProgressLocation.Notification, title: `Installing infill-ls ${SHOW_LOG}`, cancellable: true },
     async (progress, token) => {
       const environment = environmentIn(folder);
       try {
         await rm(environment, { recursive: true, force: true });
         progress.report({ message: 'making an environment' });
-        await run(python.path, ['-m', 'venv', environment], folder, log, token);
-        progress.report({ message: 'downloading packages; the log shows how far it is' });
+        const line = (text: string) => {
+          const message = progressOf(text);
+          if (message) progress.report({ message });
+        };
+        await run(python.path, ['-m', 'venv', environment], folder, log, token, line);
+        progress.report({ message: 'waiting for the package index' });
         const constraints = join(context.extensionPath, 'server', 'constraints.txt');
         const pip = ['-m', 'pip', '--disable-pip-version-check', 'install', '-c', constraints, ...choice.more, wheel];
-        await run(pythonOf(environment), pip, folder, log, token);
+        await run(pythonOf(environment), pip, folder, log, token, line);
         return true;
       } catch (fault) {
         await rm(environment, { recursive: true, force: true });
@@ -79,7 +97,12 @@ export async function complain(problem: string, log: vscode.LogOutputChannel): P
 }
 
 function choose(): Thenable<Choice | undefined> {
-  return vscode.window.showQuickPick(CHOICES, { title: 'Which PyTorch?', ignoreFocusOut: true });
+  return vscode.window.showQuickPick(CHOICES, { title: 'Where is the model to run?', ignoreFocusOut: true });
+}
+
+/** How much is downloaded, for a person. */
+function size(): string {
+  return process.platform === 'linux' ? 'about 300 MB for the CPU, about 3 GB for an NVIDIA GPU' : 'some hundred MB';
 }
 
 async function bundled(context: vscode.ExtensionContext): Promise<string | undefined> {
@@ -96,6 +119,7 @@ function run(
   cwd: string,
   log: vscode.LogOutputChannel,
   token: vscode.CancellationToken,
+  said: (line: string) => void,
 ): Promise<void> {
   log.info(`${command} ${args.join(' ')}`);
   return new Promise((resolve, reject) => {
@@ -103,7 +127,10 @@ function run(
     const cancelled = token.onCancellationRequested(() => child.kill());
     let last = '';
     const tell = (chunk: string) => {
-      for (const line of chunk.split(/\r?\n/)) if (line.trim()) log.info(line);
+      for (const line of chunk.split(/\r?\n/).filter((each) => each.trim())) {
+        log.info(line);
+        said(line);
+      }
     };
     child.stdout.setEncoding('utf8').on('data', tell);
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {

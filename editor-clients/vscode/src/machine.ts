@@ -6,7 +6,7 @@ import { access, mkdir, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
-import { type Machine, type Python, QUESTION, read } from './discovery';
+import { type Answer, type Machine, type Python, QUESTION, read } from './discovery';
 
 const ANSWERS_WITHIN_MS = 20_000;
 const WINDOWS = process.platform === 'win32';
@@ -78,6 +78,17 @@ async function which(program: string): Promise<string | undefined> {
     }
   }
   return undefined;
+}
+
+/** Asks any program for its version. */
+export function probe(program: string, folder: string): Promise<Answer> {
+  const options = { cwd: folder, timeout: ANSWERS_WITHIN_MS, windowsHide: true };
+  return new Promise((resolve) => {
+    const child = execFile(program, ['--version'], options, (fault, printed, complained) => {
+      resolve({ code: fault?.code ?? fault?.signal ?? 0, printed: printed.trim() || complained });
+    });
+    child.stdin?.end();
+  });
 }
 
 function ask(python: string, folder: string): Promise<Python | undefined> {

@@ -2,6 +2,7 @@
 
 export const STATUS = 'infill/status';
 export const DRAFT = 'infill/draft';
+export const REFUSED = 'infill/refused';
 
 export interface Status {
   state: 'idle' | 'loading' | 'busy' | 'degraded' | 'stopped';
@@ -21,8 +22,27 @@ export interface Draft {
   texts: string[];
 }
 
+/** Why nothing was offered at a place. */
+export interface Refused {
+  uri: string;
+  position: { line: number; character: number };
+  reason: string;
+  message: string;
+}
+
+/** Whether suggestions come unasked in a document, and if not, why. */
+export interface DocumentState {
+  on: boolean;
+  reason: string;
+  message: string;
+  /** What is left of a snooze. */
+  minutes: number;
+}
+
 /** The answer of `infill.status`; a refusal where no worker answers. */
 export interface WorkerStatus {
+  /** Whether the model may follow instructions; if not, what would. */
+  rewrites?: { possible: boolean; message: string };
   reason?: string;
   message: string;
   state?: 'loading' | 'ready' | 'unloaded' | 'failed';

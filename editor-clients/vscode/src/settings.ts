@@ -40,6 +40,12 @@ for (const [id, aliases] of Object.entries(server.languages)) {
   for (const name of all) ids.set(name, all);
 }
 
+/** The setting `infill.languages` with a language of VS Code in it, or without it by any of its names. */
+export function withLanguage(languages: readonly string[], id: string, on: boolean): string[] {
+  const others = languages.filter((name) => !languageIds([name]).includes(id));
+  return on ? [...others, id] : others;
+}
+
 /** The language ids of VS Code that the setting `infill.languages` means. */
 export function languageIds(languages: unknown): string[] {
   const names = Array.isArray(languages) ? languages.filter((name) => typeof name === 'string') : [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { basePython, discover, type Machine, Missing, type Python, read } from '../src/discovery';
+import { basePython, discover, foreign, type Machine, Missing, type Python, read } from '../src/discovery';
 
 const GOOD: Python = { path: '/py', version: [3, 12], server: '0.1.0' };
 const BARE: Python = { path: '/bare', version: [3, 11] };
@@ -108,6 +108,20 @@ describe('what a Python answers', () => {
   for (const [answer, expected] of cases) {
     it(JSON.stringify(answer), () => {
       assert.deepEqual(read(answer), expected);
+    });
+  }
+});
+
+describe('a program that is not the server', () => {
+  const cases: [number | string, string, string | undefined][] = [
+    [1, '', 'this program is not infill-ls: /bin/x ended with 1 and printed nothing'],
+    [0, 'x 1.2\nCopyright', 'this program is not infill-ls: /bin/x ended with 0 and printed: x 1.2'],
+    ['SIGTERM', '', 'this program is not infill-ls: /bin/x ended with SIGTERM and printed nothing'],
+    [0, 'infill-ls 0.1.0', undefined],
+  ];
+  for (const [code, printed, expected] of cases) {
+    it(expected ?? printed, () => {
+      assert.equal(foreign('/bin/x', { code, printed }), expected);
     });
   }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { applied, ofDocument, type TextEdit } from '../src/edits';
+import { applied, needsConfirmation, ofDocument, type TextEdit } from '../src/edits';
 
 const edit = (line: number, from: number, to: number, newText: string, last = line): TextEdit => ({
   range: { start: { line, character: from }, end: { line: last, character: to } },
@@ -44,5 +44,13 @@ describe("a document's part of a workspace edit", () => {
   });
   it('nothing', () => {
     assert.deepEqual(ofDocument({}), { edits: [] });
+  });
+});
+
+describe('an edit to be looked at first', () => {
+  it('says so', () => {
+    assert.equal(needsConfirmation({ changeAnnotations: { confirm: { needsConfirmation: true } } }), true);
+    assert.equal(needsConfirmation({ changeAnnotations: { other: {} } }), false);
+    assert.equal(needsConfirmation({}), false);
   });
 });

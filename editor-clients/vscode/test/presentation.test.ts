@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { forgotten, MOST, remembered } from '../src/history';
 import { drawn } from '../src/drawn';
-import { bar, details, ms, type Server } from '../src/presentation';
+import { bar, details, doubts, type Here, keysOf, ms, type Server, silence, switches } from '../src/presentation';
 import type { Status } from '../src/protocol';
 
 describe('the status bar', () => {
@@ -102,6 +102,77 @@ describe('what is drawn of a draft', () => {
   for (const [step, texts, expected] of cases) {
     it(`${step} ${JSON.stringify(texts).slice(0, 40)}`, () => {
       assert.equal(drawn({ step, texts }), expected);
+    });
+  }
+});
+
+function here(reason: string, more: Partial<Here> = {}): Here {
+  return { uri: 'file:///a.ts', language: 'TypeScript', on: !reason, reason, message: '', minutes: 0, ...more };
+}
+
+describe('the status of the current file', () => {
+  const cases: [Here | undefined, string, string][] = [
+    [undefined, '$(sparkle) infill', 'Turn off'],
+    [here(''), '$(sparkle) infill', 'Turn off in this file'],
+    [here('language'), '$(circle-outline) infill: off for TypeScript', 'Turn on for TypeScript'],
+    [here('off'), '$(circle-outline) infill: off', 'Turn on'],
+    [here('off-here'), '$(circle-outline) infill: off in this file', 'Turn on in this file'],
+    [here('excluded', { message: 'infill.exclude rules it out' }), '$(circle-outline) infill: off in this file', ''],
+    [here('snoozed', { minutes: 8.2 }), '$(circle-outline) infill: snoozed, 9 min', 'Wake from the snooze'],
+  ];
+  for (const [file, text, first] of cases) {
+    it(text + (file?.reason ?? ' without a file'), () => {
+      assert.equal(bar('running', { state: 'idle', message: '' }, '', file).text, text);
+      assert.equal(bar('waiting', undefined, '', file).text === text, file !== undefined && !file.on);
+      if (first) assert.equal(switches(file, 10)[0]?.label, first);
+      if (file?.message) assert.equal(bar('running', undefined, '', file).tooltip, file.message);
+    });
+  }
+  it('every switch is there, once', () => {
+    for (const reason of ['', 'off-here', 'snoozed']) {
+      assert.equal(new Set(switches(here(reason), 10).map(({ command }) => command)).size, 4);
+    }
+  });
+  it('a server that is missing counts more', () => {
+    assert.match(bar('missing', undefined, 'not there', here('language')).tooltip, /not there/);
+  });
+  it('why the last place stayed silent', () => {
+    const refused = {
+      uri: 'file:///a.ts',
+      position: { line: 4, character: 0 },
+      reason: 'confidence',
+      message: '0.16 is below',
+    };
+    assert.equal(silence(here(''), refused), 'line 5: 0.16 is below');
+    assert.equal(silence(here('', { uri: 'file:///b.ts' }), refused), undefined);
+    assert.equal(silence(here('off'), refused), undefined);
+    assert.equal(silence(here(''), undefined), undefined);
+  });
+});
+
+describe('keys', () => {
+  const bindings = [
+    { command: 'a', key: 'ctrl+k alt+o', mac: 'cmd+k alt+o' },
+    { command: 'b', key: 'ctrl+down' },
+  ];
+  it('as they are written', () => {
+    assert.deepEqual([...keysOf(bindings, false)], [['a', 'Ctrl+K Alt+O'], ['b', 'Ctrl+Down']]); // prettier-ignore
+    assert.equal(keysOf(bindings, true).get('a'), '⌘K ⌥O');
+  });
+});
+
+describe('what proofreading says', () => {
+  const cases: [number, number, string][] = [
+    [0, 0, 'no word looks unlikely'],
+    [1, 0, 'one word looks unlikely; nothing else was found for it'],
+    [2, 0, '2 words look unlikely; nothing else was found for them'],
+    [1, 1, 'one word looks unlikely; the light bulb offers another'],
+    [3, 1, '3 words look unlikely; the light bulb offers another for one of them'],
+    [3, 2, '3 words look unlikely; the light bulb offers another for 2 of them'],
+  ];
+  for (const [found, replaceable, expected] of cases) {
+    it(expected, () => {
+      assert.equal(doubts({ found, replaceable }), expected);
     });
   }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { languageIds, type Layers, sent } from '../src/settings';
+import { languageIds, type Layers, sent, withLanguage } from '../src/settings';
 
 const RESTRICTED = new Set(['exclude']);
 
@@ -51,4 +51,19 @@ describe('languages by all of their names', () => {
   it("a shell script has VS Code's own name", () => {
     assert.ok(languageIds(['bash']).includes('shellscript'));
   });
+});
+
+describe('a language that is turned on or off', () => {
+  const cases: [string[], string, boolean, string[]][] = [
+    [['python'], 'typescript', true, ['python', 'typescript']],
+    [['python', 'typescript'], 'typescript', true, ['python', 'typescript']],
+    [['python', 'js'], 'javascript', false, ['python']],
+    [['python'], 'python', false, []],
+    [['python'], 'go', false, ['python']],
+  ];
+  for (const [before, id, on, after] of cases) {
+    it(`${before.join()} ${id} ${on ? 'on' : 'off'}`, () => {
+      assert.deepEqual(withLanguage(before, id, on), after);
+    });
+  }
 });

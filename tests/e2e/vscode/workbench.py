@@ -55,8 +55,6 @@ class Workbench(Driver):
         }
         self.machine = machine
         self._write_settings()
-        keys = [{"key": "ctrl+alt+l", "command": "editor.action.inlineSuggest.acceptNextLine"}]
-        (work / "data/User/keybindings.json").write_text(json.dumps(keys))
         super().__init__(
             work, codeServer=str(prefix / "cs/node_modules/code-server/out/node/entry.js"), port=_free_port()
         )

@@ -95,3 +95,19 @@ async def test_so_many_doubts_are_enough() -> None:
     worker = Reader()
     found = await check("wrong\n" * (MOST_DOUBTS + 10 * PIECE_WORDS), worker)
     assert MOST_DOUBTS <= len(found) < MOST_DOUBTS + PIECE_WORDS
+
+
+async def test_in_prose_only_words_are_read() -> None:
+    text = "# It's **wrong**: see `a_b`\n"
+    reader = Reader()
+    snapshot = Snapshot("file:///a.md", 1, "markdown", text)
+    request = ActionRequest(reader, lambda message, percentage: None)
+    span, settings = Span(0, len(text)), Settings(languages=("md",))
+
+    def nothing(*_: object) -> bool:
+        return True
+
+    found = await proofread(snapshot, span, request, settings, Parses(), nothing, nothing)
+    assert reader.read == ["It's", "wrong", "see", "a_b"]
+    assert isinstance(found, list)
+    assert [(text[each.span.start : each.span.end], each.text) for each in found] == [("wrong", "right")]

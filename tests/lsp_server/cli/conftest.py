@@ -18,7 +18,8 @@ from tests.support.worker_status import STATUS
 
 
 class FakeWorker:
-    """Fills in `2`, refuses above a line `# refuse`; running or not, as its model's name says."""
+    """Fills in `2`, below a line `# unsure` with doubts and below `# empty` nothing, refuses above a line
+    `# refuse`; running or not, as its model's name says."""
 
     def __init__(self, settings: Settings) -> None:
         self.running = settings.model != "stopped"
@@ -31,8 +32,10 @@ class FakeWorker:
             return Refused(0, "instruction", "the model embedded follows no instructions")
         if Fixed("\n# refuse\n") in request.canvas:
             return Refused(0, "failed", "out of memory")
-        texts = ("2\n",) * sum(isinstance(piece, Slot) for piece in request.canvas)
-        return Done(0, texts, 0.75, steps=4, queue_ms=0, prefill_ms=0, denoise_ms=0, sources=("denoiser",))
+        empty, unsure = (request.prefix.endswith(f"    # {word}\n") for word in ("empty", "unsure"))
+        texts = ("" if empty else "2\n",) * sum(isinstance(piece, Slot) for piece in request.canvas)
+        sure = 0.1 if unsure else 0.75
+        return Done(0, texts, sure, steps=4, queue_ms=0, prefill_ms=0, denoise_ms=0, sources=("denoiser",))
 
     async def prepare(self) -> None:
         self.running = True

@@ -38,6 +38,41 @@ def test_fill_applies_when_asked_to(run: Callable[..., Result], tmp_path: Path) 
     assert (tmp_path / "holes.py").read_bytes() == HOLES.replace(b"pass", b"2").replace(b"<fill>", b"2")
 
 
+UNSURE = b"def f():\n    # unsure\n    pass\n\n\ndef g():\n    pass\n\n\ndef h():\n    # empty\n    pass\n"
+
+
+def test_fill_leaves_alone_what_it_is_not_sure_of(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "holes.py").write_bytes(UNSURE)
+    result = run("fill", "holes.py", "--apply")
+    assert result.exit_code == 0
+    assert (tmp_path / "holes.py").read_bytes() == UNSURE.replace(b"g():\n    pass", b"g():\n    2")
+    told = result.stderr.splitlines()
+    assert "holes.py:7: 75% sure" in told
+    assert (
+        "1 hole left alone: the model is less sure than infill.confidenceThreshold; --all takes them in"
+        in (told[-3].partition(" (")[0])
+    )
+    assert "1 hole left alone: the model had nothing to add here (empty)" in told
+    assert told[-1] == "1 change"
+
+
+def test_fill_takes_all_in_when_asked_to(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "holes.py").write_bytes(UNSURE)
+    result = run("fill", "holes.py", "--all", "--json")
+    told = json.loads(result.stdout)
+    assert [edit["confidence"] for edit in told["edits"]] == [0.1, 0.75]
+    assert [each["reason"] for each in told["left_alone"]] == ["empty"]
+    assert "holes.py:3: 10% sure" in result.stderr
+
+
+def test_fill_of_nothing_that_is_sure(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "holes.py").write_bytes(UNSURE.partition(b"\n\n\n")[0])
+    result = run("fill", "holes.py")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "--all takes them in" in result.stderr
+    assert json.loads(run("fill", "holes.py", "--json").stdout)["left_alone"][0]["reason"] == "confidence"
+
+
 def test_fill_for_a_program(run: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "holes.py").write_bytes(HOLES)
     answer = json.loads(run("fill", "holes.py", "--json").stdout)

@@ -98,7 +98,7 @@ def test_not_an_object(raw: object) -> None:
         ("file:///home/me/a.py", "py", None),
         ("untitled:Untitled-1", "python", None),
         ("http://[not a uri", "python", None),
-        ("file:///home/me/a.c", "c", "language"),
+        ("file:///home/me/a.lua", "lua", "language"),
         ("file:///home/me/a", "", "language"),
         ("file:///home/me/secret/a.py", "python", "excluded"),
         ("file:///home/me/%73ecret/a.py", "python", "excluded"),

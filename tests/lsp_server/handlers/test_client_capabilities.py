@@ -36,6 +36,10 @@ def as_object(value: Any) -> Any:
             ClientCapabilities(wants_canvas=True, wants_refusals=True),
         ),
         (
+            {"experimental": {"infill": {"log": True, "instructions": True}}},
+            ClientCapabilities(wants_log=True, asks_instructions=True),
+        ),
+        (
             ABLE,
             ClientCapabilities(
                 resolves_edits=True, applies_edits=True, versioned_edits=True, shows_progress=True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 
 from tests.support.code_actions import ABLE, actions_at, applied, command, commands_at, resolved
 from tests.support.editor import (
@@ -118,8 +120,48 @@ async def test_clients_that_resolve_nothing_get_commands() -> None:
 
 
 async def test_an_instruction_is_asked_for_by_the_client() -> None:
-    async with editor(RECORDED, options={"model": "/some/folder"}, **ABLE) as it:
+    asks = {"experimental": {"infill": {"instructions": True}}}
+    async with editor(RECORDED, options={"model": "/some/folder"}, **ABLE, **asks) as it:
         it.open("a = 1\n")
         (made,) = await commands_at(it, (0, 0), (0, 5), "refactor.rewrite.infill.instruction")
         assert made["command"] == "infill.rewrite"
         assert made["arguments"][0]["uri"] == URI
+
+
+async def test_a_client_that_cannot_ask_gets_the_instruction_of_a_comment() -> None:
+    kind = "refactor.rewrite.infill.instruction"
+    async with editor(RECORDED, options={"model": "/some/folder"}, **ABLE) as it:
+        it.open("# shorter\na = 1\nb = 2\n")
+        assert await actions_at(it, (1, 0), (2, 5), only=[kind]) == []
+        (action,) = await actions_at(it, (0, 0), (1, 5), only=[kind])
+        assert action.title == "Rewrite as the comment says: shorter"
+        asked = {"uri": URI, "range": [[0, 0], [1, 5]]}
+        for request in (resolved(it, action), command(it, "infill.rewrite", asked)):
+            with pytest.raises(JsonRpcException, match="the model fake follows no instructions"):
+                await request
+            assert (await last_fill(it))["instruction"] == "shorter"
+
+
+async def test_a_docstring_that_is_there_is_to_be_confirmed() -> None:
+    workspace = lsp.WorkspaceClientCapabilities(
+        workspace_edit=lsp.WorkspaceEditClientCapabilities(
+            document_changes=True, change_annotation_support=lsp.ChangeAnnotationsSupportOptions()
+        )
+    )
+    kind = "refactor.rewrite.infill.docstring"
+    for able, text, confirmed in (
+        (workspace, 'def f():\n    """Old."""\n    return 1\n', True),
+        (workspace, "def f():\n    return 1\n", False),
+        (ABLE["workspace"], 'def f():\n    """Old."""\n    return 1\n', False),
+    ):
+        async with editor(RECORDED, **(ABLE | {"workspace": able})) as it:
+            it.open(text)
+            (action,) = await actions_at(it, (0, 4), only=[kind])
+            edit = (await resolved(it, action)).edit
+            assert edit
+            notes = edit.change_annotations or {}
+            assert [each.needs_confirmation for each in notes.values()] == [True] * confirmed
+            (change,) = edit.document_changes or ()
+            assert isinstance(change, lsp.TextDocumentEdit)
+            ids = {getattr(each, "annotation_id", None) for each in change.edits}
+            assert ids == ({*notes} if confirmed else {None})

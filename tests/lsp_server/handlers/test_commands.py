@@ -52,6 +52,8 @@ async def test_the_fill_command_applies_its_edit() -> None:
         await command(it, "infill.fill", {"uri": URI, "range": {"start": at, "end": at}})
         await eventually(lambda: len(edits) == 2)
         assert applied(text, edits[1].edit) == "filled".join(text.rsplit("pass", 1))
+        assert [each.label for each in edits] == ["infill: fill all holes", "infill: fill hole"]
+        assert steps[0].value["title"] == "infill: Fill all holes"
 
 
 async def test_an_edit_to_look_at_first_is_the_answer() -> None:
@@ -180,7 +182,8 @@ LONG = "".join(f"line_{n} = {n}\n" for n in range(4_000))  # several times what 
 async def test_ranges_of_any_length() -> None:
     text = LONG + "def f():\n    pass\n"
     end = [text.count("\n"), 0]
-    async with editor(RECORDED, options={"model": "/some/folder"}, **ABLE) as it:
+    able = {**ABLE, "experimental": {"infill": {"instructions": True}}}
+    async with editor(RECORDED, options={"model": "/some/folder"}, **able) as it:
         it.open(text)
         (action,) = await actions_at(it, (0, 0), (end[0], 0), only=["source.fillAll.infill"])
         assert applied(text, (await resolved(it, action)).edit) == text.replace("pass", "filled")
@@ -201,7 +204,10 @@ async def test_a_file_is_proofread_in_pieces_until_it_is_cancelled() -> None:
         steps = listen(it, "$/progress")
         text = "wrong = 1\n" * 200
         it.open(text)
-        assert await command(it, "infill.proofread", {"uri": URI}, token="all") == {"found": 200}
+        assert await command(it, "infill.proofread", {"uri": URI}, token="all") == {
+            "found": 200,
+            "replaceable": 200,
+        }
         counts = [len(each.diagnostics) for each in published]
         assert counts == sorted(counts)
         assert len(set(counts)) > 5, "they come piece by piece"

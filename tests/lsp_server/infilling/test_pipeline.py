@@ -196,10 +196,20 @@ async def test_a_language_without_a_grammar_goes_by_lines() -> None:
     assert isinstance(edit, Edit)
 
 
+async def test_code_in_markdown_is_asked_for_in_its_own_language() -> None:
+    text = "- a\n- \n\n```js\nlet b = \n```\n"
+    snapshot, settings = Snapshot("file:///a.md", 1, "markdown", text), Settings(languages=("markdown",))
+    for offset, language in ((text.index("- \n") + 2, "markdown"), (text.index("= ") + 2, "javascript")):
+        edit, requests = await outcome(done("2"), snapshot, offset, settings)
+        assert isinstance(edit, Edit)
+        assert requests[0].language == language
+
+
 async def test_an_empty_file() -> None:
     edit, requests = await outcome(done("import os"), replace(SNAPSHOT, text=""), 0)
     assert isinstance(edit, Edit)
     assert requests[0].canvas == (Slot(32), Fixed("\n"))
+    assert requests[0].lines == 1
 
 
 NAMES = "from natsort import naturalsize\n\n\ndef compute_area(a, b):\n    return a * b\n\n\nx = "

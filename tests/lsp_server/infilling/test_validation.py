@@ -55,6 +55,8 @@ def check_refused(marked: str, written: str, reason: str) -> None:
         ("a = |", "b", "b"),
         ("def f():\n    |\n", "return 1\n", "return 1"),
         ("def f():\n|\n", "    return 1", "    return 1"),
+        ("def f():\n    a()\n    |\n", "    return 1", "return 1"),  # not deeper than its block
+        ("def f():\n    if a:\n    |\n", "    return 1", "    return 1"),
         ("a = 1\r\nb = |\r\nc = 3\r\n", "2\n", "2"),
         ("s = '😀' + |\n", "注", "注"),
     ],
@@ -182,7 +184,14 @@ def test_a_placeholder_gives_way() -> None:
     first, second = placeholders(snapshot, syntax, 64)
     for hole, written, expected in (
         (first, "b = a\n    return b", "b = a\r\n    return b"),
-        (first, "pass", "same"),
+        (first, "pass", "placeholder"),
+        (first, "...", "placeholder"),
+        (first, "# TODO: later\n    raise NotImplementedError()", "placeholder"),
+        (first, "# so it is", "placeholder"),
+        (second, "<fill>", "empty"),  # a special token of some models
+        (first, "    b = a\n        return b", "b = a\r\n    return b"),
+        (first, "    if a:\n            b()", "if a:\r\n        b()"),
+        (first, "    if a:\n        b()", "if a:\r\n        b()"),
         (second, "return 1\n    # so\n", "\r\n    return 1\r\n    # so"),
         (second, "x = = (", "parse"),
     ):

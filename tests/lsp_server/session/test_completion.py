@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lsp_server.session.completion import complete
+import pytest
+
+from lsp_server.session.completion import complete, typed
 from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal
 from model_runtime.protocol import Done, Draft, Infill, Refused
@@ -20,9 +22,10 @@ class Slow:
 
     def __init__(self) -> None:
         self.seconds, self.begun, self.cancelled = 0.0, 0, 0
+        self.context: tuple[str, ...] = ()  # of the last request
 
     async def fill(self, request: Infill, on_draft: Callable[[Draft], None] | None = None) -> Done | Refused:
-        self.begun += 1
+        self.begun, self.context = self.begun + 1, request.context
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
@@ -107,4 +110,34 @@ async def test_what_is_typed_as_offered_does_not_wait_and_displaces_the_rest() -
         outcome = await asyncio.wait_for(ask(session, 5 + count), 1)
         assert isinstance(outcome, list)
         assert outcome[0].text == "value"[count + 1 :]
+    assert worker.begun == 1
+
+
+async def test_unasked_the_settings_of_the_folder_count() -> None:
+    session = session_with(Slow())
+    session.use_folders(["file:///"])
+    session.configure("configuration", {}, {"file:///": {"confidenceThreshold": 0.95}})
+    outcome = await ask(session, 4)
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason == "confidence"
+
+
+async def test_unasked_the_model_is_told_all_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Slow()
+    session = session_with(worker)
+    monkeypatch.setattr(session, "gather", lambda *place: ("what is known",))
+    await ask(session, 4)
+    assert worker.context == ("what is known",)
+
+
+async def test_nothing_begins_ahead_where_it_is_off() -> None:
+    worker = Slow()
+    session = session_with(worker)
+    await ask(session, 4)
+    type_at(session, 2, 4, "1")  # another way
+    session.configure("configuration", {"enable": False})
+    await ask(session, 5)
+    type_at(session, 3, 5, " ")
+    typed(session, URI, 0, 5, " ")
+    await asyncio.sleep(0)
     assert worker.begun == 1

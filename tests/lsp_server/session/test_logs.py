@@ -98,3 +98,21 @@ def test_the_file_stays_small_and_private(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         logs.configure(tmp_path / "no" / "such" / "folder")
+
+
+async def test_a_client_s_own_log_has_the_levels(capfd: pytest.CaptureFixture[str]) -> None:
+    async with editor(FAKED, experimental={"infill": {"log": True}}) as it:
+        it.open("# crash\na = \n")
+        it.open("a = \n", uri="file:///b.py")
+        await it.ask(1, 4)
+        await it.ask(0, 4, "file:///b.py")  # `FakeWorker` warns of what is shown
+        await it.execute("infill.status")
+    kinds = [(each.type, each.message) for each in it.log]
+    assert {kind for kind, _ in kinds} == {
+        lsp.MessageType.Error,
+        lsp.MessageType.Warning,
+        lsp.MessageType.Info,
+    }
+    assert (lsp.MessageType.Warning, "lsp_server.fake: feedback 1 0") in kinds
+    assert "RuntimeError" in str(kinds)
+    assert "lsp_server" not in capfd.readouterr().err, "said twice"

@@ -8,7 +8,7 @@ from pathlib import PurePath
 import pytest
 import tree_sitter
 
-from lsp_server.text.languages import LANGUAGES, Language, by_id, canonical, id_of_path
+from lsp_server.text.languages import KNOWN, LANGUAGES, Language, by_id, canonical, id_of_path
 from lsp_server.text.syntax import parse
 
 
@@ -29,8 +29,8 @@ def test_every_node_name_is_the_grammars(language: Language) -> None:
 
 
 def test_no_two_languages_share_an_id_or_extension() -> None:
-    ids = Counter(name for each in LANGUAGES for name in (each.id, *each.aliases))
-    extensions = Counter(extension for each in LANGUAGES for extension in each.extensions)
+    ids = Counter(name for each in KNOWN for name in (each.id, *each.aliases))
+    extensions = Counter(extension for each in KNOWN for extension in each.extensions)
     assert max(ids.values()) == max(extensions.values()) == 1
 
 
@@ -43,6 +43,8 @@ def test_no_two_languages_share_an_id_or_extension() -> None:
         ("a.d.ts", "typescript"),
         ("a.COB", "cob"),  # no language of the table
         ("Makefile", "plaintext"),
+        ("README.md", "markdown"),
+        ("a.rst", "restructuredtext"),
         (".py", "plaintext"),  # a hidden file, not an extension
     ],
 )

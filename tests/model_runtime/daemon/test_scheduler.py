@@ -14,6 +14,7 @@ import pytest
 from model_runtime.daemon import request
 from model_runtime.daemon.request_queue import RequestQueue
 from model_runtime.daemon.scheduler import Scheduler
+from model_runtime.network import compilation
 from model_runtime.protocol import Done, Draft, Refused, Slot
 from tests.support.fakes import Engine, infill
 
@@ -199,6 +200,19 @@ def test_a_step_that_does_not_come_back_is_refused_some_time_after_the_deadline(
     time.sleep(bench.queue.expire() or 0)
     bench.queue.expire()
     assert bench.outcome(1) == "deadline"
+
+
+def test_a_compile_is_no_hang(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = compilation.Compilation()
+    monkeypatch.setattr(compilation, "CURRENT", compiling)
+    bench.start()
+    bench.submit(1, "a", "steps=1 wait=0.6")
+    wait_for(lambda: bench.scheduler.stuck_s > 0.05)
+    compiling.began()
+    assert bench.scheduler.stuck_s == 0
+    compiling.finished()
+    assert bench.scheduler.stuck_s < 0.05, "counted from its end"
+    assert bench.outcome(1) == "done"
 
 
 @pytest.mark.parametrize(

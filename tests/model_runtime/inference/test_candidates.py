@@ -28,6 +28,13 @@ def test_a_text_found_twice_keeps_the_better_evidence() -> None:
         assert (found.draft, found.votes) == (strong, 2)
 
 
+def test_a_draft_has_as_many_lines_as_there_is_room_for() -> None:
+    tokens = tiny.tokens()
+    layout = tokens.lay(HOLE)
+    drafts = [Draft("a\nb\n" + "c " * 40 + "\nd", 1, False, 1), Draft("e " * 40, 1, False, 1)]
+    assert [each.text for each in candidates.fitting(tokens, layout, drafts)] == ["a\nb", "e " * 40]
+
+
 def test_which_texts_are_asked_about() -> None:
     tokens = tiny.tokens()
     layout = tokens.lay(HOLE)

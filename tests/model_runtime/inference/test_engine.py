@@ -19,6 +19,7 @@ from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import ALTERNATIVES, MOST_STEPS, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration
+from model_runtime.retrieval.scaling import Scale
 from tests.model_runtime.inference.fills import REQUEST, engine, run
 from tests.model_runtime.prompting.examples import HOLE, REWRITE, png
 from tests.support import tiny, tiny_gemma
@@ -125,6 +126,40 @@ def test_a_draft_the_model_likes_is_the_answer() -> None:
     assert answer.texts == (" * count",)
     assert "draft" in answer.sources
     assert answer.confidence > 0.9
+
+
+def test_the_confidence_is_the_models_own_or_corrected_or_fitted() -> None:
+    """Engines without a calibration, with two fitted numbers, and with a calibration."""
+    plain = engine()
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), scale=Scale(1.0, -1.0))
+    own = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": 0.0}))
+    assert [each.calibrated for each in (plain, target, own)] == ["none", "fitted", "model"]
+    before, after = run(plain.fill(REQUEST))[0], run(target.fill(REQUEST))[0]
+    assert after.texts == before.texts
+    assert after.confidence == pytest.approx(Scale(1.0, -1.0).chance(before.confidence))
+
+
+BLOCK = "def a():\n    x = load(1)\n    check(x)\n    return x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "priority", "text", "silent"),
+    [
+        (8, "invoked", "load(1)\n    check(x)\n    return x", False),
+        (8, "automatic", "load(1)\n    check(x)\n    return x", True),
+        (1, "automatic", "load(1)", False),
+    ],
+)
+def test_drafts_serve_holes_of_several_lines_when_asked(
+    lines: int, priority: str, text: str, silent: bool
+) -> None:
+    """Unasked, a model that is never right there is not sure of anything."""
+    target = Engine("tiny", tiny.denoiser(), tiny.tokens(), Calibration({"bias": -4.0, "agreement": 2.0}))
+    request = Infill(0, "d", BLOCK + "def b():\n", (Fixed("    x = "), Slot(47), Fixed("\n")))
+    answer, _ = run(target.fill(msgspec.structs.replace(request, lines=lines, priority=priority)))
+    assert answer.texts == (text,)
+    assert "draft" in answer.sources
+    assert (answer.confidence == 0.0) is silent
 
 
 def test_typing_through_the_last_fill_offers_its_rest() -> None:

@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from model_runtime.diffusion import sampler
+from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.interface import Branch, DenoiseError, OutOfMemory, Row
+from model_runtime.inference.engine import Engine
 from model_runtime.loading import model
 from model_runtime.local import denoiser as local_denoiser
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.local.kv_cache import NoCache, PrefixCache
 from model_runtime.network import forward
+from model_runtime.prompting.layout import Tokens
 from model_runtime.prompting.profiles import EMBEDDED
+from model_runtime.protocol import Fixed, Infill, Slot
 from tests.support import tiny, tiny_gemma
 
 
@@ -126,6 +130,31 @@ def test_nan_weights_are_a_denoise_error(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(forward, "logits", lambda _, hidden: torch.full((*hidden.shape[:-1], 600), torch.nan))
     with pytest.raises(DenoiseError, match="not numbers"):
         next(tiny.denoiser().denoise(random_ids(5), [Row([0], [False])], EMBEDDED.policy, 0))
+
+
+@pytest.mark.parametrize(("faulty", "steps"), [(1, 1), (3, 3), (2, 3)])
+def test_a_late_stop_test_does_not_hide_them(
+    faulty: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where nothing waits for a step: the last step's verdict comes with its guess."""
+    gpu = LocalDenoiser(tiny.model(), EMBEDDED, NoCache(), static=True, late=True)
+    done, logits = [], gpu._hole_logits
+
+    def hole_logits(*args) -> torch.Tensor:
+        done.append(0)
+        return logits(*args) * (torch.nan if len(done) == faulty else 1.0)
+
+    monkeypatch.setattr(gpu, "_hole_logits", hole_logits)
+    never = lambda before, after, relevant: torch.zeros_like(after.finished)  # noqa: E731
+    policy = replace(EMBEDDED.policy, max_steps=steps, stop=never)
+    engine = Engine("tiny", gpu, Tokens(tiny.tokenizer(), replace(EMBEDDED, policy=policy)))
+    with pytest.raises(Unfillable, match="not numbers"):
+        engine.run(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n"))))
+    done.clear()
+    step = next(engine.fill(Infill(id=0, document="", prefix="x = 1\n", canvas=(Slot(4), Fixed("\n")))))
+    if faulty == 1:
+        with pytest.raises(Unfillable, match="not numbers"):  # whoever watches reads it earlier
+            step.texts()
 
 
 def test_branches_score_as_if_each_stood_alone() -> None:

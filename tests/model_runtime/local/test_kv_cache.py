@@ -46,6 +46,18 @@ def test_least_recently_used_goes_first() -> None:
     assert [cache.match([i] * 4)[0] for i in (1, 2, 3)] == [4, 0, 4]
 
 
+def test_what_all_prompts_begin_with_is_no_use() -> None:
+    """Every prompt begins with the same token, so a miss finds a little of some entry; that one must not
+    count as used."""
+    cache = PrefixCache(2 * kv_bytes(kv(4)))
+    first, second, third = ([0, i, i, i] for i in (1, 2, 3))
+    cache.insert(first, kv(4))
+    cache.insert(second, kv(4))
+    assert cache.match(third)[0] == 1
+    cache.insert(third, kv(4))
+    assert [cache.match(each)[0] for each in (first, second, third)] == [1, 4, 4]
+
+
 def test_a_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="3 cached positions for 2 tokens"):
         PrefixCache(1).insert([1, 2], kv(3))

@@ -25,5 +25,8 @@ def test_ragged_rows_tell_their_own_positions_only() -> None:
     best, logprob = torch.tensor([[5, 6], [7, 0]]), torch.tensor([[-1.0, -2.0], [-0.5, -9.0]])
     accepted = torch.tensor([[True, False], [True, True]])
     state = sampler.State(best, best, None, logprob, logprob, accepted[:, 0], 1, accepted)
-    assert readout.guess(state, layout) == Guess([[5, 6], [7]], [[-1.0, -2.0], [-0.5]])
+    good, bad = (readout.StopCheck(accepted[0, 1], torch.tensor(finite)) for finite in (True, False))
+    assert readout.guess(state, layout, good) == Guess([[5, 6], [7]], [[-1.0, -2.0], [-0.5]])
+    with pytest.raises(DenoiseError, match="not numbers"):
+        readout.guess(state, layout, bad)
     assert readout.seen(torch.tensor([[1, 2], [3, 4]]), state, layout) == Seen([1, 2], [True, False])

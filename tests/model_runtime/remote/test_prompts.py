@@ -9,7 +9,7 @@ from model_runtime.remote import prompts
 
 
 @pytest.mark.parametrize(
-    ("answer", "heads", "expected"),
+    ("answer", "befores", "expected"),
     [
         ("```python\nfoo()\n```", ["x = "], ["foo()"]),
         ("Here it is:\n\n```\nfoo()\n```\nI hope it helps.", ["x = "], ["foo()"]),
@@ -27,10 +27,22 @@ from model_runtime.remote import prompts
         ("```\n1\n```", ["", ""], ["1", ""]),
         ("1 and 2", ["", ""], ["", ""]),
         ('```\ns = """\n```', [""], ['s = """']),
+        ("Sure! Here's the missing code:\n\nfoo()", ["x = "], ["foo()"]),
+        ("Here is the missing text:\nfoo()", ["x = "], ["foo()"]),
+        ("Sure.\nHere\u2019s what belongs there:\n```py\nfoo()\n```", ["x = "], ["foo()"]),
+        ("here.foo(1):", ["if "], ["here.foo(1):"]),  # no sentence
+        ("`foo()`", ["x = "], ["foo()"]),
+        ("```foo()```", ["x = "], ["foo()"]),
+        ("```python foo()```", ["x = "], ["foo()"]),
+        ("~~~\nfoo()\n~~~", ["x = "], ["foo()"]),
+        ("````md\n```\nfoo\n```\n````", [""], ["```\nfoo\n```"]),
+        ("```\ndef f(a):\n    x = foo()\n```", ["import os\n\ndef f(a):\n    x = "], ["foo()"]),
+        ("```\nimport os\ndef f(a):\n    return a\n```", ["import os\ndef f(a):\n    "], ["return a"]),
+        ("```\n}\nfoo()\n```", ["a {\n}\n"], ["}\nfoo()"]),  # too little to be a repetition
     ],
 )
-def test_reading_a_chat(answer: str, heads: list[str], expected: list[str]) -> None:
-    assert prompts.read(answer, heads) == expected
+def test_reading_a_chat(answer: str, befores: list[str], expected: list[str]) -> None:
+    assert prompts.read(answer, befores) == expected
 
 
 def test_a_mark_or_fence_in_the_text_is_no_mark() -> None:

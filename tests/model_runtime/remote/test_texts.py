@@ -124,6 +124,16 @@ def test_the_endpoint_that_is_there_or_named(served: Server, flags: list[str], p
     assert fill.confidence == pytest.approx(math.exp(LOGPROB * pieces) if known else UNKNOWN)
 
 
+@pytest.mark.parametrize("said", ["Use 'max_completion_tokens' instead.", "unknown field"])
+def test_a_chat_that_takes_another_limit(served: Server, said: str) -> None:
+    """As OpenAI's newer models want it, whether the refusal names the other field or not."""
+    process, engine = served("--has", "chat", "--newer", said, answers=["```\n42\n```"])
+    assert run(engine, ONE)[0].texts == ("42",)
+    assert last(process)["max_completion_tokens"] == 16 + texts.CHAT_TOKENS
+    assert not {"max_tokens", "temperature"} & last(process).keys()
+    assert run(engine, REWRITE)[0].texts
+
+
 def test_several_holes(served: Server) -> None:
     """A completion endpoint is asked for each hole, a chat for all at once."""
     process, engine = served("--has", "fim", answers=["1"])

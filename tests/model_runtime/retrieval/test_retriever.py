@@ -26,6 +26,23 @@ def test_an_empty_line_gets_what_followed_a_like_line() -> None:
     assert "check(y)" in [d.text for d in retrieve(before, "\n")]
 
 
+LOAD = "def a():\n    x = load(1)\n    if x:\n        check(x)\n    return x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "before", "after", "wanted"),
+    [
+        (8, LOAD + "def b():\n    x = ", "\n", "load(1)\n    if x:\n        check(x)\n    return x"),
+        (2, LOAD + "def b():\n    x = ", "\n", "load(1)\n    if x:"),
+        (8, LOAD + "def b():\n    x = ", "\n    return x\n", "load(1)\n    if x:\n        check(x)"),
+        (1, LOAD + "def b():\n    x = ", "\n", "load(1)"),
+    ],
+    ids=["to the end of the block", "as many as fit", "up to the line that follows", "one"],
+)
+def test_a_hole_of_several_lines_gets_as_many(lines: int, before: str, after: str, wanted: str) -> None:
+    assert retrieve(before, after, lines)[0].text == wanted
+
+
 def test_longer_agreement_comes_first() -> None:
     before = "if ready: send(one)\nsend(two)\nif ready: send("
     texts = [d.text for d in retrieve(before, ")\n")]

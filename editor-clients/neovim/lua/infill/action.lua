@@ -4,13 +4,45 @@ local place = require('infill.place')
 
 local M = {}
 
+--- Shows the difference of an edit that the user is to confirm, and asks. Others are wanted as they are.
+---@param server vim.lsp.Client
+---@param edit lsp.WorkspaceEdit
+---@return lsp.WorkspaceEdit? wanted
+local function confirmed(server, edit)
+  local asks = vim.iter(vim.tbl_values(edit.changeAnnotations or {})):any(function(each)
+    return each.needsConfirmation
+  end)
+  if not asks then
+    return edit
+  end
+  edit.changeAnnotations = nil -- Neovim would ask once more
+  local differences = {}
+  for _, change in ipairs(edit.documentChanges) do
+    for _, each in ipairs(change.edits) do
+      each.annotationId = nil
+    end
+    local before = vim.api.nvim_buf_get_lines(vim.uri_to_bufnr(change.textDocument.uri), 0, -1, false)
+    local scratch = vim.api.nvim_create_buf(false, true)
+    vim.api.nvim_buf_set_lines(scratch, 0, -1, false, before)
+    vim.lsp.util.apply_text_edits(change.edits, scratch, server.offset_encoding)
+    local after = vim.api.nvim_buf_get_lines(scratch, 0, -1, false)
+    vim.api.nvim_buf_delete(scratch, { force = true })
+    local diff = vim.text and vim.text.diff or vim.diff
+    local as_text = { table.concat(before, '\n') .. '\n', table.concat(after, '\n') .. '\n' }
+    table.insert(differences, diff(as_text[1], as_text[2], { ctxlen = 1 }))
+  end
+  local wanted = vim.fn.confirm(table.concat(differences, '\n'), '&Apply\n&Discard', 1, 'Question') == 1
+  return wanted and edit or nil
+end
+
 ---@param server vim.lsp.Client
 ---@param action lsp.CodeAction
 local function carry_out(server, action)
   local buf = vim.api.nvim_get_current_buf()
   local function apply(resolved)
-    if resolved.edit then
-      vim.lsp.util.apply_workspace_edit(resolved.edit, server.offset_encoding)
+    local edit = resolved.edit and confirmed(server, resolved.edit)
+    if edit then
+      vim.lsp.util.apply_workspace_edit(edit, server.offset_encoding)
     end
     if resolved.command then
       server:exec_cmd(resolved.command, { bufnr = buf })

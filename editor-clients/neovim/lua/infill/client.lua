@@ -15,11 +15,21 @@ function M.of(buf)
   return vim.lsp.get_clients({ name = M.NAME, bufnr = buf or 0 })[1]
 end
 
+--- Whether it is for its file type that a buffer has no server.
+---@param filetype string
+---@return boolean
+function M.is_off_for(filetype)
+  local config = vim.lsp.config[M.NAME]
+  return filetype ~= '' and not vim.list_contains(config and config.filetypes or {}, filetype)
+end
+
 --- The buffer's client; while there is none, the user is told.
 ---@return vim.lsp.Client?
 function M.needed()
   local client = M.of(0)
-  if not client then
+  if not client and M.is_off_for(vim.bo.filetype) then
+    M.say(('off for %s; :Infill toggle language turns it on'):format(vim.bo.filetype), vim.log.levels.WARN)
+  elseif not client then
     M.say('no server is attached to this buffer; :checkhealth infill says why', vim.log.levels.WARN)
   end
   return client

@@ -40,9 +40,19 @@ local function rewrite(call, rest)
   end
   if rest ~= '' then
     go(rest)
-  elseif client.needed() then
-    local completion = "customlist,v:lua.require'infill.history'.complete"
-    vim.ui.input({ prompt = 'Rewrite: ', completion = completion }, go)
+    return
+  end
+  local server = client.needed()
+  if server then
+    client.execute(server, 'infill.status', nil, function(answer)
+      local rewrites = vim.tbl_get(answer or {}, 'rewrites') or {}
+      if rewrites.possible == false then
+        client.say(rewrites.message .. '; see :help infill-models', vim.log.levels.WARN)
+        return
+      end
+      local completion = "customlist,v:lua.require'infill.history'.complete"
+      vim.ui.input({ prompt = 'Rewrite: ', completion = completion }, go)
+    end)
   end
 end
 
@@ -62,8 +72,11 @@ end
 local function proofread(call)
   local whole = { range = 2, line1 = 1, line2 = vim.api.nvim_buf_line_count(0) }
   execute('infill.proofread', call.range > 0 and call or vim.tbl_extend('force', call, whole), {}, function(result)
-    local found = type(result) == 'table' and result.found or 0
-    local where = found > 0 and '; :Infill fix on their lines shows what would stand there' or ''
+    local found, other = vim.tbl_get(result or {}, 'found') or 0, vim.tbl_get(result or {}, 'replaceable') or 0
+    local some = other == found and '' or (' for %d of them'):format(other)
+    local where = other > 0 and ('; :Infill fix on their lines has another word%s'):format(some)
+      or found > 0 and '; no other word was found for them'
+      or ''
     client.say(('%d unlikely %s%s'):format(found, found == 1 and 'place' or 'places', where))
   end)
 end
@@ -73,23 +86,33 @@ local function status()
   if not server then
     return
   end
-  client.execute(server, 'infill.status', nil, function(answer)
+  local buf = vim.api.nvim_get_current_buf()
+  client.execute(server, 'infill.status', { uri = vim.uri_from_bufnr(buf) }, function(answer)
     answer = type(answer) == 'table' and answer or {}
     local told = { ('infill-ls %s'):format((server.server_info or {}).version or '') }
     local function add(text, ...)
       table.insert(told, '  ' .. text:format(...))
+    end
+    local document, silent = answer.document, require('infill.status').silence(buf)
+    if document then
+      require('infill.status').is(buf, document)
+      add('this buffer: %s', document.on and 'on' or document.message)
+    end
+    if silent and document and document.on then
+      add('nothing offered, %s', silent)
     end
     if not answer.state then
       add('worker: %s', answer.message or 'none runs; the next suggestion starts one')
     else
       add('worker %d: %s%s', answer.pid, answer.state, answer.message ~= '' and ', ' .. answer.message or '')
       add('model %s on %s, %d MB', answer.model, answer.device, math.floor(answer.memory_bytes / 1e6))
-      add('%d clients, %d waiting, %d answered', answer.clients, answer.queued, answer.served)
+      local clients = answer.clients == 1 and '1 client' or ('%d clients'):format(answer.clients)
+      add('%s, %d waiting, %d answered', clients, answer.queued, answer.served)
       if answer.p50_ms and answer.p50_ms ~= vim.NIL then
         add('p50 %d ms, p90 %d ms', math.floor(answer.p50_ms + 0.5), math.floor(answer.p90_ms + 0.5))
       end
     end
-    vim.api.nvim_echo({ { table.concat(told, '\n') } }, true, {})
+    vim.lsp.util.open_floating_preview(told, '', { focus_id = 'infill.status', border = 'single' })
   end)
 end
 
@@ -128,7 +151,14 @@ local RUN = {
   status = status,
   restart = restart,
   log = log,
+  toggle = function(_, rest)
+    require('infill.switch').toggle(rest)
+  end,
+  snooze = function(_, rest)
+    require('infill.switch').snooze(rest)
+  end,
 }
+local TAKES_MORE = { rewrite = true, toggle = true, snooze = true }
 
 ---@param call infill.Call
 function M.run(call)
@@ -137,7 +167,7 @@ function M.run(call)
   if not run then
     local there = table.concat(M.names(), ', ')
     client.say(('there is no :Infill %s; there are %s'):format(name, there), vim.log.levels.ERROR)
-  elseif rest ~= '' and name ~= 'rewrite' then
+  elseif rest ~= '' and not TAKES_MORE[name] then
     client.say((':Infill %s takes nothing more'):format(name), vim.log.levels.ERROR)
   else
     run(call, rest)
@@ -159,6 +189,10 @@ function M.complete(typed, line)
   local instruction = line:match('Infill%s+rewrite%s+(.*)$')
   if instruction then
     return require('infill.history').complete(instruction)
+  elseif line:match('Infill%s+toggle%s+%S*$') then
+    return vim.tbl_filter(function(name)
+      return vim.startswith(name, typed)
+    end, require('infill.switch').names())
   elseif line:match('Infill%s+%S+%s') then
     return {}
   end

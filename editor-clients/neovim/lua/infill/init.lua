@@ -31,6 +31,11 @@ function M.start()
     vim.notify('infill: ' .. problem, vim.log.levels.WARN)
   end
   require('infill.colors').define()
+  vim.api.nvim_create_autocmd('ColorScheme', {
+    group = vim.api.nvim_create_augroup('infill.colors', {}),
+    callback = require('infill.colors').define,
+  })
+  require('infill.help').tags()
   for key, lhs in pairs(options.keys) do
     map(key, lhs)
   end
@@ -40,6 +45,7 @@ function M.start()
       local client = vim.lsp.get_client_by_id(event.data.client_id)
       if client and client.name == require('infill.client').NAME then
         require('infill.suggest').attach(client, event.buf)
+        require('infill.status').refresh(event.buf)
       end
     end,
   })
@@ -79,7 +85,19 @@ function M.dismiss()
   return require('infill.suggest').dismiss()
 end
 
---- One word or a few for a status line; empty where no server is attached to the buffer.
+--- Suggestions off or on: for 'all', the 'language' or the 'buffer'.
+---@param what? string
+function M.toggle(what)
+  require('infill.switch').toggle(what or 'all')
+end
+
+--- No suggestions for so many minutes, or for ten; or again, if they are snoozed.
+---@param minutes? number
+function M.snooze(minutes)
+  require('infill.switch').snooze(minutes and tostring(minutes) or '')
+end
+
+--- A word or a few for a status line; empty where there is nothing to say of the buffer.
 ---@return string
 function M.statusline()
   return require('infill.status').line()

@@ -14,10 +14,13 @@ local M = {}
 
 ---@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'
 
+-- The server's default, in names that are file types as well.
+M.LANGUAGES = { 'python', 'javascript', 'typescript', 'go', 'rust', 'java', 'c', 'cpp' }
+
 ---@type infill.Options
 local defaults = {
   cmd = { 'infill-ls', 'serve' },
-  filetypes = { 'python' },
+  filetypes = M.LANGUAGES,
   settings = {},
   enable = true,
   automatic = true,

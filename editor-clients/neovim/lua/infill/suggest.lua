@@ -101,6 +101,8 @@ function M.received(buf, from, items, asked)
   local state = states[buf]
   if not state or not items or not place.inserting(buf) then
     return
+  elseif #items > 0 then
+    require('infill.status').offered(buf)
   end
   local before = asked and state.shown[state.index] or nil
   local read = {} ---@type infill.Suggestion[]
@@ -136,6 +138,7 @@ function M.attach(client, buf)
   on('LspDetach', function(event)
     if event.data.client_id == client.id then
       source.detach(buf)
+      require('infill.status').forget(buf)
       draft.clear(buf)
       states[buf] = nil
       vim.api.nvim_del_augroup_by_id(group)
