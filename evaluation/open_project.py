@@ -12,14 +12,14 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluation.contenders import Contender
 from evaluation.places import DataError, Place
 from lsp_server.config.file_filter import Rules
 from lsp_server.config.settings import Settings
-from lsp_server.context.document_tracker import DocumentTracker, key_of
+from lsp_server.context.document_tracker import DocumentTracker
 from lsp_server.context.gather import Context
 from lsp_server.text.buffer import Buffer
 from model_runtime.protocol import Texts
@@ -42,7 +42,6 @@ class OpenProject:
         shutil.copytree(folder, self._root)
         self._documents: dict[str, Buffer] = {}
         self._path = ""
-        self._indexed = False  # the file of that path was in the index before its document was opened
         self.tracker = DocumentTracker(self._documents.get, library=self)
         self.tracker.watched = True  # no scan without a reason
         self.context = Context(self.tracker)
@@ -50,43 +49,31 @@ class OpenProject:
 
     async def show(self, place: Place) -> None:
         """Have the place's document open with its hole, and everything read and indexed. Raises DataError."""
-        text, file = place.before + place.after, self._root / place.path
+        scans = self.tracker.scans
+        another = place.path != self._path
+        if another and self._path:
+            shutil.copyfile(self._source / self._path, self._root / self._path)
+            del self._documents[self.uri]
+            self.tracker.closed(self.uri)
+            self.tracker.files_changed()
+        self._path, file = place.path, self._root / place.path
+        self.uri, text = file.as_uri(), place.before + place.after
+        file.write_text(text, encoding="utf-8", newline="")
+        self._documents[self.uri] = Buffer(self.uri, 0, place.language, text)
+        self.tracker.opened(self.uri)
         try:
             async with asyncio.timeout(READ_S):
-                left = self._leave() if place.path != self._path else ""
-                file.write_text(text, encoding="utf-8", newline="")
-                await self._until(lambda: self.tracker.scans > 0)
-                if place.path != self._path:
-                    self._path, self.uri = place.path, file.as_uri()
-                    self._indexed = key_of(self.uri) in self.tracker.index.known()
-                self._documents[self.uri] = Buffer(self.uri, 0, place.language, text)
-                self.tracker.opened(self.uri)
                 self.tracker.refresh()
-                await self._until(lambda: not left or left in self.tracker.index.known())
-                await self._documents_read()
+                while another and self.tracker.scans == scans:
+                    await asyncio.sleep(POLL_S)
+                    self.tracker.refresh()
+                # Documents are read in turn: when this has been, so has the one that was opened.
+                while not any(await self.tracker.cleaned((f"text {next(_numbers)}",))):  # noqa: ASYNC110 (nothing tells)
+                    await asyncio.sleep(POLL_S)
                 for contender in self._contenders:
                     await contender.indexed()
         except TimeoutError:
             raise DataError(f"{self._source} could not be read within {READ_S:.0f} s") from None
-
-    def _leave(self) -> str:
-        """Close the document, whose file is whole again; its key if the file will be read for the index."""
-        if not self._path:
-            return ""
-        shutil.copyfile(self._source / self._path, self._root / self._path)
-        del self._documents[self.uri]
-        self.tracker.closed(self.uri)
-        return key_of(self.uri) if self._indexed else ""
-
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        while not holds():
-            self.tracker.refresh()
-            await asyncio.sleep(POLL_S)
-
-    async def _documents_read(self) -> None:
-        """Documents and texts are read in turn: when a text has been, so has the document before it."""
-        while not any(await self.tracker.cleaned((f"text {next(_numbers)}",))):  # noqa: ASYNC110
-            await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
         await self.tracker.close()
