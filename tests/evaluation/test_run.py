@@ -20,7 +20,9 @@ def test_all_kinds_to_all_contenders(capsys: pytest.CaptureFixture[str]) -> None
     assert {"end-of-line", "whole-line", "lines", "brackets", "span", "finished statement"} <= kinds
     findings = Findings()
     sure, unsure = Says("x", 1.0), Says("x", 0.1)
-    asyncio.run(measure(places, {"shipped": sure, "other": unsure}, Settings(), findings))
+    asyncio.run(
+        measure(places, {"shipped": sure, "other": unsure}, Settings(languages=("python",)), findings)
+    )
     rows = findings.rows(0.4)
     assert len(rows) == 10
     assert all(row["n"] == 3 for row in rows)
