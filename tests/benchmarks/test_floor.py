@@ -35,6 +35,7 @@ def test_only_more_than_noise_counts(now: tuple[tuple[int, Result], ...], said: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a busy machine's; no answer depends on the time
 def test_suggestions_are_as_good_as_the_baseline() -> None:
     """After a change for the better, `python -m benchmarks.floor measure` makes the baseline again."""
     before, now = floor.read(), floor.results()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -55,6 +56,27 @@ def test_what_cannot_be_done_is_one_line(
     lines = [line for line in err.splitlines() if not line.startswith("loading")]
     assert (found, out, len(lines)) == (status, "", 1), err
     assert said in lines[0]
+
+
+def test_a_folder_of_projects_is_read_by_split_and_language(tmp_path: Path, capsys: Any) -> None:
+    project = tmp_path / "dev" / "go" / "one"
+    project.mkdir(parents=True)
+    text = "package one\n\nfunc area(width int, height int) int {\n\treturn width * height\n}\n"
+    (project / "a.go").write_text(text)
+    at = text.index("width * height")
+    record = {"kind": "end-of-line", "language": "go", "project": "one", "path": "a.go"}
+    lines = json.dumps(record | {"start": at, "end": at + len("width * height")})
+    (tmp_path / "dev" / "go.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    only = ["--only", "copy", "--language", "go", str(tmp_path)]
+    assert command.main(["--split", "dev", "--json", str(tmp_path / "out"), *only]) == 0
+    result = json.loads((tmp_path / "out").read_text())
+    assert (result["split"], result["languages"]) == ("dev", ["go"])
+    (row,) = result["rows"]
+    assert row["refused_by_rules"]["share"] == 0  # the language counts as enabled
+    assert row["found"]["of"] == 1
+    capsys.readouterr()
+    assert command.main(only) == 2
+    assert "go.jsonl.gz is missing; `python -m benchmarks.projects" in capsys.readouterr().err
 
 
 def test_a_server_is_judged_as_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
