@@ -400,14 +400,14 @@ async def test_a_draft_is_composed_from_a_file_of_another_folder(
 async def test_a_language_that_the_model_does_not_know_is_completed_from_its_project(
     server_command: list[str], settings: dict[str, object], tmp_path: Path
 ) -> None:
-    far = tmp_path / "far" / "billing.js"
+    far = tmp_path / "far" / "billing.ts"
     far.parent.mkdir()
     far.write_text("function settle(invoice) {\n  const open = ledger.reconcileAll(invoice);\n}\n" * 3)
-    path = tmp_path / "near" / "main.js"
+    path = tmp_path / "near" / "main.ts"
     path.parent.mkdir()
     text = "function run(invoice) {\n  const open = ledger.\n}\n"
     path.write_text(text)
-    place = Place(path, text, 1, len("  const open = ledger."), language="javascript")
+    place = Place(path, text, 1, len("  const open = ledger."), language="typescript")
     async with running_editor(server_command, settings, folder=tmp_path) as editor:
         editor.open(place)
         until = time.monotonic() + FIRST_ANSWER

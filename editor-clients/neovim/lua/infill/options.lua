@@ -15,7 +15,7 @@ local M = {}
 ---@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'
 
 -- The server's default, in names that are file types as well.
-M.LANGUAGES = { 'python', 'javascript', 'typescript', 'go', 'rust', 'java', 'c', 'cpp' }
+M.LANGUAGES = { 'python', 'typescript', 'go' }
 
 ---@type infill.Options
 local defaults = {
