@@ -57,3 +57,28 @@ def test_other_files_are_known_and_the_answer_is_not(tmp_path: Path) -> None:
     assert "(3, 41)" in "".join(known[1].values())  # the first file is whole again
     assert not contender.texts  # the contender was told to forget
     assert (folder / "first.py").read_text() == FIRST
+
+
+def test_the_texts_of_the_files_beside_it_are_there_when_it_is_asked(tmp_path: Path) -> None:
+    """In every place, the first one and those in another folder too."""
+    places = []
+    for name in ("one", "two"):
+        folder = tmp_path / "project" / name
+        folder.mkdir(parents=True)
+        for number in range(20):
+            (folder / f"beside_{number:02}.py").write_text(f"measured_{name} = width_{number}\n")
+        for number in range(2):
+            text = f"import os\n\nmeasured_{name} = height_{number}\n"
+            (folder / f"asked_{number}.py").write_text(text)
+            path = f"{name}/asked_{number}.py"
+            places.append(place(tmp_path / "project", path, text, f"height_{number}"))
+    contender = Says("x")
+
+    async def run() -> None:
+        async with Desk({"shipped": contender}, Settings()) as desk:
+            for one in places:
+                await answers.ask(one, contender, Settings(), await desk.open(one))
+
+    asyncio.run(run())
+    for one, request in zip(places, contender.requests, strict=True):
+        assert any("beside_" in piece and "= width_" in piece for piece in request.context), one.path
