@@ -209,7 +209,7 @@ def test_a_setting_counts_at_once_and_a_bad_value_is_told(page: Page) -> None:
     page.do("press", "Tab")
     page.do("select", "#sample", "inventory.py")
     page.do("click", "#suggest")
-    page.wait_for("outcome", "infill.languages does not enable python")
+    page.wait_for("outcome", "infill-ls is off for python")
     page.do("fill", "#setting-languages", "python")
     page.do("press", "Tab")
     page.do("click", "#suggest")
