@@ -191,7 +191,7 @@ class Neovim:
                     return ghost
                 time.sleep(0.02)
             self.keys("<Esc>a")
-        return self.wait("ghost text", self.ghost, 1)
+        return self.wait("ghost text", self.ghost, 5)
 
     def served(self) -> int:
         """Fills that the worker has answered."""

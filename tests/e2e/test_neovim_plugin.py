@@ -397,7 +397,7 @@ def test_statusline(opened: Neovim) -> None:
     opened.keys(" 1 +")  # the model is loaded now, so that the state can be nothing but busy
     opened.wait("busy, then idle", lambda: {"busy", "idle"} <= set(opened.lua("return states")))
     opened.keys("<Esc>")
-    assert re.search(r"infill \d+ ms", "\n".join(opened.screen()))
+    opened.wait("the latency", lambda: re.search(r"infill \d+ ms", "\n".join(opened.screen())))
     told_so = "require('infill.status').received(..., vim.lsp.get_clients({ bufnr = 0 })[1].id)"
     for status, shown in (
         ({"state": "loading", "message": "", "progress": 0.4}, "infill loading 40%"),

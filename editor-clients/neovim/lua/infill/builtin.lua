@@ -101,6 +101,7 @@ end
 
 function M.left(buf)
   buffers[buf].timer:stop()
+  buffers[buf].asked = nil -- who comes back asks again, even if nothing was typed
 end
 
 function M.ask(buf)
