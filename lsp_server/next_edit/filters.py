@@ -12,7 +12,7 @@ from lsp_server.text.document import Edit, Refusal, Snapshot
 from lsp_server.text.lines import line_at
 from lsp_server.text.syntax import Syntax
 
-SURE = 0.25  # confidence from which a suggestion is shown, see `evidence`; chosen on dev projects
+SURE = 0.3  # confidence from which a suggestion is shown, see `evidence`; chosen on dev projects
 MOST_LINES = 12
 
 
