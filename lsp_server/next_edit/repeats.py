@@ -51,14 +51,14 @@ class Pattern:
 
 
 def patterns(edits: Sequence[Edited]) -> Iterator[Pattern]:
-    """What was changed, the newest first."""
+    """What was changed, the newest first. What only deletes is left out: it is never offered."""
     changes = [change for edit in edits if not edit.pasted for change in line_changes(edit)]
     by_words: dict[Words, list[LineChange]] = {}
     for change in changes:
         words = tuple(piece[:2] for piece in change.pieces)
         by_words[words] = [*by_words.pop(words, []), change]
     for age, (words, examples) in enumerate(reversed(by_words.items())):
-        if any(old.strip() or new.strip() for old, new in words):
+        if any(new.strip() for _, new in words):
             yield _pattern(words, tuple(examples), age)
 
 
@@ -73,8 +73,10 @@ def places(snapshot: Snapshot, pattern: Pattern, syntax: Syntax | None) -> list[
     found = []
     for match in pattern.find.finditer(text):
         start, end = match.span("at")
-        if any(a <= start and end <= b for a, b in finished) or len(found) > MOST_PLACES:
+        if any(a <= start and end <= b for a, b in finished):
             continue
+        if len(found) == MOST_PLACES:
+            return []
         if any("".join(unmatched(match[f"gap{at}"])) for at in range(1, len(pattern.words))):
             continue
         its_kind, its_node = _place(syntax, Span(start, end)) if syntax else ("code", "")

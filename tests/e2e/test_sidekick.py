@@ -1,5 +1,5 @@
-"""sidekick.nvim as it is, in a real Neovim, with our server in place of GitHub's: next edits are shown where they
-are due, jumped to and applied."""
+"""sidekick.nvim as it is, in a real Neovim, with our server in place of GitHub's: next edits are shown where
+they are due, jumped to and applied."""
 
 from __future__ import annotations
 
