@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lsp_server.next_edit import filters, renames, repeats, signatures
+from lsp_server.next_edit import additions, filters, renames, repeats, signatures
 from lsp_server.next_edit.history import EditHistory
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.languages import by_id
@@ -16,6 +16,7 @@ from lsp_server.text.syntax import Parses, Syntax, parse
 RENAMED = 1.0  # confidence of a rename that the grammar settles
 RENAMED_IN_FILE = 0.9
 CALLED = 0.8
+ADDED = 0.6
 MOST_PLACES = 32  # that one rule offers
 
 Found = tuple[Span, str, float]  # span, new text, confidence
@@ -55,6 +56,7 @@ def _found(
     if syntax:
         yield "rename", [(*use, RENAMED_IN_FILE) for use in renames.in_file(snapshot, edits, syntax)]
         yield "call", [(*place, CALLED) for place in signatures.places(snapshot, edits, syntax)]
+    yield "addition", [(*place, ADDED) for place in additions.places(snapshot, history.recent())]
     for pattern in repeats.patterns(history.recent()):
         found = repeats.places(snapshot, pattern, syntax)
         yield "repeat", [(span, text, evidence.confidence) for span, text, evidence in found]
