@@ -195,7 +195,11 @@ export class Editor {
     const answer = await this.tried(() => this.client.execute(name, sent));
     if (name === 'infill.proofread' && answer) {
       const { found } = answer as { found: number };
-      this.tell(found ? `${found} words in doubt: point at one, or press Ctrl+. on it` : 'No word is in doubt');
+      this.tell(
+        found
+          ? `${found === 1 ? '1 word' : `${found} words`} in doubt: point at one, or press Ctrl+. on it`
+          : 'No word is in doubt',
+      );
     }
   }
 
