@@ -135,11 +135,15 @@ def asked_again(driver: Driver, steps: int) -> int:
     """Asks once more, as the model was still loaded when the page asked, and waits until the fill has been
     shown. The number of its last picture."""
     shown = "document.getElementById('told')?.textContent === 'What is offered'"
-    eventually("fill", lambda: driver.do("evaluate", shown), 240)
+    answered = "document.getElementById('outcome')?.textContent.includes('ffered: ')"
+    eventually("answer", lambda: driver.do("evaluate", answered), 120)
     slide(driver, "steps", steps)
-    driver.do("evaluate", "document.getElementById('told').textContent = ''")
+    driver.do(
+        "evaluate", "for (const id of ['told', 'outcome']) document.getElementById(id).textContent = ''"
+    )
     driver.do("click", "#suggest")
-    eventually("fill", lambda: driver.do("evaluate", shown), 240)
+    eventually("answer", lambda: driver.do("evaluate", answered), 120)
+    eventually("fill", lambda: driver.do("evaluate", shown))
     return int(driver.do("evaluate", "document.getElementById('frame').max"))
 
 
