@@ -15,7 +15,7 @@ import pytest
 
 from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
-from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
+from tests.e2e.vscode.workbench import STATUS, Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -324,15 +324,15 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
 
 
 RENAMED = "def area(width, height):\n    # both in metres\n    return width * height\n"
-MARKED = "document.querySelectorAll('.margin-view-overlays [class*=\"ced-\"]').length"
+MARKED = "document.querySelectorAll('.glyph-margin-widgets .cgmr').length"
 ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced-"]')]
   .map((each) => getComputedStyle(each, '::after').content.replaceAll('\\u00a0', ' '))
   .find((text) => text.includes('WORD')) ?? ''"""
 
 
 def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
-    """The first parameter gets another name; its uses are the next edits. The server may only just start."""
-    eventually("server", servers, 60)
+    """The first parameter gets another name; its uses are the next edits."""
+    bench.do("wait", f"{STATUS}?.querySelector('.codicon-sparkle') !== null", 60_000)  # the server has started
     path = bench.open(name, text)
     bench.go_to(0, len("def area(width"))
     bench.do("press", *["Backspace"] * len("width"))

@@ -83,14 +83,14 @@ export class NextEdits implements vscode.Disposable {
     if (!made) return;
     const end = editor.document.positionAt(editor.document.offsetAt(range.start) + text.length);
     editor.selection = new vscode.Selection(end, end);
-    await this.tell(edit.command);
+    await this.tell(edit.command.command, edit);
   }
 
   /** The server is told, so that it does not offer the same again. */
   async dismiss(): Promise<void> {
     const { shown } = this;
     this.clear();
-    await this.tell(shown?.edit.dismiss);
+    if (shown) await this.tell('infill.dismissed', shown.edit);
   }
 
   dispose(): void {
@@ -157,9 +157,8 @@ export class NextEdits implements vscode.Disposable {
     void vscode.commands.executeCommand('setContext', KEY, here ? 'apply' : 'jump');
   }
 
-  private async tell(command: NextEdit['command']): Promise<void> {
-    if (!command) return;
-    const params = { command: command.command, arguments: command.arguments ?? [] };
+  private async tell(command: string, edit: NextEdit): Promise<void> {
+    const params = { command, arguments: edit.command.arguments };
     await this.running()
       ?.sendRequest('workspace/executeCommand', params)
       .catch(() => undefined);

@@ -5,7 +5,7 @@ import type { Position } from './edits';
 export const STATUS = 'infill/status';
 export const DRAFT = 'infill/draft';
 export const REFUSED = 'infill/refused';
-export const NEXT_EDIT = 'textDocument/copilotInlineEdit';
+export const NEXT_EDIT = 'infill/nextEdit';
 
 export interface Status {
   state: 'idle' | 'loading' | 'busy' | 'degraded' | 'stopped';
@@ -33,20 +33,13 @@ export interface Refused {
   message: string;
 }
 
-interface Told {
-  command: string;
-  arguments?: unknown[];
-}
-
 /** A change that follows from those just made. */
 export interface NextEdit {
   textDocument: { uri: string; version: number };
   range: { start: Position; end: Position };
   text: string;
-  /** To be executed when it has been made. */
-  command?: Told;
-  /** To be executed when the user does not want it. */
-  dismiss?: Told;
+  /** To be executed when it has been made; `infill.dismissed` takes the same arguments. */
+  command: { command: string; arguments: unknown[] };
 }
 
 /** Whether suggestions come unasked in a document, and if not, why. */
