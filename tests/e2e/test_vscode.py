@@ -332,7 +332,8 @@ ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced
 
 def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
     """The first parameter gets another name; its uses are the next edits."""
-    bench.do("wait", f"{STATUS}?.querySelector('.codicon-sparkle') !== null", 60_000)  # the server has started
+    started = f"{STATUS}?.querySelector('.codicon-sparkle') !== null"
+    bench.do("wait", started, 60_000)
     path = bench.open(name, text)
     bench.go_to(0, len("def area(width"))
     bench.do("press", *["Backspace"] * len("width"))
