@@ -15,7 +15,7 @@ import pytest
 
 from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
-from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
+from tests.e2e.vscode.workbench import STATUS, Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -100,20 +100,7 @@ def shown(bench: Workbench, place: Place, typed: str, initial: str) -> tuple[Pat
     path = bench.open("inventory.py", initial)
     bench.go_to(place.line, place.column - len(typed))
     bench.do("type", typed, 30)
-    return path, ghost_at(bench)
-
-
-def ghost_at(bench: Workbench, seconds: float = 90) -> str:
-    """What is offered at the cursor. The worker may still load the model, and VS Code does not ask twice for
-    the same text, so that a space is typed and deleted before it is asked again."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return bench.wait_for_ghost(25)
-        except AssertionError:
-            if time.monotonic() > end:
-                raise
-            bench.do("press", "Escape", "Space", "Backspace", "Alt+\\")
+    return path, bench.wait_for_offer()
 
 
 def with_text(place: Place, text: str) -> str:
@@ -180,7 +167,7 @@ def test_a_part_of_it(bench: Workbench, rest: str) -> None:
     path = bench.open(f"{rest}.py", f"{line}\n\n\nfirst_total = comp\n")
     bench.go_to(3, 18)
     bench.do("type", "u", 30)
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     taken = ""
     for _ in range(2):
         before = bench.ghost
@@ -323,6 +310,59 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
     assert "VS Code's own snooze" in text
 
 
+RENAMED = "def area(width, height):\n    # both in metres\n    return width * height\n"
+MARKED = "document.querySelectorAll('.glyph-margin-widgets .cgmr').length"
+ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced-"]')]
+  .map((each) => getComputedStyle(each, '::after').content.replaceAll('\\u00a0', ' '))
+  .find((text) => text.includes('WORD')) ?? ''"""
+
+
+def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
+    """The first parameter gets another name; its uses are the next edits."""
+    started = f"{STATUS}?.querySelector('.codicon-sparkle') !== null"
+    bench.do("wait", started, 60_000)
+    path = bench.open(name, text)
+    bench.go_to(0, len("def area(width"))
+    bench.do("press", *["Backspace"] * len("width"))
+    bench.do("type", "depth", 30)
+    return path
+
+
+def test_the_next_edit_is_shown_gone_to_and_made(bench: Workbench) -> None:
+    far = RENAMED.replace("    return", "    # and more\n" * 80 + "    return")
+    for name, text in (("near.py", RENAMED), ("far.py", far)):
+        path = rename(bench, name, text)
+        bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+        if text == far:
+            assert "line 83" in bench.do("evaluate", ADDED.replace("WORD", "depth"))
+        else:
+            assert bench.do("evaluate", MARKED)
+        bench.screenshot(f"next_edit_{path.stem}")
+        bench.do("press", "Tab")
+        bench.do("wait", f"document.body.textContent.includes('Ln {text.count(chr(10))},')")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+        bench.do("press", "Tab")
+        bench.expect(path, text.replace("width", "depth"))
+        bench.do("press", "Control+z")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+
+
+def test_the_next_edit_is_dismissed_and_turned_off(bench: Workbench) -> None:
+    path = rename(bench, "unwanted.py")
+    bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+    bench.do("press", "Escape")
+    bench.do("wait", f"({ADDED.replace('WORD', 'depth')}) === ''")
+    bench.do("press", "Control+End", "Tab")  # a tab again
+    bench.expect(path, RENAMED.replace("area(width", "area(depth") + "    ")
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are off")
+    rename(bench, "off.py")
+    time.sleep(1)  # several times as long as it takes
+    assert bench.do("evaluate", ADDED.replace("WORD", "depth")) == ""
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are on")
+
+
 def test_a_killed_worker_costs_one_suggestion(
     bench: Workbench, place: Place, typed: str, initial: str, only_worker: Callable[[], psutil.Process]
 ) -> None:
@@ -336,7 +376,7 @@ def test_a_killed_worker_costs_one_suggestion(
     worker.wait(10)
     time.sleep(0.5)  # the server knows it by now
     bench.do("type", typed[-1])
-    assert ghost_at(bench).strip()
+    assert bench.wait_for_offer().strip()
     assert only_worker().pid != worker.pid
     assert bench.notices == []
     bench.expect(path, place.text)
@@ -352,7 +392,7 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
         eventually("a second server", lambda: len(servers()) == 2, 30)
         bench.go_to(4, 10)
         bench.do("type", "v")
-        assert ghost_at(bench)
+        assert bench.wait_for_offer()
         assert only_worker().pid == worker.pid
     finally:
         bench.do("closeWindow")
@@ -384,7 +424,7 @@ def test_typing_what_the_ghost_text_says(bench: Workbench) -> None:
     path = bench.open("long.py", "# long\nMARK = \n")
     bench.go_to(1, 7)
     bench.do("type", "n")
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     assert len(ghost) > 100
     wire = bench.work.parent / "wire"
     requests = wire.read_text()
