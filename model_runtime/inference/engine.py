@@ -21,8 +21,8 @@ from model_runtime.diffusion.interface import (
     Row,
     Scoring,
 )
+from model_runtime.diffusion.policy import Policy
 from model_runtime.diffusion.results import Fill, Filling, Step
-from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds, LengthPolicy
-from model_runtime.diffusion.sampler import (
+from model_runtime.diffusion.policy import (
     Policy,
     early_commit,
     either,

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from model_runtime.diffusion.faults import ModelError, Unfillable
+from model_runtime.diffusion.faults import ModelError, Unfillable, lacking
 from model_runtime.inference.engine import Engine
 from model_runtime.loading import adapters
 from model_runtime.loading.model import load
@@ -62,10 +62,10 @@ class Score:
 
 def learn(options: argparse.Namespace) -> None:
     """The command. Raises SystemExit with one line where it cannot be done."""
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        sys.exit("an adapter needs peft; run `pip install infill-ls[lora]`")
+    if problem := lacking("an adapter", "peft"):
+        sys.exit(problem)
+    from peft import LoraConfig, get_peft_model
+
     only = {".py"} if options.model == "embedded" else None
     train, test = own_code.documents(options.code, only)
     if not train or not test:
