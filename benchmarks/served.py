@@ -2,10 +2,11 @@
 
     python -m benchmarks.served DATA --url URL [--limit N] [--model FOLDER] [--json FILE]
 
-DATA is a file of held-out holes as `infill-ls eval` takes them. Every place goes through the server's
-pipeline to two engines in this process, in turns: one that computes here, one that asks the server. Nobody is
-hurried, so that a server on a slow machine is judged by what it says. Beside it, what ranking costs on the
-server: a fill with drafts, found and composed, over one without.
+DATA is what `infill-ls eval` takes: a file of holes, or a folder with projects, of which the Python projects
+for development are opened as an editor opens them. Every place goes through the server's pipeline to two
+engines in this process, in turns: one that computes here, one that asks the server. Nobody is hurried, so
+that a server on a slow machine is judged by what it says. Beside it, what ranking costs on the server: a fill
+with drafts, found and composed, over one without.
 """
 
 from __future__ import annotations
@@ -16,49 +17,31 @@ import json
 import statistics
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from evaluation import places, report, scores
-from evaluation.answers import ask
-from evaluation.contenders import InProcess
-from evaluation.scores import Outcome
+from evaluation import hole_set, places, report
+from evaluation.contenders import Contender, InProcess
+from evaluation.run import Findings, measure
 from lsp_server.config.settings import Settings
 from model_runtime import backends
 from model_runtime.bench import machine
 from model_runtime.inference.engine import Engine
 from model_runtime.protocol import Choice, Infill
+from model_runtime.retrieval.library import Library
 
 ROUNDS = 20
 
 
 class Noted:
-    """An engine as a contender; remembers what it was asked, and how long an answer took."""
+    """An engine that remembers what it was asked."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.requests, self.ms = engine, list[Infill](), list[float]()
+        self.engine, self.requests = engine, list[Infill]()
 
     def __call__(self, request: Infill) -> Any:
         self.requests.append(request)
-        began = time.perf_counter()
-        try:
-            return self.engine.run(request)
-        finally:
-            self.ms.append((time.perf_counter() - began) * 1000)
-
-
-async def judged(found: list[places.Place], engines: dict[str, Noted]) -> list[Outcome]:
-    outcomes = []
-    for number, place in enumerate(found, 1):
-        for name, engine in engines.items():
-            contender = InProcess(engine, engine.engine.run)
-            outcomes.append(
-                scores.judge(place, name, await ask(place, contender, Settings()), lambda program: False)
-            )
-        if number % 20 == 0:
-            print(f"{number} of {len(found)} places", file=sys.stderr, flush=True)
-    return outcomes
+        return self.engine.run(request)
 
 
 def ranking_cost(noted: Noted) -> dict[str, float]:
@@ -79,6 +62,12 @@ def ranking_cost(noted: Noted) -> dict[str, float]:
     return found | {"ratio": round(found["ranked"] / found["alone"], 3)}
 
 
+def contender(noted: Noted) -> InProcess:
+    library = Library()
+    noted.engine.use(library)
+    return InProcess(noted, library=library)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.served")
     parser.add_argument("data", type=Path)
@@ -87,24 +76,25 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="places of each kind")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = places.chosen(places.read(options.data), options.limit, 0)
+    data = options.data
+    known = hole_set.read(data, "dev", "python") if data.is_dir() else places.read(data)
+    found = places.chosen(known, options.limit, 0)
     choices = {
         "local": Choice(options.model, "cpu"),
         "vllm": Choice(options.model, backend="vllm", url=options.url),
     }
     engines = {name: Noted(backends.load_engine(choice)) for name, choice in choices.items()}  # type: ignore[arg-type]
-    outcomes = asyncio.run(judged(found, engines))
-    groups: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        groups[outcome.kind, outcome.contender].append(outcome)
-    threshold = Settings().confidence_threshold
+    contenders: dict[str, Contender] = {name: contender(noted) for name, noted in engines.items()}
+    settings, findings = Settings(), Findings()
+    asyncio.run(measure(found, contenders, settings, findings))
+    outcomes = findings.outcomes
     by_place = list(zip(outcomes[::2], outcomes[1::2], strict=True))
     result = {
-        "data": options.data.name,
+        "data": data.name,
         "places": len(found),
-        "threshold": threshold,
+        "threshold": settings.confidence_threshold,
         "contenders": {"local": "on this machine", "vllm": "on a vLLM server"},
-        "rows": [scores.summary(group, threshold) for group in groups.values()],
+        "rows": findings.rows(settings.confidence_threshold),
         "quiet": [],
         "same_text": sum(here.answer.text == there.answer.text for here, there in by_place),
         "ranking_ms": ranking_cost(engines["vllm"]),

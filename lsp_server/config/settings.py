@@ -27,7 +27,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 # LSP language ids. The embedded model writes Python; in the others lines are composed from the code of the
 # project, and at least 60 % of what is shown was exactly right on test projects.
-LANGUAGES = ("python", "typescript", "go")
+LANGUAGES = ("python", "typescript", "go", "rust", "java", "c", "cpp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import { Previews } from './preview';
 import type { WorkerStatus } from './protocol';
 import { StatusBar } from './status';
 import { isCode, isOn, Switches } from './switches';
+import { Walkthrough } from './walkthrough';
 
 /** Settings for which the server has to be started anew. */
 const STARTS_ANEW = ['serverPath', 'pythonPath', 'liveDrafts'];
@@ -34,6 +35,7 @@ class Infill {
   private readonly log = vscode.window.createOutputChannel('infill-ls', { log: true });
   private readonly previews = new Previews();
   private readonly drafts = new Drafts();
+  private readonly walkthrough = new Walkthrough();
   private readonly bar: StatusBar;
   private readonly switches: Switches;
   private readonly commands: Commands;
@@ -87,6 +89,7 @@ class Infill {
       this.previews,
       this.drafts,
       this.bar,
+      this.walkthrough,
       this.switches,
       vscode.workspace.onDidOpenTextDocument((document) => {
         if (this.wants(document)) void this.start();
@@ -169,6 +172,7 @@ class Infill {
           'the language server has ended; see the log',
         );
         void vscode.commands.executeCommand('setContext', 'infill.running', up);
+        this.walkthrough.serverRuns(up);
         void this.switches.refresh();
       });
       this.client = client;
@@ -200,6 +204,7 @@ class Infill {
     this.client = undefined;
     this.drafts.clear();
     this.bar.serverIs('waiting');
+    this.walkthrough.serverRuns(false);
     await vscode.commands.executeCommand('setContext', 'infill.running', false);
     await client?.dispose(5_000).catch((fault: unknown) => {
       this.log.warn(words(fault));
