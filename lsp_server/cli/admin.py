@@ -153,6 +153,7 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.option("--language", metavar="ID", help="Of a folder's projects (default: python).")
 @click.option("--ablation", is_flag=True, help="What ships, and without each of its parts.")
 @click.option("--readme", is_flag=True, help="Print one short table.")
+@click.option("--next-edits", is_flag=True, help="DATA are edits of `benchmarks.edit_chains`; no model.")
 @click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
@@ -162,11 +163,13 @@ def evaluate(
     calibrate: bool,
     ablation: bool,
     readme: bool,
+    next_edits: bool,
     **options: str | None,
 ) -> None:
     """Measure how good the suggestions are. DATA is files of holes whose text is known, or a folder of whole
     projects that `python -m benchmarks.projects` has made."""
     flags = {"--calibrate": calibrate, "--ablation": ablation, "--readme": readme}
+    flags |= {"--next-edits": next_edits}
     chosen = [*(f"--only={name}" for name in only), *(flag for flag, given in flags.items() if given)]
     files = [str(_absolute(file)) for file in data]
     _run("evaluation", *chosen, *_passed_on(options), "--", *files)

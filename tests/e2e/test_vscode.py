@@ -15,7 +15,7 @@ import pytest
 
 from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
-from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
+from tests.e2e.vscode.workbench import STATUS, Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -321,6 +321,59 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
     assert "line 1:" in text
     assert "Ctrl+K Alt+R" in text  # of an action
     assert "VS Code's own snooze" in text
+
+
+RENAMED = "def area(width, height):\n    # both in metres\n    return width * height\n"
+MARKED = "document.querySelectorAll('.glyph-margin-widgets .cgmr').length"
+ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced-"]')]
+  .map((each) => getComputedStyle(each, '::after').content.replaceAll('\\u00a0', ' '))
+  .find((text) => text.includes('WORD')) ?? ''"""
+
+
+def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
+    """The first parameter gets another name; its uses are the next edits."""
+    started = f"{STATUS}?.querySelector('.codicon-sparkle') !== null"
+    bench.do("wait", started, 60_000)
+    path = bench.open(name, text)
+    bench.go_to(0, len("def area(width"))
+    bench.do("press", *["Backspace"] * len("width"))
+    bench.do("type", "depth", 30)
+    return path
+
+
+def test_the_next_edit_is_shown_gone_to_and_made(bench: Workbench) -> None:
+    far = RENAMED.replace("    return", "    # and more\n" * 80 + "    return")
+    for name, text in (("near.py", RENAMED), ("far.py", far)):
+        path = rename(bench, name, text)
+        bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+        if text == far:
+            assert "line 83" in bench.do("evaluate", ADDED.replace("WORD", "depth"))
+        else:
+            assert bench.do("evaluate", MARKED)
+        bench.screenshot(f"next_edit_{path.stem}")
+        bench.do("press", "Tab")
+        bench.do("wait", f"document.body.textContent.includes('Ln {text.count(chr(10))},')")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+        bench.do("press", "Tab")
+        bench.expect(path, text.replace("width", "depth"))
+        bench.do("press", "Control+z")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+
+
+def test_the_next_edit_is_dismissed_and_turned_off(bench: Workbench) -> None:
+    path = rename(bench, "unwanted.py")
+    bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+    bench.do("press", "Escape")
+    bench.do("wait", f"({ADDED.replace('WORD', 'depth')}) === ''")
+    bench.do("press", "Control+End", "Tab")  # a tab again
+    bench.expect(path, RENAMED.replace("area(width", "area(depth") + "    ")
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are off")
+    rename(bench, "off.py")
+    time.sleep(1)  # several times as long as it takes
+    assert bench.do("evaluate", ADDED.replace("WORD", "depth")) == ""
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are on")
 
 
 def test_a_killed_worker_costs_one_suggestion(

@@ -12,6 +12,7 @@ import { Drafts } from './drafts';
 import { complain, install, words } from './install';
 import { machine, probe } from './machine';
 import { mayMove } from './motion';
+import { NextEdits } from './nextEdit';
 import { Previews } from './preview';
 import type { WorkerStatus } from './protocol';
 import { StatusBar } from './status';
@@ -38,6 +39,7 @@ class Infill {
   private readonly walkthrough = new Walkthrough();
   private readonly bar: StatusBar;
   private readonly switches: Switches;
+  private readonly nextEdits: NextEdits;
   private readonly commands: Commands;
   private client: LanguageClient | undefined;
   /** One start or stop after the other. */
@@ -53,8 +55,9 @@ class Infill {
         this.bar.hereIs(here);
       },
     );
+    this.nextEdits = new NextEdits(() => this.client, context.asAbsolutePath('media/next-edit.svg'));
     this.commands = new Commands(() => this.ready(), this.switches, this.previews, context.globalState);
-    const { commands, switches } = this;
+    const { commands, switches, nextEdits } = this;
     const registered: Record<string, (...args: never[]) => unknown> = {
       previewEdit: (edit: WorkspaceEdit, title: string) => commands.previewEdit(edit, title),
       rewriteSelection: () => commands.rewriteSelection(),
@@ -67,6 +70,12 @@ class Infill {
       toggleLanguage: () => switches.language(),
       toggleFile: () => switches.file(),
       snoozeTenMinutes: () => switches.snooze(),
+      toggleNextEdit: () => switches.nextEdit(),
+      jumpToNextEdit: () => {
+        nextEdits.jump();
+      },
+      applyNextEdit: () => nextEdits.apply(),
+      dismissNextEdit: () => nextEdits.dismiss(),
       showStatus: () => this.bar.open(),
       showLog: () => {
         this.log.show();
@@ -91,6 +100,7 @@ class Infill {
       this.bar,
       this.walkthrough,
       this.switches,
+      this.nextEdits,
       vscode.workspace.onDidOpenTextDocument((document) => {
         if (this.wants(document)) void this.start();
       }),
