@@ -206,7 +206,7 @@ def _loss(
 ) -> torch.Tensor:
     tensors = {name: value.to(device) for name, value in vars(batch).items() if hasattr(value, "to")}
     moved = replace(batch, **tensors)
-    # On a CPU the weights are fp32, and so are the steps: in bf16 one took seven times as long (EPYC, AVX-512)
+    # On a CPU the weights are fp32, and so are the steps: bf16 took seven times as long (EPYC, AVX-512).
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
         if objective.pad == UNUSED or not torch.is_grad_enabled():
             _, kv = objective.prefix(moved)  # the user's text is not to be learnt

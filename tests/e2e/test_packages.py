@@ -22,6 +22,7 @@ EXTENSION = {
     "dist/LICENSES.txt",
     "dist/extension.js",
     "media/icon.png",
+    "media/next-edit.svg",
     *(
         f"media/walkthrough/{name}"
         for name in ("accept.md", "example.py", "fill.md", "rewrite.md", "server.md")
