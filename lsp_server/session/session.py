@@ -127,7 +127,10 @@ class Session:
             if replaced:
                 start, end = sorted(document.place(*each, self.encoding) for each in replaced)
                 history = history.change(start, end, new, document.line)
+                lines = document.line_count + positions.line_ends(new) - (end[0] - start[0])
                 document.replace(*replaced, new, self.encoding)
+                if document.line_count != lines:  # a \r and a \n have become one line end, or have parted
+                    self.tracked_ranges.forget(uri)
             else:
                 history = History()
                 document.replace_all(new)
