@@ -46,7 +46,7 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 @json_option
 def fill(file: Path, everything: bool, write: bool, choice: Chosen, as_json: bool) -> None:
     """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place. A hole is left alone if
-    the model is less sure than infill.confidenceThreshold (0.25)."""
+    the model is less sure than infill.confidenceThreshold."""
     from lsp_server.actions.actions import FILL_ALL, Action
     from lsp_server.text.document import Span
 
