@@ -63,7 +63,7 @@ class Answers:
         balance.PAUSE_S = 0.0
 
     def __call__(self, rng: random.Random) -> int:
-        kind = rng.choice(KINDS)
+        kind: Any = rng.choice(KINDS)
         replies = Replies(rng, self._vocabulary, self._prompting.tokens.profile.canvas, self._probe)
         network = Network(replies, rng)
         network.odd = rng.choice([0.0, 0.0, 0.4, 0.9])

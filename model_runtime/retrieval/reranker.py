@@ -4,8 +4,8 @@ One conditional logit (McFadden 1974) answers both: at most one of a hole's cand
 one's share is the softmax of a weighted sum of its features, with a zero for "none of them". The features
 are what the model thinks of a candidate (causal log-probability of its text and of the known text it leads
 to, the denoiser's own log-probability) and what retrieval knows (how long the agreement was). The weights
-are fitted on held-out holes (`training/calibrate`) and lie beside the model; a model without them is judged by
-`own_probability`. Drafts and the model's own fills are judged alike. Knows no tensors.
+are fitted on held-out holes (`training/calibrate`) and lie beside the model; a model without them is
+judged by `own_probability`. Drafts and the model's own fills are judged alike. Knows no tensors.
 """
 
 from __future__ import annotations
