@@ -25,6 +25,8 @@ Node = tree_sitter.Node
 
 log = logging.getLogger(__name__)
 
+MOST_WRONG = 5_000  # pieces of an error whose tags are searched: the time grows with their square
+
 
 class Syntax:
     """One parsed text. Immutable; `replaced` gives the parse of a changed text at the cost of the change.
@@ -127,14 +129,16 @@ class Syntax:
         self, query: str, scope: Node | None = None, nearby: tuple[int, int] | None = None
     ) -> Iterator[dict[str, list[Node]]]:
         """The captures, by name, of each match of a tag query (in tree-sitter's query language): in a node,
-        by default the root, and there only in the bytes [first, last) of `nearby`, if given."""
+        by default the root, and there only in the bytes [first, last) of `nearby`, if given. None in
+        a text of which nothing parses and which is long."""
         compiled = _query(self.language, query)
-        if compiled is None:
+        root = scope or self.root
+        if compiled is None or (root.is_error and root.child_count > MOST_WRONG):
             return
         cursor = tree_sitter.QueryCursor(compiled)
         if nearby:
             cursor.set_byte_range(*nearby)
-        for _, captures in cursor.matches(scope or self.root):
+        for _, captures in cursor.matches(root):
             yield captures
 
     def source(self, first: int, last: int) -> str:

@@ -94,7 +94,7 @@ class VllmDenoiser:
                 answer = await self._http.post(url, wire.COMPLETIONS, request, wire.Completion)
                 if wire.shortened(answer, len(canvas)):
                     raise no_room(url)
-                if (found := wire.likeliest(answer, len(canvas))) is None:
+                if (found := wire.likeliest(answer, len(canvas), self._vocabulary)) is None:
                     raise not_understood(url)
                 return found
 
