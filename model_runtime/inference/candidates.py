@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from model_runtime.diffusion.interface import Guess, Proposal, Row
+from model_runtime.diffusion.interface import BranchScore, Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
+from model_runtime.retrieval import reranker
 from model_runtime.retrieval.ngram import Composition, NgramModel
-from model_runtime.retrieval.reranker import Candidate
+from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
 
 Content = Sequence[Sequence[int] | int]  # of a row's slots: ids, or noise of that many tokens
@@ -112,6 +113,15 @@ def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
     for each in found:
         each.ngram, each.ngram_after = ngrams.scored(each.text)
         each.standing, each.inside = ngrams.standing, ngrams.inside
+
+
+def likeliest(found: Sequence[Candidate], most: int, calibration: Calibration) -> list[Candidate]:
+    """The `most` candidates that are likeliest by what is known without the network, and those that the
+    denoiser wrote, in their order. `calibration` is that of texts which no network has scored."""
+    unscored = [BranchScore([], []) for _ in found]
+    shares = calibration.shares(reranker.features(found, unscored))
+    kept = sorted(range(len(found)), key=lambda i: -shares[i])[:most]
+    return [each for i, each in enumerate(found) if i in kept or each.logprobs]
 
 
 def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Iterator[tuple[Candidate, str]]:

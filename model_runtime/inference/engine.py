@@ -208,6 +208,8 @@ class Engine:
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
+            if isinstance(self.denoiser, Scoring) and self.calibrated == "model":
+                found = candidates.likeliest(found, self.tokens.profile.scored, text_fill.calibration())
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)

@@ -233,3 +233,18 @@ def test_an_engine_fills_and_rewrites(tmp_path: Path) -> None:
     assert rewritten.complete
     assert not set(tiny_gemma.SPECIAL) & {word for word in tiny_gemma.SPECIAL if word in rewritten.texts[0]}
     target.run(msgspec.structs.replace(REWRITE, original="y = f(x)\n" * 30, thinking=True, image=png("red")))
+
+
+def test_the_network_scores_only_the_likeliest_of_many_composed_texts() -> None:
+    names = "alpha beta gamma delta epsilon zeta eta theta".split()
+    before = "".join(f"total = {name}\n" for name in names)
+    asked = Infill(id=0, document="", prefix=before, canvas=(Fixed("total = "), Slot(8), Fixed("\n")))
+    scored: list[int] = []
+    for most in (99, 2):
+        tokens = tiny.tokens()
+        tokens.profile = dataclasses.replace(tokens.profile, composed=8, scored=most)
+        target = Engine("tiny", tiny.denoiser(), tokens, Calibration({"bias": -1.0}))
+        target.on_scored = lambda found, scores: scored.append(len(found))
+        target.run(asked)
+    everything, few = scored
+    assert everything >= len(names) > 3 >= few
