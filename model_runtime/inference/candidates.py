@@ -17,16 +17,17 @@ Content = Sequence[Sequence[int] | int]  # of a row's slots: ids, or noise of th
 
 
 def rows(
-    tokens: Tokens, layout: Layout, drafts: Sequence[Draft], candidates: int
+    tokens: Tokens, layout: Layout, starting: Sequence[str], candidates: int
 ) -> tuple[list[Row], list[int]]:
-    """Noise rows, one for each length and candidate, then drafts to be mended; and their hole sizes."""
+    """Noise rows, one for each length and candidate, then those that start from a text; and their hole
+    sizes."""
     profile = tokens.profile
     contents: list[Content] = []
     if layout.single:
         most = layout.slots[0]
         contents += [[size] for size in profile.length.sizes(most) for _ in range(max(1, candidates))]
-        for draft in drafts[: profile.mended]:
-            if len(ids := tokens.encode(layout.typed + draft.text)) <= most:
+        for text in starting:
+            if 0 < len(ids := tokens.encode(layout.typed + text)) <= most:
                 contents.append([profile.length.filled(ids, most)])
     else:
         contents.append(_slot_sizes(tokens, layout))
@@ -115,13 +116,26 @@ def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
         each.standing, each.inside = ngrams.standing, ngrams.inside
 
 
+def to_start_from(
+    drafts: Sequence[Draft], ngrams: NgramModel | None, most: int, calibration: Calibration
+) -> list[str]:
+    """The likeliest texts that were found or composed, as far as that is known without the network."""
+    found = without_model(drafts, ngrams.compose() if ngrams else ()) if most else []
+    if ngrams:
+        score_by_words(found, ngrams)
+    return [each.text for each in reranker.rank(found, _unscored(found), calibration)[:most]]
+
+
 def likeliest(found: Sequence[Candidate], most: int, calibration: Calibration) -> list[Candidate]:
     """The `most` candidates that are likeliest by what is known without the network, and those that the
     denoiser wrote, in their order. `calibration` is that of texts which no network has scored."""
-    unscored = [BranchScore([], []) for _ in found]
-    shares = calibration.shares(reranker.features(found, unscored))
+    shares = calibration.shares(reranker.features(found, _unscored(found)))
     kept = sorted(range(len(found)), key=lambda i: -shares[i])[:most]
     return [each for i, each in enumerate(found) if i in kept or each.logprobs]
+
+
+def _unscored(found: Sequence[Candidate]) -> list[BranchScore]:
+    return [BranchScore([], []) for _ in found]
 
 
 def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Iterator[tuple[Candidate, str]]:

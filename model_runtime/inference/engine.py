@@ -120,7 +120,9 @@ class Engine:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
         drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request))
-        rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
+        rows, sizes = candidates.rows(
+            self.tokens, layout, self._to_start_from(request, drafts), request.candidates
+        )
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
         known: TokenScores = scoring.nothing_known
@@ -169,6 +171,12 @@ class Engine:
             return layout
         self._behind = layout.prompt
         return layout.riding(missing)
+
+    def _to_start_from(self, request: Infill, drafts: Sequence[Draft]) -> list[str]:
+        """Texts that rows start from instead of noise, besides the rows that start from noise."""
+        most = 0 if request.original else self.tokens.profile.mended
+        ngrams = self.drafting.ngrams(request) if most else None
+        return candidates.to_start_from(drafts, ngrams, most, text_fill.calibration())
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
         """After the first step, the rows to go on with: neither probes nor unlikely lengths. None: all

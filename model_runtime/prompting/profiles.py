@@ -40,7 +40,7 @@ class Profile:
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked
     scored: int  # texts that the causal encoder is asked about, where the n-gram model can tell the others
-    mended: int  # retrieved drafts that are also denoised, each as a row of its own
+    mended: int  # found and composed texts, the likeliest, that the denoiser starts from in rows of their own
     several_lines: bool  # holes of several lines may be shown unasked: what it writes there is right at times
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either

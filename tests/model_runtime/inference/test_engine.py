@@ -236,7 +236,7 @@ def test_an_engine_fills_and_rewrites(tmp_path: Path) -> None:
 
 
 def test_the_network_scores_only_the_likeliest_of_many_composed_texts() -> None:
-    names = "alpha beta gamma delta epsilon zeta eta theta".split()
+    names = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"]
     before = "".join(f"total = {name}\n" for name in names)
     asked = Infill(id=0, document="", prefix=before, canvas=(Fixed("total = "), Slot(8), Fixed("\n")))
     scored: list[int] = []
@@ -248,3 +248,18 @@ def test_the_network_scores_only_the_likeliest_of_many_composed_texts() -> None:
         target.run(asked)
     everything, few = scored
     assert everything >= len(names) > 3 >= few
+
+
+@pytest.mark.parametrize("mended", [0, 1])
+def test_a_row_may_start_from_a_composed_text(tmp_path: Path, mended: int) -> None:
+    loaded = model.load(Choice(model=str(tiny_gemma.write(tmp_path)), device="cpu"))
+    tokens, rows = loaded.prompting.tokens, []
+    tokens.profile = dataclasses.replace(tokens.profile, mended=mended)
+    target = Engine("tiny", loaded.denoiser, tokens, chat=loaded.prompting.chat)
+    denoise = loaded.denoiser.denoise
+    loaded.denoiser.denoise = lambda prompt, given, *more: rows.extend(given) or denoise(prompt, given, *more)
+    target.run(msgspec.structs.replace(HOLE, prefix="y = x7 + 1\nz = 3\n" * 4))
+    ids = tokens.encode("x7")
+    starting = [row.ids for row in rows if row.draft]
+    assert len(starting) == mended < len(rows)
+    assert all(any(row[i:][: len(ids)] == ids for i in range(len(row))) for row in starting)
