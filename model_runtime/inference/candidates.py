@@ -123,18 +123,19 @@ def to_start_from(
     found = without_model(drafts, ngrams.compose() if ngrams else ()) if most else []
     if ngrams:
         score_by_words(found, ngrams)
-    return [each.text for each in reranker.rank(found, _unscored(found), calibration)[:most]]
+    return [each.text for each in reranker.rank(found, unscored(found), calibration)[:most]]
 
 
 def likeliest(found: Sequence[Candidate], most: int, calibration: Calibration) -> list[Candidate]:
     """The `most` candidates that are likeliest by what is known without the network, and those that the
     denoiser wrote, in their order. `calibration` is that of texts which no network has scored."""
-    shares = calibration.shares(reranker.features(found, _unscored(found)))
+    shares = calibration.shares(reranker.features(found, unscored(found)))
     kept = sorted(range(len(found)), key=lambda i: -shares[i])[:most]
     return [each for i, each in enumerate(found) if i in kept or each.logprobs]
 
 
-def _unscored(found: Sequence[Candidate]) -> list[BranchScore]:
+def unscored(found: Sequence[Candidate]) -> list[BranchScore]:
+    """The scores of candidates that no network was asked about."""
     return [BranchScore([], []) for _ in found]
 
 

@@ -148,13 +148,11 @@ class Engine:
         if request.original:
             best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
-            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed)
+            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed, request.lines)
             self.drafting.remember(request, best.texts)
-        unasked = request.lines > 1 and request.priority == "automatic"
-        silent = unasked and not self.tokens.profile.several_lines
         return Fill(
             texts=best.texts,
-            confidence=0.0 if silent else best.confidence,
+            confidence=best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
@@ -208,14 +206,18 @@ class Engine:
         known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
         composed: Sequence[Composition] = (),
+        lines: int = 1,
     ) -> list[Alternative]:
-        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`."""
+        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`;
+        `lines`: at most, of a fill."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
+            if lines > 1 and self.calibrated == "model":  # which was fitted on holes of one line
+                return text_fill.ranked(found, lines, self.on_scored)
             if isinstance(self.denoiser, Scoring) and self.calibrated == "model":
                 found = candidates.likeliest(found, self.tokens.profile.scored, text_fill.calibration())
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
