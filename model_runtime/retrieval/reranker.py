@@ -142,6 +142,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
     inside = float(candidate.inside)
     words = len(_WORDS.findall(candidate.text))
+    lines = math.log1p(candidate.text.count("\n"))
     return {
         "bias": 1.0,
         "causal": causal / 10,
@@ -166,6 +167,8 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "composed": float("ngram" in candidate.sources),
         "characters": math.log1p(len(candidate.text.strip())),
         "words": math.log1p(words),
+        "lines": lines,
+        "lines_agreement": lines * agreement,
         "name": float(candidate.text.strip().isidentifier()),
         "ngram_mean": 0.0 if candidate.ngram is None else _least(candidate.ngram) / (1 + words),
         "ngram_after": max(-20.0, candidate.ngram_after) / 10,
