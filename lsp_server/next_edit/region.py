@@ -21,7 +21,7 @@ from lsp_server.next_edit.history import Edited, EditHistory
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.languages import by_id
 from lsp_server.text.lines import line_at, line_end
-from lsp_server.text.syntax import parse
+from lsp_server.text.syntax import REGION_S, parse
 from model_runtime.protocol import Done, Fixed, Infill, NextEdit, PastEdit, Refused, Slot
 
 AROUND = 10  # lines on either side of the cursor's that are rewritten
@@ -140,7 +140,7 @@ def _edits(
     if old and not old[-1].endswith(("\n", "\r")):
         new[-1] = new[-1].removesuffix(end)
     language = by_id(snapshot.language)
-    syntax = parse(text, language) if language and not language.fences else None
+    syntax = parse(text, language, REGION_S) if language and not language.fences else None
     found, refusal = [], Refusal("same", "the model would change nothing here")
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":

@@ -11,7 +11,7 @@ from lsp_server.next_edit import additions, filters, renames, repeats, signature
 from lsp_server.next_edit.history import EditHistory
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
 from lsp_server.text.languages import by_id
-from lsp_server.text.syntax import Parses, Syntax, parse
+from lsp_server.text.syntax import REGION_S, Parses, Syntax, parse
 
 # Confidence: what a grammar settles is certain; of the others, the share that was useful on dev projects.
 RENAMED = 1.0
@@ -31,7 +31,7 @@ def suggest(
     language = by_id(snapshot.language)
     if not history.recent() or language is None or language.fences:
         return refusal
-    if (syntax := parse(snapshot.text, language)) is None:
+    if (syntax := parse(snapshot.text, language, REGION_S)) is None:
         return refusal
     for rule, found in _found(snapshot, history, parses, syntax):
         edits = []
