@@ -200,7 +200,9 @@ def _tree(
         return time.thread_time() > end
 
     try:
-        return parser.parse(read, *([old] if old else []), progress_callback=late)
+        if old:
+            return parser.parse(read, old, progress_callback=late)
+        return parser.parse(read, progress_callback=late)
     except ValueError:  # it was stopped
         parser.reset()
         return None
