@@ -107,6 +107,63 @@ def test_commands_that_write(opened: Neovim, case: Change) -> None:
         assert opened.text == SOURCE
 
 
+NEXT_EDIT = """
+local found = {}
+local namespace = vim.api.nvim_get_namespaces()['infill.next_edit']
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace or -1, 0, -1, { details = true })) do
+  local look = mark[4]
+  local text = vim.trim(look.sign_text or look.virt_text and look.virt_text[1][1] or '-')
+  table.insert(found, { mark[2], mark[3], look.end_col or 0, text })
+end
+return found
+"""
+RENAMED = SOURCE.replace("area(width", "area(depth")
+
+
+def next_edit(editor: Neovim) -> list[tuple[int, int, int, str]]:
+    """What is drawn: row, first and last column, text."""
+    return sorted(tuple(each) for each in editor.lua(NEXT_EDIT))
+
+
+@pytest.mark.parametrize("mode", ["normal", "insert"])
+def test_the_next_edit_is_shown_gone_to_and_made(opened: Neovim, mode: str) -> None:
+    opened.nvim.current.window.cursor = (1, 9)
+    key = "<Plug>(infill-next-edit)" if mode == "normal" else "<Plug>(infill-accept)"
+    opened.nvim.command(f"{mode[0]}map <F5> {key}")
+    opened.keys("cwdepth" + "<Esc>" * (mode == "normal"))
+    opened.wait("next edit", lambda: next_edit(opened))
+    assert next_edit(opened) == [(1, 0, 0, "→"), (1, 11, 16, "-"), (1, 16, 0, "depth")]
+    opened.keys("<F5>")
+    opened.wait("jump", lambda: opened.cursor == (1, 11))
+    assert opened.text == RENAMED
+    opened.keys("<F5>")
+    opened.wait("change", lambda: opened.text == RENAMED.replace("return width", "return depth"))
+    assert opened.cursor[0] == 1
+    opened.keys("<Esc>u")
+    opened.wait("undo of the edit alone", lambda: opened.text == RENAMED)
+
+
+def test_the_next_edit_is_dismissed_and_turned_off(opened: Neovim) -> None:
+    opened.nvim.command("nmap <F6> <Plug>(infill-dismiss)")
+    opened.nvim.current.window.cursor = (1, 9)
+    opened.keys("cwdepth<Esc>")
+    opened.wait("next edit", lambda: next_edit(opened))
+    opened.keys("<F6>")
+    opened.wait("nothing", lambda: not next_edit(opened))
+    opened.nvim.command("Infill toggle nextedit")
+    assert told(opened) == ["infill: next edits are off"]
+    opened.nvim.command("Infill toggle nextedit")
+    assert told(opened)[1:] == ["infill: next edits are on"]
+
+
+def test_a_next_edit_out_of_sight_is_announced(opened: Neovim) -> None:
+    opened.nvim.current.buffer[1:1] = ["    # more"] * 200
+    opened.nvim.current.window.cursor = (1, 9)
+    opened.keys("cwdepth<Esc>")
+    opened.wait("next edit", lambda: next_edit(opened))
+    assert next_edit(opened)[0] == (0, 0, 0, "→ line 202: depth")
+
+
 def test_fix(opened: Neovim) -> None:
     opened.nvim.command("1Infill fix")
     assert done(opened) == ["infill: there is no diagnostic here"]
@@ -276,6 +333,7 @@ def test_suggestions_are_turned_off_and_on(opened: Neovim) -> None:
         "all",
         "buffer",
         "language",
+        "nextedit",
     ]
 
 

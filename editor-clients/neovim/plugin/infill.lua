@@ -30,6 +30,11 @@ for name, command in pairs({ rewrite = 'rewrite', fill = 'fill', fix = 'fix', pr
   vim.keymap.set('n', ('<Plug>(infill-%s)'):format(name), '<Cmd>Infill ' .. command .. '<CR>')
   vim.keymap.set('x', ('<Plug>(infill-%s)'):format(name), ':Infill ' .. command .. '<CR>', { silent = true })
 end
+for name, called in pairs({ ['next-edit'] = 'next_edit', ['dismiss'] = 'dismiss' }) do
+  vim.keymap.set('n', ('<Plug>(infill-%s)'):format(name), function()
+    require('infill')[called]()
+  end, { desc = 'infill: ' .. called:gsub('_', ' ') })
+end
 vim.keymap.set('n', '<Plug>(infill-toggle)', '<Cmd>Infill toggle<CR>')
 vim.keymap.set('n', '<Plug>(infill-snooze)', '<Cmd>Infill snooze<CR>')
 

@@ -13,7 +13,7 @@ end
 ---@param lhs string
 local function map(key, lhs)
   local itself = vim.keycode(lhs)
-  vim.keymap.set('i', lhs, function()
+  vim.keymap.set(key == 'next_edit' and 'n' or 'i', lhs, function()
     if not M[key]() then
       vim.api.nvim_feedkeys(itself, 'in', false)
     end
@@ -45,6 +45,9 @@ function M.start()
       local client = vim.lsp.get_client_by_id(event.data.client_id)
       if client and client.name == require('infill.client').NAME then
         require('infill.suggest').attach(client, event.buf)
+        if options.next_edit then
+          require('infill.next_edit').attach(client, event.buf)
+        end
         require('infill.status').refresh(event.buf)
       end
     end,
@@ -59,9 +62,10 @@ function M.start()
 end
 
 --- Each gives true if something is shown that it applies to.
+--- Where no suggestion is shown: goes to the next edit, and makes it there.
 ---@return boolean
 function M.accept()
-  return require('infill.suggest').accept('all')
+  return require('infill.suggest').accept('all') or M.next_edit()
 end
 
 ---@return boolean
@@ -82,7 +86,13 @@ end
 
 ---@return boolean
 function M.dismiss()
-  return require('infill.suggest').dismiss()
+  return require('infill.suggest').dismiss() or require('infill.next_edit').dismiss()
+end
+
+--- To the next edit; there, make it.
+---@return boolean
+function M.next_edit()
+  return require('infill.next_edit').follow()
 end
 
 --- Suggestions off or on: for 'all', the 'language' or the 'buffer'.

@@ -9,10 +9,12 @@ local M = {}
 ---@field automatic boolean suggest while typing; else only for `next`
 ---@field ghost 'builtin'|'own' who asks and draws: Neovim 0.12's vim.lsp.inline_completion, or this plugin
 ---@field debounce integer ms from the last key to the request; with `builtin`, Neovim's own 200 for a buffer's first
+---@field next_edit boolean look for the next edit after each
 ---@field drafts boolean show a suggestion that was asked for while it resolves
----@field keys table<infill.Key, string> keys in insert mode; where nothing is shown they do what they did
+---@field keys table<infill.Key, string> keys in insert mode, `next_edit` in normal mode; where nothing is shown they do
+---what they did
 
----@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'
+---@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'|'next_edit'
 
 -- The server's default, in names that are file types as well.
 M.LANGUAGES = { 'python', 'typescript', 'go', 'rust', 'java', 'c', 'cpp' }
@@ -27,9 +29,10 @@ local defaults = {
   ghost = vim.lsp.inline_completion and 'builtin' or 'own',
   debounce = 75,
   drafts = true,
+  next_edit = true,
   keys = {},
 }
-local KEYS = { accept = true, accept_word = true, accept_line = true, next = true, dismiss = true }
+local KEYS = { accept = true, accept_word = true, accept_line = true, next = true, dismiss = true, next_edit = true }
 
 local given = {} ---@type table<string, any> by setup()
 

@@ -84,7 +84,11 @@ local function buffer()
   end
 end
 
-local TOGGLES = { all = everywhere, language = language, buffer = buffer }
+local function next_edits()
+  require('infill.next_edit').toggle()
+end
+
+local TOGGLES = { all = everywhere, language = language, buffer = buffer, nextedit = next_edits }
 
 ---@return string[]
 function M.names()
