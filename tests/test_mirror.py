@@ -52,6 +52,7 @@ ELSEWHERE = {
     "model_runtime.loading.merging": "model_runtime/models/test_export.py",
     "model_runtime.training.served": "model_runtime/training/test_loop.py",
     "model_runtime.network.compilation": "model_runtime/inference/test_warm_up.py",
+    "model_runtime.network.layers": "model_runtime/network/test_modules.py",
     "model_runtime.network.configs": "model_runtime/local/test_denoiser.py",
     "model_runtime.network.forward": "model_runtime/local/test_denoiser.py",
     "model_runtime.network.process_memory": "e2e/test_worker_memory.py",

@@ -190,8 +190,9 @@ SETTINGS: dict[str, Setting] = {
         "`auto`, `cpu`, `cuda`, `cuda:N`, `xpu`, `mps`",
     ),
     "dtype": Setting(
-        _one_of("auto", "float32", "bfloat16", "float16"),
-        "what the model computes in; `auto` is bfloat16, and float32 for a small model on a CPU",
+        _one_of("auto", "float32", "bfloat16", "float16", "int8"),
+        "what the model computes in; `auto` is bfloat16, for a small model on a CPU float32, and for the "
+        "embedded model int8 where the CPU is faster at it (x86 from AVX2 on); int8 is for that model alone",
     ),
     "quantization": Setting(
         _one_of("none", "int8", "int4", "fp8"),

@@ -85,6 +85,7 @@ class OutOfMemory(DenoiseError):
 
 class Denoiser(Protocol):
     device: str
+    dtype: str  # that it computes in; empty where a server computes
 
     def cached(self, prompt: Sequence[int]) -> int:
         """Number of tokens at the start of the prompt that are encoded already."""

@@ -54,7 +54,7 @@ class Engine:
         """`chat`: makes the prompts of a model that follows instructions; None for others. `scale`: corrects
         the probabilities of a model without a calibration, if it was fitted."""
         self.name = name
-        self.device = denoiser.device
+        self.device, self.dtype = denoiser.device, denoiser.dtype
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration

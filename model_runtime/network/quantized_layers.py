@@ -107,7 +107,7 @@ class PackedTable(nn.Embedding):
     wide: torch.dtype
 
     def forward(self, input: Tensor) -> Tensor:
-        rows = unpack(self.weight[input], self.weight_scale[input], self.wide)
+        rows = unpack(F.embedding(input, self.weight), F.embedding(input, self.weight_scale), self.wide)
         return rows * self.embed_scale.to(self.wide)
 
     def mixed(self, probabilities: Tensor) -> Tensor:

@@ -111,8 +111,9 @@ def card(
 
 A `DiffusionGemmaForBlockDiffusion` of {millions["parameters"]:.1f}M parameters (size "{size}" in
 `model_runtime/training/geometry.py`) with its own byte-level BPE tokenizer of {vocabulary} tokens,
-made from nothing by `model_runtime/training`. Stored as int8, computed in fp32. Apache-2.0, like the rest
-of the repository. It fills short holes in Python; it knows no other language and follows no instructions.
+made from nothing by `model_runtime/training`. Stored as int8, computed in fp32 or int8. Apache-2.0, like
+the rest of the repository. It fills short holes in Python; it knows no other language and follows no
+instructions.
 
 ## What it saw
 

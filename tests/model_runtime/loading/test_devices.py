@@ -12,6 +12,7 @@ import torch
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.loading import devices
 from model_runtime.loading.devices import resolve_device
+from model_runtime.network import arithmetic
 from tests.support.paths import ROOT
 
 
@@ -49,6 +50,10 @@ def test_the_program_prints_what_it_found() -> None:
     assert told["torch"] == torch.__version__
     assert "cpu" in told["devices"]
     assert told["devices"]["cpu"] is None
+    assert told["cpu"] == {
+        "fastest": arithmetic.best(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
     assert told["model"]["needs"]["none"] > told["model"]["disk"] > told["model"]["parameters"] > 0
 
 
