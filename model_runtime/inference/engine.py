@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from model_runtime.diffusion import masked
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.interface import (
     BranchScore,
@@ -229,7 +230,7 @@ class Engine:
         return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 
 
-def _policy(own: Policy, steps: int | None) -> Policy:
+def _policy(own: Policy | masked.Policy, steps: int | None) -> Policy | masked.Policy:
     """The model's own policy, with the number of steps that was requested. Raises LayoutError."""
     if steps is None:
         return own

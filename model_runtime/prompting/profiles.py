@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from model_runtime.diffusion import masked
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds, LengthPolicy
 from model_runtime.diffusion.sampler import (
     Policy,
@@ -35,7 +36,7 @@ class Profile:
     end: int  # after the last token of the file
     first_text_id: int  # ids below are special: never noise, never offered (the filler excepted)
     filler: int | None  # special id that a hole may hold
-    policy: Policy
+    policy: Policy | masked.Policy
     length: LengthPolicy
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked
