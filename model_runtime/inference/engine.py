@@ -246,9 +246,11 @@ def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
     Raises `faults.ModelError`."""
-    from model_runtime.loading import model  # only here: a remote denoiser loads no weights
+    from model_runtime.loading import infiller_model, model  # only here: a remote denoiser loads no weights
     from model_runtime.network import compilation
 
+    if infiller_model.suits(choice):
+        return _load_infiller(choice, on_progress)
     loaded = model.load(choice, on_progress)
     tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
     calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
@@ -259,4 +261,15 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     window = loaded.denoiser.model.config.text_config.sliding_window
     warm_up.run(engine, window, on_warm, compiled=loaded.denoiser.compiled)
     loaded.denoiser.cache.clear()
+    return engine
+
+
+def _load_infiller(choice: Choice, on_progress: Callable[[float], None]) -> Engine:
+    """As `load_engine`, of a masked-diffusion model."""
+    from model_runtime.loading import infiller_model
+
+    loaded = infiller_model.load(choice, on_progress)
+    engine = Engine(choice.model, loaded.denoiser, loaded.tokens, scale=scaling.load(choice))
+    warm_up.run(engine, 0, lambda done: on_progress(0.8 + 0.2 * done), compiled=False)
+    loaded.denoiser.forget()
     return engine

@@ -7,8 +7,7 @@ Knows ids and tensors, not text, and not how the model was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import Branch, BranchScore, OutOfMemory, Proposal, Row
+from model_runtime.diffusion.interface import Branch, BranchScore, Proposal, Row
 from model_runtime.network import forward, process_memory
 from model_runtime.network.vision import Images, Reader
 from model_runtime.prompting.profiles import Profile
@@ -26,6 +25,7 @@ from model_runtime.prompting.profiles import Profile
 from . import readout
 from .attention import CanvasView, tree_masks
 from .kv_cache import Cache, rolled_back
+from .memory_guard import memory_guard
 
 # Prompt tokens encoded at once. A GPU reads all weights for each piece, so its pieces are large, but no
 # layer's activations take more memory than a canvas's logits. On a CPU the worker's peak is 13 MB lower with
@@ -33,19 +33,6 @@ from .kv_cache import Cache, rolled_back
 PIECE, CPU_PIECE = 1024, 512
 SCORED = 128  # tokens that the head of the network runs on at once
 LONG = 128  # new tokens of a prompt from which on giving memory back costs little beside encoding them
-
-
-@contextmanager
-def _memory_guard() -> Iterator[None]:
-    """torch reports exhausted memory in three ways; each becomes OutOfMemory."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
 
 
 class LocalDenoiser:
@@ -92,14 +79,14 @@ class LocalDenoiser:
 
     def see(self, image: bytes) -> list[int]:
         """Implements `interface.Seeing`."""
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             return self._images.ids(image)
 
     def cached(self, prompt: Sequence[int]) -> int:
         return self.cache.match(prompt)[0]
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             self._encode(prompt)
 
     def denoise(
@@ -107,7 +94,7 @@ class LocalDenoiser:
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = sampler.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
         alive = tuple(range(len(rows)))
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             canvas = torch.tensor([list(r.ids) for r in rows], device=self._device)
             pinned = torch.tensor([list(r.pinned) for r in rows], device=self._device)
             layout = sampler.Layout.of(canvas, pinned)
@@ -122,7 +109,7 @@ class LocalDenoiser:
         check: readout.StopCheck | None = None
         finished = False
         while state.step < policy.max_steps and not finished:
-            with torch.inference_mode(), _memory_guard():
+            with torch.inference_mode(), memory_guard():
                 scores = self._hole_logits(layout, state, known, view, len(prompt)).add_(banned)
                 if limits is not None:
                     scores[:, 0] += limits
@@ -155,7 +142,7 @@ class LocalDenoiser:
             prompt, head = prompt[:-1], prompt[-1:]
         flat = [[*b.ids, *b.after] for b in branches]
         start, stem = len(prompt), len(head)
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             kv = rolled_back(self._encode(prompt), start)
             owner = torch.tensor(
                 [-1] * stem + [k for k, ids in enumerate(flat) for _ in ids], device=self._device

@@ -28,8 +28,9 @@ _WANTED = re.compile(
     r".*\.(self_attn\.[qkvo]_proj\.weight|mlp\.(gate|up|down)_proj\.weight"
     r"|self_conditioning\.(gate|up|down)_proj\.weight|experts\.(gate_up|down)_proj)"
 )
-_TABLE = re.compile(r"model\.(encoder\.language_model|decoder)\.embed_tokens\.weight|lm_head\.weight")
-_KEYS = re.compile(r"model\.(?:encoder\.language_model|decoder)\.layers\.(\d+)\.self_attn\.k_proj\.weight")
+_STACK = r"model\.(?:encoder\.language_model\.|decoder\.)?"
+_TABLE = re.compile(_STACK + r"embed_tokens\.weight|lm_head\.weight")
+_KEYS = re.compile(_STACK + r"layers\.(\d+)\.self_attn\.k_proj\.weight")
 
 
 def packed_as(name: str, kind: str) -> str | None:
