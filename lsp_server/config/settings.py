@@ -175,7 +175,7 @@ SETTINGS: dict[str, Setting] = {
     "model": Setting(
         _text(str.strip, "a model name or folder"),
         "the model that comes with the package, a Hugging Face id that `infill-ls models download` has "
-        "fetched, or a folder with a DiffusionGemma checkpoint; docs/models.md has more",
+        "fetched, or a folder with a checkpoint; docs/models.md has more",
         personal=True,
     ),
     "device": Setting(

@@ -13,6 +13,7 @@ from functools import partial
 
 from model_runtime.diffusion import masked
 from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.hole_length import CandidateLengths
 from model_runtime.diffusion.interface import (
     BranchScore,
     DenoiseError,
@@ -243,16 +244,30 @@ def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:
     return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in ranked]
 
 
+def with_bias(tokens: Tokens, bias: Callable[[int], float] | None) -> Tokens:
+    """For a model that tries several lengths of a hole: compares them with what was measured of each."""
+    if bias is None or not isinstance(tokens.profile.length, CandidateLengths):
+        return tokens
+    length = replace(tokens.profile.length, bias=bias)
+    return Tokens(tokens.tokenizer, replace(tokens.profile, length=length))
+
+
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
     Raises `faults.ModelError`."""
-    from model_runtime.loading import infiller_model, model  # only here: a remote denoiser loads no weights
+    from model_runtime.loading import (
+        infiller_model,
+        length_bias,
+        model,
+    )  # only here: a remote denoiser loads no weights
     from model_runtime.network import compilation
 
     if infiller_model.suits(choice):
         return _load_infiller(choice, on_progress)
     loaded = model.load(choice, on_progress)
-    tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
+    bias = length_bias.load(choice)
+    tokens = with_bias(loaded.prompting.tokens, bias)
+    chat = loaded.prompting.chat and Chat(tokens, loaded.prompting.chat.dialogue)
     calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
     engine = Engine(choice.model, loaded.denoiser, tokens, calibration, chat, scale)
     if loaded.denoiser.compiled:
@@ -266,10 +281,11 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
 
 def _load_infiller(choice: Choice, on_progress: Callable[[float], None]) -> Engine:
     """As `load_engine`, of a masked-diffusion model."""
-    from model_runtime.loading import infiller_model
+    from model_runtime.loading import infiller_model, length_bias
 
     loaded = infiller_model.load(choice, on_progress)
-    engine = Engine(choice.model, loaded.denoiser, loaded.tokens, scale=scaling.load(choice))
+    tokens = with_bias(loaded.tokens, length_bias.load(choice))
+    engine = Engine(choice.model, loaded.denoiser, tokens, scale=scaling.load(choice))
     warm_up.run(engine, 0, lambda done: on_progress(0.8 + 0.2 * done), compiled=False)
     loaded.denoiser.forget()
     return engine

@@ -68,7 +68,7 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     if choice.adapter:
         raise ModelError(f"{choice.model} takes no adapter; set infill.adapter to nothing")
     device = resolve_device(choice.device)
-    window = infillers.CPU_WINDOW if device.type == "cpu" else infillers.WINDOW
+    window = memory_budget.CPU_WINDOW if device.type == "cpu" else memory_budget.WINDOW
     record, tokens = prompting(found, window)
     on_progress(0.05)
     dtype = _dtype(found, choice, device, window)
@@ -102,16 +102,12 @@ def _dtype(found: Checkpoint, choice: Choice, device: torch.device, window: int)
     if dtype == "auto":
         dtype = "float32" if counted.parameters < SMALL and device.type == "cpu" else "bfloat16"
     room = memory_budget.Room(str(device), free_bytes(device))
-    if problem := memory_budget.problem(counted, working(found, window), dtype, choice.quantization, room):
+    working = memory_budget.Working.of_window(found.vocabulary, found.keys, window)
+    if problem := memory_budget.problem(counted, working, dtype, choice.quantization, room):
         raise ModelError(problem)
     if device.type in ("cpu", "mps") and counted.parameters > SMALL:
         log.warning("%.1fG parameters on the %s: a fill takes minutes", counted.parameters / 1e9, device.type)
     return dtype
-
-
-def working(found: Checkpoint, window: int) -> memory_budget.Working:
-    """Logits of the longest hole, and keys and values of as many canvases as are in a batch or kept."""
-    return memory_budget.Working(found.vocabulary * window // 4, 8 * found.keys.full * window)
 
 
 def weights(found: Checkpoint, record: Infiller, device: torch.device, dtype: torch.dtype, kind: str) -> Any:

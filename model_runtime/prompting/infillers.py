@@ -18,7 +18,6 @@ from model_runtime.diffusion.token_choice import TokenChoice, negative_entropy, 
 from model_runtime.prompting.profiles import Profile
 
 COMMIT_GAP = 0.9  # not measured on these weights: as for other models (`profiles`)
-WINDOW, CPU_WINDOW = 512, 256  # tokens that a pass reads, on a GPU and on a CPU
 END = 151643  # <|endoftext|> of the Qwen2.5 tokenizer
 
 

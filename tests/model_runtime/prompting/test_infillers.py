@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds
+from model_runtime.network import memory_budget
 from model_runtime.prompting import infillers
 from model_runtime.prompting.infillers import A2D, DREAM_CODER, DREAMON, KNOWN, OPEN_DCODER, Unmatched
 
@@ -58,7 +59,7 @@ def test_the_authors_settings_and_ours() -> None:
     assert (theirs.max_steps, theirs.choice.temperature, theirs.choice.top_p) == (64, 0.6, 0.95)
 
 
-@pytest.mark.parametrize("window", [infillers.CPU_WINDOW, infillers.WINDOW])
+@pytest.mark.parametrize("window", [memory_budget.CPU_WINDOW, memory_budget.WINDOW])
 def test_prompt_and_canvas_fit_the_window(window: int) -> None:
     for record in KNOWN:
         made = infillers.profile(record, window=window, special=frozenset())
