@@ -18,7 +18,7 @@ from lsp_server.cli.options import Chosen, WrongUse, chosen, resolved
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the server's log there.")
 @chosen
 def play(port: int, no_browser: bool, log_file: Path | None, choice: Chosen) -> None:
-    """Open a page to try the server in a browser, on this machine only."""
+    """Open a page to try the server in a browser. It is for this machine only."""
     from lsp_server.config.workspace_trust import is_path
     from lsp_server.play.service import run
 
