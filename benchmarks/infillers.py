@@ -38,6 +38,7 @@ def network(id: str, layers: int, kind: str, dtype: torch.dtype) -> Any:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     hidden, _, heads, shared, inner, rows, tied = SIZES[id]
+    fields: dict[str, Any] = {"rope_theta": 1e6, "attn_implementation": "sdpa"}
     config = Qwen2Config(
         hidden_size=hidden,
         num_hidden_layers=layers,
@@ -46,11 +47,11 @@ def network(id: str, layers: int, kind: str, dtype: torch.dtype) -> Any:
         intermediate_size=inner,
         vocab_size=rows,
         tie_word_embeddings=tied,
-        rope_theta=1e6,
-        attn_implementation="sdpa",
+        **fields,
     )
     with torch.device("meta"):
-        model = Qwen2ForCausalLM(config).to(dtype)
+        model: Any = Qwen2ForCausalLM(config)
+        model = model.to(dtype)
     model.model.rotary_emb = type(model.model.rotary_emb)(config)
     for name, parameter in list(model.named_parameters()):
         module: Any = model.get_submodule(name.rpartition(".")[0])
@@ -69,7 +70,7 @@ def network(id: str, layers: int, kind: str, dtype: torch.dtype) -> Any:
 def timed(model: Any, record: Infiller, window: int, hole: int, *, exact: bool) -> tuple[float, int, int]:
     """(seconds, steps, tokens computed) of one fill."""
     profile = infillers.profile(record, window=window, special=frozenset())
-    policy = infillers.profile(record, window=window, special=frozenset()).policy
+    policy = record.policy()
     denoiser = MaskedDenoiser(model, record, profile, exact=exact)
     before, after = window - hole - window // 4, window // 4
     size = hole + 1 if record.finds_length else hole

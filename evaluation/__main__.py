@@ -48,6 +48,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="measure how sure the model is of each length of a hole",
     )
+    parser.add_argument(
+        "--suite",
+        choices=("humaneval-infilling",),
+        help="DATA is this suite's: the model alone, beside its published figure",
+    )
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
     parser.add_argument("--ablation", action="store_true", help="what ships, and without each of its parts")
     parser.add_argument("--readme", action="store_true", help="print one short table, as in the README")
@@ -126,6 +131,15 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
         return 2
     opened = {place.language for place in places if place.project}
     settings = replace(settings, languages=tuple(dict.fromkeys([*settings.languages, *sorted(opened)])))
+    if args.suite:
+        from evaluation import suite
+
+        try:
+            print(suite.run(settings.choice, places))
+        except suite.CannotCompare as error:
+            say(str(error))
+            return 1
+        return 0
     if args.calibrate_lengths:
         from evaluation import calibrate_lengths
 

@@ -39,6 +39,7 @@ class Settings:
     device: str = "auto"
     dtype: str = "auto"
     quantization: str = "none"
+    passes: str = "kept"
     adapter: str = ""  # a folder
     backend: str = "local"  # or a server's kind: vllm, openai
     backend_url: str = ""  # addresses, comma separated
@@ -59,6 +60,7 @@ class Settings:
             device=self.device,
             dtype=self.dtype,
             quantization=self.quantization,
+            passes=self.passes,
             adapter=self.adapter,
             backend=self.backend,
             url=self.backend_url,
@@ -192,6 +194,12 @@ SETTINGS: dict[str, Setting] = {
     "quantization": Setting(
         _one_of("none", "int8", "int4", "fp8"),
         "pack the weights while they are loaded; docs/models.md says what fits where",
+    ),
+    "passes": Setting(
+        _one_of("kept", "exact"),
+        "for DreamOn, Dream-Coder, Open-dCoder: `kept`, a step computes the hole and keeps what is around "
+        "it, and a fill stops once it is decided; `exact`, each step computes everything, as the model's "
+        "authors do",
     ),
     "adapter": Setting(
         _text(lambda value: True, "empty or the folder of a LoRA adapter"),

@@ -69,17 +69,18 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
         raise ModelError(f"{choice.model} takes no adapter; set infill.adapter to nothing")
     device = resolve_device(choice.device)
     window = memory_budget.CPU_WINDOW if device.type == "cpu" else memory_budget.WINDOW
-    record, tokens = prompting(found, window)
+    exact = choice.passes == "exact"
+    record, tokens = prompting(found, window, exact=exact)
     on_progress(0.05)
     dtype = _dtype(found, choice, device, window)
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # torch has obeyed that variable
         torch.set_num_threads(min(8, available_cores()))
     model = weights(found, record, device, DTYPES[dtype], choice.quantization)
     on_progress(0.8)
-    return Loaded(folder, MaskedDenoiser(model, record, tokens.profile), tokens)
+    return Loaded(folder, MaskedDenoiser(model, record, tokens.profile, exact=exact), tokens)
 
 
-def prompting(found: Checkpoint, window: int) -> tuple[Infiller, Tokens]:
+def prompting(found: Checkpoint, window: int, *, exact: bool = False) -> tuple[Infiller, Tokens]:
     """The record that fits the checkpoint's ids, and its tokenizer. Raises ModelError."""
     tokenizer, added = infiller_tokenizer.load(found.folder, "copy the model again")
     try:
@@ -88,7 +89,7 @@ def prompting(found: Checkpoint, window: int) -> tuple[Infiller, Tokens]:
         raise ModelError(f"the model in {found.folder} cannot be used: {error}") from None
     nameless = set(range(found.vocabulary)) - set(tokenizer.get_vocab().values())
     special = frozenset(added | nameless)
-    return record, Tokens(tokenizer, infillers.profile(record, window=window, special=special))
+    return record, Tokens(tokenizer, infillers.profile(record, window=window, special=special, exact=exact))
 
 
 def _dtype(found: Checkpoint, choice: Choice, device: torch.device, window: int) -> str:

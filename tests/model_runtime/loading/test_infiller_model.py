@@ -56,6 +56,13 @@ def test_the_weights_are_the_files(dreamon: Path) -> None:
     assert loaded.denoiser.model.config.rope_parameters["rope_theta"] == 1e4
 
 
+def test_exact_passes_and_the_authors_schedule_where_that_is_chosen(dreamon: Path) -> None:
+    kept, exact = (infiller_model.load(choice(dreamon, passes=how)).denoiser for how in ("kept", "exact"))
+    assert (kept.around is None, exact.around is None) == (False, True)
+    assert kept.profile.policy == DREAMON.policy()
+    assert exact.profile.policy == DREAMON.policy(exact=True)
+
+
 @pytest.mark.parametrize("kind", ["none", "int8", "int4"])
 def test_tied_and_packed(tmp_path: Path, kind: str) -> None:
     """A head that is the table of tokens stays so, packed or not; logits stay near those of the whole
