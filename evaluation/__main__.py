@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking
 from model_runtime.network import threads
 from model_runtime.terminal import Parser, say, writable
 
@@ -67,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     if args.next_edits:
         return _next_edits(args)
+    if problem := lacking("infill-ls eval", *LOCAL):
+        say(problem)
+        return 1
     from evaluation import hole_set
     from evaluation.places import DataError, chosen, read
     from model_runtime.bench.chart import ChartError, pyplot
@@ -121,7 +125,6 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     from lsp_server.config.settings import resolve
     from model_runtime.baselines.registry import ABLATION
     from model_runtime.bench import machine
-    from model_runtime.diffusion.faults import ModelError
 
     chosen = {"model": args.model, "device": args.device}
     settings, problems = resolve(chosen | {"backend": args.backend, "backendUrl": args.backend_url})

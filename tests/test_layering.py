@@ -254,6 +254,8 @@ def test_imports_have_one_direction() -> None:
         "model_runtime.daemon.scheduler",
         "model_runtime.daemon.serve",
         "model_runtime.remote.loading",
+        "model_runtime.remote.vllm",
+        "model_runtime.loading.prompt_setup",
     ],
 )
 def test_importing_loads_no_tensors(module: str) -> None:

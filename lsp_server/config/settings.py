@@ -203,7 +203,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "adapter": Setting(
         _text(lambda value: True, "empty or the folder of a LoRA adapter"),
-        "folder of a LoRA adapter in PEFT's format for this model; needs `pip install infill-ls[lora]`",
+        "folder of a LoRA adapter in PEFT's format for this model; needs the library `peft`",
         personal=True,
     ),
     "backend": Setting(

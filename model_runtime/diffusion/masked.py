@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from model_runtime.diffusion.sampler import Noise
+from model_runtime.diffusion.policy import Noise
 from model_runtime.diffusion.token_choice import TokenChoice
 
 Ids = tuple[int, ...]

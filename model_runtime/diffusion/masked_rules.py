@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion.masked import Ids, Marks, Policy, State
-from model_runtime.diffusion.sampler import Noise
+from model_runtime.diffusion.policy import Noise
 
 LAST_TIME = 1e-3  # at the end of Dream's schedule
 

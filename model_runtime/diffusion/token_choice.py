@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model_runtime.diffusion.sampler import Noise
+from model_runtime.diffusion.policy import Noise
 
 Confidence = Callable[[Tensor, Tensor], Tensor]  # (probabilities [N, V], chosen [N]) -> [N]; larger is surer
 

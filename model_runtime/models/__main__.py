@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model_runtime.diffusion.faults import ModelError
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking
 from model_runtime.models import download, listing
 
 
@@ -58,6 +58,8 @@ def _download(id: str) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    if problem := lacking("writing a checkpoint", *LOCAL):
+        raise ModelError(problem)
     from model_runtime.models import export  # only here: it loads torch
 
     folder = args.folder.expanduser().absolute()

@@ -166,8 +166,8 @@ def profile(record: Infiller, *, window: int, special: frozenset[int], exact: bo
         length=length,
         drafts=4,
         composed=0,  # not measured with such a model
+        scored=6,  # so not used
         mended=1,
-        several_lines=True,
         heal=False,
         special=special,
     )

@@ -162,8 +162,6 @@ def test_one_step_for_who_wants_one(page: Page) -> None:
 
 
 def test_what_is_typed_is_asked_for_and_kept(page: Page) -> None:
-    """Its picture is docs/play.png: INFILL_LS_SCREENSHOTS=docs pytest -k typed, on a machine with nothing
-    else to do."""
     page.do("select", "#sample", "inventory.py")
     page.do("click", "#editor")
     page.do("press", "Control+End")

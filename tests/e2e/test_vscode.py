@@ -100,20 +100,7 @@ def shown(bench: Workbench, place: Place, typed: str, initial: str) -> tuple[Pat
     path = bench.open("inventory.py", initial)
     bench.go_to(place.line, place.column - len(typed))
     bench.do("type", typed, 30)
-    return path, ghost_at(bench)
-
-
-def ghost_at(bench: Workbench, seconds: float = 90) -> str:
-    """What is offered at the cursor. The worker may still load the model, and VS Code does not ask twice for
-    the same text, so that a space is typed and deleted before it is asked again."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return bench.wait_for_ghost(25)
-        except AssertionError:
-            if time.monotonic() > end:
-                raise
-            bench.do("press", "Escape", "Space", "Backspace", "Alt+\\")
+    return path, bench.wait_for_offer()
 
 
 def with_text(place: Place, text: str) -> str:
@@ -180,7 +167,7 @@ def test_a_part_of_it(bench: Workbench, rest: str) -> None:
     path = bench.open(f"{rest}.py", f"{line}\n\n\nfirst_total = comp\n")
     bench.go_to(3, 18)
     bench.do("type", "u", 30)
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     taken = ""
     for _ in range(2):
         before = bench.ghost
@@ -389,7 +376,7 @@ def test_a_killed_worker_costs_one_suggestion(
     worker.wait(10)
     time.sleep(0.5)  # the server knows it by now
     bench.do("type", typed[-1])
-    assert ghost_at(bench).strip()
+    assert bench.wait_for_offer().strip()
     assert only_worker().pid != worker.pid
     assert bench.notices == []
     bench.expect(path, place.text)
@@ -405,7 +392,7 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
         eventually("a second server", lambda: len(servers()) == 2, 30)
         bench.go_to(4, 10)
         bench.do("type", "v")
-        assert ghost_at(bench)
+        assert bench.wait_for_offer()
         assert only_worker().pid == worker.pid
     finally:
         bench.do("closeWindow")
@@ -437,7 +424,7 @@ def test_typing_what_the_ghost_text_says(bench: Workbench) -> None:
     path = bench.open("long.py", "# long\nMARK = \n")
     bench.go_to(1, 7)
     bench.do("type", "n")
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     assert len(ghost) > 100
     wire = bench.work.parent / "wire"
     requests = wire.read_text()

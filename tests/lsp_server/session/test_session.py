@@ -138,6 +138,15 @@ def test_a_change_moves_all_that_is_kept_of_a_document() -> None:
     assert session.tracked_ranges.of(URI) == ()
 
 
+def test_marks_go_where_a_change_makes_two_line_ends_one() -> None:
+    """The lines below cannot be counted from the change alone: a mark would be a line off."""
+    session = Session()
+    session.open(URI, 1, "python", "a\rb\nword\n")
+    session.tracked_ranges.put(URI, [TrackedRange((2, 0), (2, 4), "word", "")], (2, 0), (2, 4))
+    session.change(URI, 2, [(((1, 0), (1, 0)), "\n")])
+    assert session.tracked_ranges.of(URI) == ()
+
+
 def test_a_cell_has_the_other_cells_around_it_while_its_notebook_is_open() -> None:
     notebook, first, second = "file:///n.ipynb", "cell:1", "cell:2"
     session, _ = session_with((first, "a = 1"), (second, "b = 2"))
