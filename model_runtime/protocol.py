@@ -332,6 +332,7 @@ class Choice(msgspec.Struct, frozen=True):
     device: str = "auto"
     dtype: str = "auto"
     quantization: str = "none"
+    passes: str = "kept"  # or "exact": what a masked-diffusion model keeps between its steps
     adapter: str = ""  # a folder
     backend: str = "local"  # who denoises: this process, or a server at `url`
     url: str = ""

@@ -100,8 +100,11 @@ def model_report(name: str) -> dict[str, object]:
 
     try:
         found = checkpoint.examine(checkpoint.find(name), name)
-        logits = found.vocabulary * (found.config.get("canvas_length") or 256)
-        working = memory_budget.Working(logits, found.keys.taken(memory_budget.LEAST_CONTEXT))
+        if found.infiller:
+            working = memory_budget.Working.of_window(found.vocabulary, found.keys, memory_budget.WINDOW)
+        else:
+            logits = found.vocabulary * (found.config.get("canvas_length") or 256)
+            working = memory_budget.Working(logits, found.keys.taken(memory_budget.LEAST_CONTEXT))
         weights = found.weights()
     except ModelError as error:
         return {"problem": str(error)}

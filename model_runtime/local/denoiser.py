@@ -7,8 +7,7 @@ Knows ids and tensors, not text, and not how the model was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import Branch, BranchScore, OutOfMemory, Proposal, Row
+from model_runtime.diffusion.interface import Branch, BranchScore, Proposal, Row
 from model_runtime.diffusion.policy import Policy
 from model_runtime.network import forward, process_memory
 from model_runtime.network.vision import Images, Reader
@@ -27,6 +26,7 @@ from model_runtime.prompting.profiles import Profile
 from . import readout
 from .attention import CanvasView, tree_masks
 from .kv_cache import Cache, rolled_back
+from .memory_guard import memory_guard
 from .score_tree import ScoreTree
 
 # Prompt tokens encoded at once. A GPU reads all weights for each piece, so its pieces are large, but no
@@ -35,19 +35,6 @@ from .score_tree import ScoreTree
 PIECE, CPU_PIECE = 1024, 256
 SCORED = 128  # tokens that the head of the network runs on at once
 LONG = 128  # new tokens of a prompt from which on giving memory back costs little beside encoding them
-
-
-@contextmanager
-def _memory_guard() -> Iterator[None]:
-    """torch reports exhausted memory in three ways; each becomes OutOfMemory."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
 
 
 class LocalDenoiser:
@@ -98,14 +85,14 @@ class LocalDenoiser:
 
     def see(self, image: bytes) -> list[int]:
         """Implements `interface.Seeing`."""
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             return self._images.ids(image)
 
     def cached(self, prompt: Sequence[int]) -> int:
         return self.cache.match(prompt)[0]
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             self._encode(prompt)
 
     def denoise(
@@ -113,7 +100,7 @@ class LocalDenoiser:
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = sampler.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
         alive = tuple(range(len(rows)))
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             canvas = torch.tensor([list(r.ids) for r in rows], device=self._device)
             pinned = torch.tensor([list(r.pinned) for r in rows], device=self._device)
             layout = sampler.Layout.of(canvas, pinned)
@@ -128,7 +115,7 @@ class LocalDenoiser:
         check: readout.StopCheck | None = None
         finished = False
         while state.step < policy.max_steps and not finished:
-            with torch.inference_mode(), _memory_guard():
+            with torch.inference_mode(), memory_guard():
                 scores = self._hole_logits(layout, state, known, view, len(prompt)).add_(banned)
                 if limits is not None:
                     scores[:, 0] += limits
@@ -164,7 +151,7 @@ class LocalDenoiser:
         tree = ScoreTree.of(head, texts)
         before = [tree.before(head, text) for text in texts]
         asked = sorted({node for nodes in before for node in nodes})
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             kv = rolled_back(self._encode(prompt), len(prompt))
             ids = torch.tensor(tree.ids, device=self._device)
             positions = len(prompt) + torch.tensor(tree.depths, device=self._device)
