@@ -38,7 +38,7 @@ def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path) -> dict[st
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     plan = state["plan"]
     model: Any = fresh_model(plan["size"], plan["vocab_size"], plan["seed"])
-    model.load_state_dict(state["average"])
+    model.load_state_dict(state[state.get("shipped", "average")])
     model.set_experts_implementation("eager")
     out.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
