@@ -149,20 +149,23 @@ def train(
     minutes: float,
     anneal: bool,
     every: int = 50,
+    steps: int | None = None,
 ) -> None:
     """One slice; SIGTERM or Ctrl-C ends it early, saved. A line is logged `every` so many steps.
 
-    `anneal` lets the rate fall to zero over the slice and saves a branch, not the trunk."""
+    `steps`: no more than that. `anneal` lets the rate fall to zero over the slice and saves a branch, not
+    the trunk."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     target = trainer.folder / (BRANCH if anneal else TRUNK)
     started, saved, last = time.monotonic(), time.monotonic(), time.monotonic()
     budget = minutes * 60
+    last_step = None if steps is None else trainer.progress.step + steps
     with (trainer.folder / "log.jsonl").open("a") as log:
         for batch in drawn:
             elapsed = time.monotonic() - started
-            if elapsed > budget or stopping.is_set():
+            if elapsed > budget or stopping.is_set() or trainer.progress.step == last_step:
                 break
             losses = trainer.step(batch, max(0.0, 1 - elapsed / budget) if anneal else 1.0)
             now = time.monotonic()

@@ -37,7 +37,7 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), out, both, (cut, cut), "a test", only)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| denoiser alone, 1 step " in card
-    assert "| brackets, 1 holes " in card
+    assert "| brackets | 1 |" in card
     assert "| flask | MIT |" in card
     loaded = model.load(Choice(model=str(tmp_path / "out"), device="cpu")).denoiser
     assert loaded.model.config.text_config.vocab_size == 600
