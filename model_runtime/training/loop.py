@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from model_runtime.network import forward
+from model_runtime.training.arithmetic import matrix_type
 from model_runtime.training.batches import Batch
 from model_runtime.training.geometry import fresh_model
 from model_runtime.training.muon import optimizers
@@ -84,7 +85,9 @@ class Trainer:
         self.shipped = state.get("shipped", "average")
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        """bf16, where that pays."""
+        kind = matrix_type(self.device.type)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=kind == torch.bfloat16)
 
     def losses(self, batch: Batch, condition: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         with self.autocast():

@@ -4,7 +4,7 @@ Momentum orthogonalised by a quintic Newton-Schulz iteration, scaled to AdamW's 
 Moonlight (arXiv 2502.16982). Matrices of one shape, experts included, are handled as one batch.
 """
 
-# pyright: reportPrivateImportUsage=false  (torch._foreach_*, as its own optimizers use them)
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 from collections import defaultdict
@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model_runtime.training.arithmetic import matrix_type
+
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan's quintic coefficients
 
 
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     """Nearest semi-orthogonal matrices, roughly: [N, rows, columns] -> the same shape."""
-    x = stack.bfloat16()
+    x = stack.to(matrix_type(stack.device.type))
     wide = x.shape[1] <= x.shape[2]
     x = x if wide else x.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

@@ -19,9 +19,6 @@ def test_the_gpu_script_runs_at_toy_size_with_torch_alone(tmp_path: Path) -> Non
 import sys, runpy
 sys.modules.update(msgspec=None, platformdirs=None, pygls=None)
 found = runpy.run_path({str(script)!r})
-steps = found["steps"]
-steps.CANVASES, steps.BATCHES, steps.PREFIX = (64,), (1,), 96
-found["main"].__globals__.update(PREFIX=96, FULL_CANVAS=64, CANVAS_STEPS=2, ROUNDS=1)
 sys.argv = ["gpu.py", "--toy", "--steps", "1", "--out", {str(tmp_path)!r}]
 sys.exit(found["main"]())
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -24,8 +25,8 @@ POLICY = replace(EMBEDDED.policy, max_steps=1)
 
 @pytest.fixture(scope="module")
 def there(device: str) -> LocalDenoiser:
-    model = copy.deepcopy(tiny.model()).to(device)
-    return LocalDenoiser(model, EMBEDDED, PrefixCache(1 << 24), static=True, late=True)
+    model: Any = copy.deepcopy(tiny.model())
+    return LocalDenoiser(model.to(device), EMBEDDED, PrefixCache(1 << 24), static=True, late=True)
 
 
 def test_scores_are_the_same(there: LocalDenoiser) -> None:
