@@ -1,10 +1,14 @@
-"""Nonsense for the server's standard input and for the worker's socket: nothing may crash, hang or grow.
+"""Nonsense for all that reads what others wrote: nothing may crash, hang or grow.
 
-    python -m benchmarks.fuzz [--inputs 100000] [--seed 0] [--only lsp|socket] [--json FILE]
+    python -m benchmarks.fuzz [--inputs 100000] [--seed 0] [--only TARGET] [--json FILE]
 
-Inputs come in batches. After each batch a proper request has to be answered, with less than a second of
-processor time spent since the last one; requests of batches whose framing is intact have to be answered
-exactly once, however wrong their parameters. Exit status 1 if anything of this fails.
+To the server's standard input (lsp) and the worker's socket (socket) inputs go in batches. After each batch
+a proper request has to be answered, with less than a second of processor time spent since the last one;
+requests of batches whose framing is intact have to be answered exactly once, however wrong their parameters.
+The other targets run in this process, one input after the other: ignore-files, texts, trees and a crowd of
+files (`fuzz_files`), edits (`fuzz_edits`), answers of model servers (`fuzz_answers`). What fails there is
+printed, saved below --save, and can be tried again by its --seed and --number. Exit status 1 if anything of
+this fails.
 """
 
 from __future__ import annotations
@@ -23,8 +27,13 @@ from typing import Any
 
 import psutil
 
+from benchmarks import fuzz_inputs
 from benchmarks.framing import framed_body
-from benchmarks.fuzz_targets import Failed, Server, Worker
+from benchmarks.fuzz_answers import Answers
+from benchmarks.fuzz_edits import Edits
+from benchmarks.fuzz_files import Crowd, FileTexts, IgnoreFiles, Trees
+from benchmarks.fuzz_inputs import Failed
+from benchmarks.fuzz_targets import Server, Worker
 from benchmarks.nonsense import LspInputs, socket_input
 from model_runtime import protocol
 from model_runtime.protocol import Hello
@@ -138,21 +147,42 @@ class Watch:
 
 
 TARGETS: dict[str, Callable[[int, int], dict[str, Any]]] = {"lsp": fuzz_lsp, "socket": fuzz_socket}
+IN_PROCESS: dict[str, Callable[[], fuzz_inputs.Try]] = {
+    "ignore-files": IgnoreFiles,
+    "texts": FileTexts,
+    "trees": Trees,
+    "edits": Edits,
+    "answers": Answers,
+    "crowd": Crowd,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000, help="for each target")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=list(TARGETS))
+    parser.add_argument("--only", choices=[*TARGETS, *IN_PROCESS])
+    parser.add_argument("--number", type=int, help="of one input, to try it again")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="for what has failed")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     results: dict[str, Any] = {"seed": options.seed}
     failed = False
-    for name in [options.only] if options.only else TARGETS:
+    for name in [options.only] if options.only else [*TARGETS, *IN_PROCESS]:
         began = time.monotonic()
         try:
-            results[name] = TARGETS[name](options.inputs, options.seed)
+            if name in TARGETS:
+                results[name] = TARGETS[name](options.inputs, options.seed)
+            else:
+                results[name] = fuzz_inputs.drive(
+                    name,
+                    IN_PROCESS[name](),
+                    1 if name == "crowd" else options.inputs,
+                    options.seed,
+                    only=options.number,
+                    save=options.save,
+                )
+                failed |= "failures" in results[name]
         except Failed as error:
             failed = True
             results[name] = {"failed": str(error)}

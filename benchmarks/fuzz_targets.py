@@ -17,15 +17,12 @@ from pathlib import Path
 
 from benchmarks import serve
 from benchmarks.framing import Json, Unframer, framed
+from benchmarks.fuzz_inputs import Failed
 from benchmarks.serve import ROOT
 from model_runtime import protocol
 from model_runtime.protocol import Hello, Infill, Slot
 
 WAIT_S = 20.0  # for an answer: long, since the machine may be busy with something else
-
-
-class Failed(Exception):
-    """What must not happen has happened."""
 
 
 class Server:

@@ -1,12 +1,13 @@
 """Fit the re-ranker on development holes cut in whole projects.
 
-    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served] [--limit N] [--part I/N]
+    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served | --lines] [--limit N]
+                                         [--part I/N]
     python -m benchmarks.ranking fit FILE [FILE ...] --out FILE [--precision P]
 
 FOLDER is made by `benchmarks.projects`. `collect` has the engine fill every hole with the other files of its
-project at hand, and writes what it scored (with `--served`, what it would score on a vLLM server): one JSON
-object a line with every candidate, its scores, and whether it is exactly what was missing. Of the file that a
-hole is in, only the other lines are at hand.
+project at hand, and writes what it scored (with `--served`, what it would score on a vLLM server; with
+`--lines`, in holes of several lines and no others): one JSON object a line with every candidate, its scores,
+and whether it is exactly what was missing. Of the file that a hole is in, only the other lines are at hand.
 
 `fit` writes the weights of all holes. It also says how good weights are that were fitted on the other
 projects: how often the first candidate is right, how far its confidence is off, and from which confidence on
@@ -44,6 +45,7 @@ from model_runtime.training.calibrate import SLOT, Outcome
 
 SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
 PREFIX, SUFFIX_LINES = 8_000, 40
+LINES = 16  # most of a fill, as `evaluation` asks
 
 
 def request(hole: Hole, context: Sequence[str]) -> Infill:
@@ -59,6 +61,7 @@ def request(hole: Hole, context: Sequence[str]) -> Infill:
         context=tuple(context),
         workspace=hole.project,
         language=hole.language,
+        lines=LINES if hole.kind == "lines" else 1,
     )
 
 
@@ -191,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     collect.add_argument("--language", choices=list(SUFFIXES), default="python")
     collect.add_argument("--limit", type=int, help="holes in all")
     collect.add_argument("--part", default="0/1", help="I/N: every Nth hole, from the Ith")
+    collect.add_argument("--lines", action="store_true", help="holes of several lines, no others")
     collect.add_argument("--served", action="store_true", help="with what a vLLM server tells, and no more")
     fit = commands.add_parser("fit")
     fit.add_argument("records", type=Path, nargs="+")
@@ -206,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threads.configure()
     part, parts = map(int, options.part.split("/"))
     found = holes.load(options.data, options.split, options.language)
-    found = [hole for hole in found if hole.kind != "lines"][: options.limit][part::parts]
+    found = [hole for hole in found if (hole.kind == "lines") is options.lines][: options.limit][part::parts]
     engine = load_engine(Choice(device="cpu"))
     if options.served:
         engine = served.engine(engine)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking
 from model_runtime.network import threads
 from model_runtime.terminal import Parser, say, writable
 
@@ -46,6 +47,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
     parser.add_argument("--ablation", action="store_true", help="what ships, and without each of its parts")
     parser.add_argument("--readme", action="store_true", help="print one short table, as in the README")
+    parser.add_argument("--next-edits", action="store_true", help="DATA are chains of edits; asks no model")
     parser.add_argument("--fim", type=Path, metavar="FOLDER", help="a model trained with --objective fim")
     parser.add_argument("--json", type=writable, metavar="FILE")
     parser.add_argument("--chart", type=writable, metavar="FILE", help="a PNG")
@@ -54,6 +56,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
+    if args.next_edits:
+        return _next_edits(args)
+    if problem := lacking("infill-ls eval", *LOCAL):
+        say(problem)
+        return 1
     from evaluation import hole_set
     from evaluation.places import DataError, chosen, read
     from model_runtime.bench.chart import ChartError, pyplot
@@ -80,6 +87,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _next_edits(args: argparse.Namespace) -> int:
+    from evaluation import next_edits
+    from evaluation.places import DataError
+    from model_runtime.bench import machine
+
+    try:
+        chains = [chain for path in args.data for chain in next_edits.read(path)]
+    except DataError as error:
+        say(str(error))
+        return 2
+    figures, table = next_edits.table(next_edits.measure(chains))
+    print(table)
+    if args.json:
+        projects = sorted({chain.project for chain in chains})
+        result = {"projects": projects, "chains": len(chains), **figures, "table": table}
+        args.json.write_text(json.dumps(result | machine.describe("cpu"), indent=1) + "\n", "utf-8")
+        say(f"wrote {args.json}")
+    return 0
+
+
 async def _measured(args: argparse.Namespace, places: Any) -> int:
     from evaluation import calibrate, chart, report
     from evaluation.contenders import SHIPPED, Shipped
@@ -88,7 +115,6 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
     from lsp_server.config.settings import resolve
     from model_runtime.baselines.registry import ABLATION
     from model_runtime.bench import machine
-    from model_runtime.diffusion.faults import ModelError
 
     chosen = {"model": args.model, "device": args.device}
     settings, problems = resolve(chosen | {"backend": args.backend, "backendUrl": args.backend_url})

@@ -36,7 +36,7 @@ def table(result: dict[str, Any]) -> str:
         columns = {
             title: key for title, key in _COLUMNS.items() if key != "passed" or rows[0]["passed"]["of"]
         }
-        title = f"{kind}, {rows[0]['n']} holes"
+        title = f"{kind}, {(n := rows[0]['n'])} hole{'s' * (n != 1)}"
         parts.append(_table(title, columns, [(labels[row["contender"]], row) for row in rows]))
     for wanted, title in ((False, "places where nothing is wanted"), (True, "places where something is")):
         rows = [row for row in result["quiet"] if row["wanted"] is wanted]

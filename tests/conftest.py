@@ -57,9 +57,11 @@ def private_workers() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="infill-", dir="/tmp" if os.name == "posix" else None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INFILL_LS_RUNTIME_DIR", str(path))
-        yield path
-    end_processes(worker_processes(path))
-    shutil.rmtree(path, ignore_errors=True)
+        try:
+            yield path
+        finally:
+            end_processes(worker_processes(path))
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

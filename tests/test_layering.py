@@ -97,8 +97,8 @@ def own_module(target: str) -> str | None:
 # below. A module at a package's root counts as a package of its own.
 ORDER = {
     "lsp_server": [
-        *("child_process", "text", "config", "infilling", "worker_client", "context", "actions", "session"),
-        *("handlers", "play", "doctor", "cli", "__main__"),
+        *("child_process", "text", "config", "infilling", "worker_client", "context", "actions", "next_edit"),
+        *("session", "handlers", "play", "doctor", "cli", "__main__"),
     ],
     "model_runtime": [
         *("protocol", "terminal", "diffusion", "prompting", "retrieval", "network", "local", "loading"),
@@ -254,6 +254,8 @@ def test_imports_have_one_direction() -> None:
         "model_runtime.daemon.scheduler",
         "model_runtime.daemon.serve",
         "model_runtime.remote.loading",
+        "model_runtime.remote.vllm",
+        "model_runtime.loading.prompt_setup",
     ],
 )
 def test_importing_loads_no_tensors(module: str) -> None:

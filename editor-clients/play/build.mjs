@@ -43,10 +43,14 @@ await build({
   plugins: [stubs],
 });
 copyFileSync(join(here, 'src/index.html'), join(target, 'index.html'));
-const licences = ['LICENSE', 'ThirdPartyNotices.txt'].map((name) => readFileSync(join(monaco, name), 'utf8'));
+const [own, others, purify] = [
+  join(monaco, 'LICENSE'),
+  join(monaco, 'ThirdPartyNotices.txt'),
+  join(here, 'node_modules/dompurify/LICENSE'),
+].map((path) => readFileSync(path, 'utf8'));
 writeFileSync(
   join(target, 'LICENSES.txt'),
-  `play.js and play.css hold parts of monaco-editor and codicon.ttf is its font, under these terms:\n\n${licences.join('\n\n')}`,
+  `play.js and play.css hold parts of monaco-editor and codicon.ttf is its font, under these terms:\n\n${own}\n\n${others}\n\nmonaco-editor holds DOMPurify, which its notices do not name, under these terms:\n\n${purify}`,
 );
 
 const listed = (folder) =>

@@ -165,7 +165,7 @@ async def carry_out(
         request.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
 
     def progress(done: int, of: int) -> None:
-        on_step(f"{done} of {of} holes", round(100 * done / of))
+        on_step(f"{done} of {_holes_in_words(of)}", round(100 * done / of))
 
     outcomes = await pipeline.fill(snapshot, holes, request, settings, parses, progress, context, threshold)
     if on_outcomes:
@@ -175,7 +175,7 @@ async def carry_out(
     if not edits:
         return refusals[0]
     if refusals and not on_outcomes:
-        on_step(f"{len(refusals)} of {len(holes)} holes left alone: {refusals[0].message}", 100)
+        on_step(f"{len(refusals)} of {_holes_in_words(len(holes))} left alone: {refusals[0].message}", 100)
     replaces = action.kind == FIX or overwrites(action, snapshot, settings, parses)
     if replaces and edits[0].confidence < settings.confidence_threshold:
         return Refusal(
@@ -184,6 +184,10 @@ async def carry_out(
     if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
         return Refusal("parse", "what the model wrote parses no better than what is there")
     return tuple(part for each in edits for part in validation.minimal(snapshot, each))
+
+
+def _holes_in_words(count: int) -> str:
+    return f"{count} hole{'s' * (count != 1)}"
 
 
 async def proofread(

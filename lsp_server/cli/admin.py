@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from lsp_server import child_process
-from lsp_server.cli.options import Chosen, chosen, json_option, resolved, with_worker
+from lsp_server.cli.options import Chosen, chosen, counted, json_option, resolved, with_worker
 
 if TYPE_CHECKING:
     from lsp_server.worker_client.client import Worker
@@ -47,7 +47,7 @@ def status(choice: Chosen, as_json: bool) -> None:
 @chosen
 @json_option
 def start(choice: Chosen, as_json: bool) -> None:
-    """Start the worker, if none runs, and wait until its model is loaded."""
+    """Start the worker, and wait until its model is loaded. One that runs stays."""
     answer = asyncio.run(with_worker(resolved(choice), _start))
     _report(answer, as_json)
 
@@ -66,20 +66,20 @@ def stop(choice: Chosen, as_json: bool) -> None:
 
 @click.group()
 def models() -> None:
-    """Checkpoints: which are known and here, fetching one, and writing one for other programs."""
+    """List checkpoints, fetch one, write one for other programs."""
 
 
 @models.command("list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """Known checkpoints with size, memory and licence, and which are on this machine."""
+    """List known checkpoints, and which are on this machine. With size, memory and licence."""
     _run("model_runtime.models", "list", *(["--json"] if as_json else []))
 
 
 @models.command()
 @click.argument("id")
 def download(id: str) -> None:
-    """Fetch a checkpoint from the Hugging Face hub; again, to go on where it stopped."""
+    """Fetch a checkpoint from the Hugging Face hub. Again, to go on where it stopped."""
     _run("model_runtime.models", "download", id)
 
 
@@ -89,7 +89,7 @@ def download(id: str) -> None:
 @click.option("--model", default="embedded", help="Name, id or folder; embedded if not given.")
 @click.option("--adapter", default="", help="Folder of a LoRA adapter, to be merged.")
 def export(folder: str, form: str, model: str, adapter: str) -> None:
-    """Write a checkpoint into a new FOLDER as vLLM, or transformers (hf), loads it."""
+    """Write a checkpoint as other programs load it. They are vLLM and transformers (hf); FOLDER is made."""
     chosen = ["--for", form, "--model", _path(model), "--adapter", _path(adapter)]
     _run("model_runtime.models", "export", str(Path(folder).absolute()), *chosen)
 
@@ -130,7 +130,7 @@ def doctor(choice: Chosen, as_json: bool) -> None:
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
 @click.option("--random-weights", metavar="26b|tiny", help="Time denoise steps of that geometry instead.")
 def bench(quick: bool, **options: str | None) -> None:
-    """Time this engine beside transformers' generate, on the same weights and holes."""
+    """Time this engine beside transformers' generate. Both get the same weights and holes."""
     command = child_process.command(
         "model_runtime.bench", *(["--quick"] if quick else []), *_passed_on(options)
     )
@@ -153,6 +153,7 @@ def bench(quick: bool, **options: str | None) -> None:
 @click.option("--language", metavar="ID", help="Of a folder's projects (default: python).")
 @click.option("--ablation", is_flag=True, help="What ships, and without each of its parts.")
 @click.option("--readme", is_flag=True, help="Print one short table.")
+@click.option("--next-edits", is_flag=True, help="DATA are edits of `benchmarks.edit_chains`; no model.")
 @click.option("--fim", metavar="FOLDER", help="A model trained with --objective fim, to compare with.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the results there.")
 @click.option("--chart", metavar="FILE", help="Draw them there, as a PNG.")
@@ -162,11 +163,13 @@ def evaluate(
     calibrate: bool,
     ablation: bool,
     readme: bool,
+    next_edits: bool,
     **options: str | None,
 ) -> None:
-    """Measure how good the suggestions are on DATA: files of holes whose text is known, or a folder of whole
+    """Measure how good the suggestions are. DATA is files of holes whose text is known, or a folder of whole
     projects that `python -m benchmarks.projects` has made."""
     flags = {"--calibrate": calibrate, "--ablation": ablation, "--readme": readme}
+    flags |= {"--next-edits": next_edits}
     chosen = [*(f"--only={name}" for name in only), *(flag for flag, given in flags.items() if given)]
     files = [str(_absolute(file)) for file in data]
     _run("evaluation", *chosen, *_passed_on(options), "--", *files)
@@ -240,16 +243,15 @@ def _lines(status: Status) -> Iterator[str]:
         f"{status.state}: {status.model} on {status.device}, pid {status.pid}, up {up}, {memory:.0f} MiB{gpu}"
     )
     refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.refused.items()))
-    yield (
-        f"{status.clients} clients, {status.queued} queued, {status.requests} requests, "
-        f"{status.served} served" + (f", refused: {refused}" if refused else "")
-    )
+    asked = f"{counted(status.requests, 'request')}, {status.served} served"
+    asked += f", refused: {refused}" if refused else ""
+    yield f"{counted(status.clients, 'client')}, {status.queued} queued, {asked}"
     for url, state in status.servers.items():
         yield f"{url}: {state.removeprefix(url + ' ')}"
     if status.calibrated == "none":
         yield "the confidence of this model is not calibrated: `infill-ls eval --calibrate` does it"
     if status.shown:
-        yield f"{status.shown} suggestions shown, {status.accepted} accepted"
+        yield f"{counted(status.shown, 'suggestion')} shown, {status.accepted} accepted"
     if status.p50_ms is not None and status.p90_ms is not None and status.p99_ms is not None:
         yield f"{'ms':>10} {'p50':>8} {'p90':>8} {'p99':>8}"
         yield f"{'total':>10} {status.p50_ms:8.1f} {status.p90_ms:8.1f} {status.p99_ms:8.1f}"

@@ -22,8 +22,10 @@ from lsp_server.cli.options import (
     Chosen,
     WrongUse,
     chosen,
+    counted,
     json_option,
-    line_count,
+    language_option,
+    lines_of,
     patiently,
     range_of,
     read,
@@ -42,15 +44,18 @@ apply_option = click.option("--apply", "write", is_flag=True, help="Write the fi
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--all", "everything", is_flag=True, help="Also what the model is not sure of.")
 @apply_option
+@language_option
 @chosen
 @json_option
-def fill(file: Path, everything: bool, write: bool, choice: Chosen, as_json: bool) -> None:
-    """Fill every hole in FILE: `<fill>` markers, and bodies that only hold a place. A hole is left alone if
-    the model is less sure than infill.confidenceThreshold (0.25)."""
+def fill(
+    file: Path, everything: bool, write: bool, language: str | None, choice: Chosen, as_json: bool
+) -> None:
+    """Fill every hole in FILE. Holes are `<fill>` markers, and bodies that only hold a place. One is left
+    alone if the model is less sure than infill.confidenceThreshold (0.35)."""
     from lsp_server.actions.actions import FILL_ALL, Action
     from lsp_server.text.document import Span
 
-    snapshot, data = read(file)
+    snapshot, data = read(file, language)
     action = Action(FILL_ALL, "fill", Span(0, 0))
     holes: list[Edit | Refusal] = []
     outcome = asyncio.run(_carry_out(action, snapshot, choice, everything, holes.extend))
@@ -64,6 +69,7 @@ def fill(file: Path, everything: bool, write: bool, choice: Chosen, as_json: boo
 @click.option("--think", is_flag=True, help="Let the model think before it answers.")
 @click.option("--image", type=click.Path(path_type=Path), help="A picture of what is wanted.")
 @apply_option
+@language_option
 @chosen
 @json_option
 def rewrite(
@@ -73,13 +79,14 @@ def rewrite(
     think: bool,
     image: Path | None,
     write: bool,
+    language: str | None,
     choice: Chosen,
     as_json: bool,
 ) -> None:
-    """Rewrite lines of FILE with an instruction, if the model follows any."""
+    """Rewrite lines of FILE, if the model follows instructions."""
     from lsp_server.actions.actions import INSTRUCTION, Action
 
-    snapshot, data = read(file)
+    snapshot, data = read(file, language)
     span = _lines(snapshot.text, lines, file)
     action = Action(
         INSTRUCTION, "rewrite", span, instruction, thinking=think, image=_image(image) if image else b""
@@ -156,8 +163,7 @@ def _report(
         line = range_of(snapshot, each.span)["start"]["line"]
         click.echo(f"{file}:{line}: {each.confidence:.0%} sure", err=True)
     _tell_left_alone(left)
-    count = len(whole or outcome)
-    click.echo(f"{count} {'change' if count == 1 else 'changes'}", err=True)
+    click.echo(counted(len(whole or outcome), "change"), err=True)
 
 
 def _tell_left_alone(refusals: Sequence[Refusal]) -> None:
@@ -166,7 +172,7 @@ def _tell_left_alone(refusals: Sequence[Refusal]) -> None:
         message = next(each.message for each in refusals if each.reason == reason)
         if reason == "confidence":
             message = "the model is less sure than infill.confidenceThreshold; --all takes them in"
-        click.echo(f"{count} {'hole' if count == 1 else 'holes'} left alone: {message} ({reason})", err=True)
+        click.echo(f"{counted(count, 'hole')} left alone: {message} ({reason})", err=True)
 
 
 def _as_json(snapshot: Snapshot, edits: Sequence[Edit]) -> list[dict[str, Any]]:
@@ -194,6 +200,5 @@ def _lines(text: str, lines: str, file: Path) -> Any:
         raise WrongUse(f"--lines takes A-B, both counted from 1, for example 12-20, not {lines!r}")
     start, end = line_span(text, first - 1), line_span(text, last - 1)
     if start is None or end is None:
-        count = line_count(text)
-        raise WrongUse(f"--lines {lines}: {file} has {count} line{'s' * (count != 1)}")
+        raise WrongUse(f"--lines {lines}: {file} has {lines_of(text)}")
     return Span(start.start, end.end)

@@ -19,8 +19,10 @@ from lsp_server.cli.options import (
     Chosen,
     WrongUse,
     chosen,
+    counted,
     json_option,
-    line_count,
+    language_option,
+    lines_of,
     patiently,
     range_of,
     read,
@@ -45,7 +47,7 @@ def main() -> None:
 @main.command()
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the log there as well.")
 def serve(log_file: Path | None) -> None:
-    """Run the language server on standard input and output; editors start this."""
+    """Run the language server on standard input and output. Editors start this."""
     from lsp_server.handlers import server
     from lsp_server.session import logs
     from lsp_server.session.session import Session
@@ -61,23 +63,28 @@ def serve(log_file: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, metavar="LINE:COL", help="The cursor: line and character, from 1.")
 @click.option("--deadline-ms", type=click.IntRange(min=1), help="Take the best the model has by then.")
+@language_option
 @chosen
 @json_option
-def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_json: bool) -> None:
+def complete(
+    file: Path, at: str, deadline_ms: int | None, language: str | None, choice: Chosen, as_json: bool
+) -> None:
     """Print what an editor would offer at a place in FILE."""
     from lsp_server.infilling.pipeline import suggest
     from lsp_server.text.document import Refusal
     from lsp_server.text.syntax import Parses
 
-    snapshot = read(file)[0]
+    snapshot = read(file, language)[0]
     offset = _offset(snapshot.text, at, file)
     # The user has asked, so the answer is printed however unsure it is.
-    settings = resolved(choice, deadline_ms=deadline_ms, confidence_threshold=0.0)
+    on = {"languages": (language,)} if language else {}
+    settings = resolved(choice, deadline_ms=deadline_ms, confidence_threshold=0.0, **on)
     outcome = asyncio.run(patiently(settings, lambda it: suggest(snapshot, offset, it, settings, Parses())))
     if isinstance(outcome, Refusal):
         if as_json:
             click.echo(json.dumps({"text": None, "reason": outcome.reason, "message": outcome.message}))
-        click.echo(f"nothing to suggest: {outcome.message} ({outcome.reason})", err=True)
+        remedy = f"; --language {snapshot.language} asks anyway" if outcome.reason == "language" else ""
+        click.echo(f"nothing to suggest: {outcome.message} ({outcome.reason}){remedy}", err=True)
         sys.exit(1)
     if as_json:
         click.echo(json.dumps(_as_json(snapshot, outcome), ensure_ascii=False))
@@ -85,9 +92,8 @@ def complete(file: Path, at: str, deadline_ms: int | None, choice: Chosen, as_js
     click.echo(outcome.text)
     click.echo(_in_context(snapshot, outcome), err=True)
     found = f", from {' and '.join(outcome.sources)}" if outcome.sources else ""
-    click.echo(
-        f"confidence {outcome.confidence:.2f}, {outcome.steps} steps, {outcome.ms:.0f} ms{found}", err=True
-    )
+    took = f"{counted(outcome.steps, 'step')}, {outcome.ms:.0f} ms"
+    click.echo(f"confidence {outcome.confidence:.2f}, {took}{found}", err=True)
 
 
 main.add_command(edit_commands.fill)
@@ -116,8 +122,7 @@ def _offset(text: str, at: str, file: Path) -> int:
         raise WrongUse(f"--at takes LINE:COL, both counted from 1, for example 12:5, not {at!r}")
     span = line_span(text, line - 1)
     if span is None:
-        count = line_count(text)
-        raise WrongUse(f"--at {at}: {file} has {count} line{'s' * (count != 1)}")
+        raise WrongUse(f"--at {at}: {file} has {lines_of(text)}")
     if column > (last := span.end - span.start + 1):
         raise WrongUse(f"--at {at}: line {line} of {file} ends at column {last}")
     return span.start + column - 1

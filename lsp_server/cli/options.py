@@ -36,6 +36,9 @@ _CHOICE = {
     "backend": click.option("--backend", help="local (the default), vllm or openai."),
     "backendUrl": click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are."),
 }
+language_option = click.option(
+    "--language", metavar="ID", help="What FILE is written in, also where infill.languages does not name it."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
@@ -105,8 +108,8 @@ async def patiently(settings: Settings, use: Any) -> Any:
         timer.cancel()
 
 
-def read(file: Path) -> tuple[Snapshot, bytes]:
-    """A file as a snapshot, and its bytes. Raises WrongUse."""
+def read(file: Path, language: str | None = None) -> tuple[Snapshot, bytes]:
+    """A file as a snapshot, and its bytes. `language`: its id, if its name does not tell. Raises WrongUse."""
     from lsp_server.text.document import Snapshot
     from lsp_server.text.languages import id_of_path
 
@@ -121,13 +124,19 @@ def read(file: Path) -> tuple[Snapshot, bytes]:
         raise WrongUse(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise WrongUse(f"{file} is not UTF-8 (byte {error.start}); convert it first") from None
-    return Snapshot(file.resolve().as_uri(), 0, id_of_path(file), text), data
+    return Snapshot(file.resolve().as_uri(), 0, language or id_of_path(file), text), data
 
 
-def line_count(text: str) -> int:
+def counted(count: int, noun: str) -> str:
+    """Such as "1 step" and "2 steps"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def lines_of(text: str) -> str:
+    """How many lines a text has, in words."""
     from lsp_server.text.positions import to_position
 
-    return to_position(text, len(text), "utf-32")[0] + 1
+    return counted(to_position(text, len(text), "utf-32")[0] + 1, "line")
 
 
 def range_of(snapshot: Snapshot, span: Span) -> dict[str, dict[str, int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -18,10 +20,17 @@ from lsp_server.cli.options import Chosen, WrongUse, chosen, resolved
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Write the server's log there.")
 @chosen
 def play(port: int, no_browser: bool, log_file: Path | None, choice: Chosen) -> None:
-    """Open a page to try the server in a browser, on this machine only."""
+    """Open a page to try the server in a browser. It is for this machine only."""
     from lsp_server.config.workspace_trust import is_path
-    from lsp_server.play.service import run
 
+    try:
+        from lsp_server.play.service import run
+    except ModuleNotFoundError as error:
+        if error.name != "websockets":
+            raise
+        command = shlex.join([sys.executable, "-m", "pip", "install", "websockets"])
+        click.echo(f"infill-ls play needs websockets, not installed here; run `{command}`", err=True)
+        sys.exit(1)
     resolved(choice)  # only for its checks: the page passes the settings on to the server
     given = {name: value for name, value in choice.items() if value is not None}
     if is_path(model := given.get("model", "")):  # the server runs in another folder

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -19,8 +20,10 @@ import msgspec
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-MAX_PATTERN = 1_000  # characters of a line of a `.gitignore`; matching a longer one takes too long
-MAX_STARS = 6  # in such a line: each more takes many times as long
+# Of a line of a `.gitignore`; matching a longer one takes too long.
+MAX_PATTERN = 1_000  # characters
+MAX_STARS = 3  # in one part between slashes: each more takes some fifty times as long
+MAX_DEPTHS = 4  # parts that are `**`
 MAX_BYTES = 200_000  # larger files are tables or generated
 _BINARY_BYTES = 8_192  # at a file's start; a zero byte among them means no text, as in git
 
@@ -38,7 +41,6 @@ KEY_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker",
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 
 _KEY_FILE = re.compile("|".join(f"(?:{translate(glob)})" for glob in KEY_FILES))
-_STARS = re.compile(r"\*+")
 _SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//[^/]*)?")  # urllib raises on what is not quite a URI
 _DRIVE = re.compile(r"^/[A-Za-z]:")
 
@@ -146,12 +148,19 @@ class Ignored:
                 if not line.strip():
                     continue
                 try:
-                    if len(line) > MAX_PATTERN or len(_STARS.findall(line)) > MAX_STARS:
+                    if _takes_long(line):
                         raise ValueError
-                    patterns += GitIgnoreSpec.from_lines([line]).patterns
-                except ValueError:
+                    with warnings.catch_warnings(action="ignore"):  # of `re`, on brackets in brackets
+                        patterns += GitIgnoreSpec.from_lines([line]).patterns
+                except (ValueError, re.error):
                     self.faults.append(f"{file}, line {number}: {line[:40]!r} is no pattern")
         return GitIgnoreSpec(patterns) if patterns else None
+
+
+def _takes_long(line: str) -> bool:
+    parts = line.split("/")
+    stars = max(part.count("*") for part in parts if part != "**") if set(parts) != {"**"} else 0
+    return len(line) > MAX_PATTERN or stars > MAX_STARS or parts.count("**") > MAX_DEPTHS
 
 
 def _top(folder: Path) -> Path:

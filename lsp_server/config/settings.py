@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lsp_server.config.file_filter import by_name, path_of
@@ -27,7 +27,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 # LSP language ids. The embedded model writes Python; in the others lines are composed from the code of the
 # project, and at least 60 % of what is shown was exactly right on test projects.
-LANGUAGES = ("python", "typescript", "go")
+LANGUAGES = ("python", "typescript", "go", "rust", "java", "c", "cpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Settings:
     confidence_threshold: float = 0.35  # nothing is offered below it; from the embedded model's calibration
     languages: tuple[str, ...] = LANGUAGES
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
+    next_edit_enabled: bool = True
     idle_unload_minutes: float = 10
     log_level: str = "info"
 
@@ -88,7 +89,7 @@ def resolve(raw: Any) -> tuple[Settings, list[str]]:
         return Settings(), [f"the infill settings must be an object, not {_show(raw)}; using the defaults"]
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for name, value in raw.items():
+    for name, value in flat(raw).items():
         if name not in SETTINGS:
             problems.append(f"infill.{name}: there is no such setting")
         elif value is not None:
@@ -194,7 +195,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "adapter": Setting(
         _text(lambda value: True, "empty or the folder of a LoRA adapter"),
-        "folder of a LoRA adapter in PEFT's format for this model; needs `pip install infill-ls[lora]`",
+        "folder of a LoRA adapter in PEFT's format for this model; needs the library `peft`",
         personal=True,
     ),
     "backend": Setting(
@@ -237,6 +238,11 @@ SETTINGS: dict[str, Setting] = {
         "`*` crosses folders",
         per_folder=True,
     ),
+    "nextEdit.enabled": Setting(
+        _switch(),
+        "after an edit, suggest the one that follows from it elsewhere, in clients that ask for next edits",
+        per_folder=True,
+    ),
     "idleUnloadMinutes": Setting(
         _number(0, 10_000, "minutes", whole=False),
         "the model leaves memory when nobody has asked for this long, and the worker after twice that; "
@@ -248,9 +254,27 @@ SETTINGS: dict[str, Setting] = {
     ),
 }
 _DEFAULTS = Settings()
-_FIELDS = {re.sub(r"_(\w)", lambda m: m[1].upper(), field.name): field.name for field in fields(Settings)}
+
+
+def _underscored(match: re.Match[str]) -> str:
+    return "_" + (match[1] or "").lower()
+
+
+_GROUPS = {name.partition(".")[0] for name in SETTINGS if "." in name}
+_FIELDS = {name: re.sub(r"\.?([A-Z])|\.", _underscored, name) for name in SETTINGS}
 
 _PER_FOLDER = [_FIELDS[name] for name, setting in SETTINGS.items() if setting.per_folder]
+
+
+def flat(raw: dict[str, Any]) -> dict[str, Any]:
+    """A section's values by their whole names: clients send a group as an object of its own."""
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name in _GROUPS and isinstance(value, dict):
+            values |= {f"{name}.{inner}": each for inner, each in value.items()}
+        else:
+            values[name] = value
+    return values
 
 
 def default_of(name: str) -> Any:

@@ -121,7 +121,12 @@ def _scan(request: Scan) -> Iterator[Answer]:
     if whole and gone:
         yield Gone(tuple(sorted(gone)))
     if request.everywhere:
-        yield Scanned(len(seen), whole, tuple(dict.fromkeys(skipped))[:MAX_SKIPPED])
+        yield Scanned(len(seen), whole, tuple(dict.fromkeys(map(_printable, skipped)))[:MAX_SKIPPED])
+
+
+def _printable(line: str) -> str:
+    """A line that can be sent and shown; names of files may hold anything, also what is no UTF-8."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
 def _outline(key: str, language: str, text: str, stamp: tuple[int, int]) -> Outline | Gone:

@@ -26,9 +26,11 @@ _PROSE = re.compile(
     r"""^\W*[\w.-]*(?:passw|pwd|secret|api_?key|token|credential)[\w.-]*\s*[:=]\s*(?=\S*\d)[^\s()\[\]{}"',]{6,}["'\s]*$""",
     re.I,
 )
-# Words that are long enough to be a random key.
-_WORD = re.compile(r"(?=[A-Za-z_/+=-]*\d)(?=\S*[a-z])[A-Za-z0-9_/+=-]{20,}")
+# Words that are long enough to be a random key. Tried only where a word begins: a long one takes no longer.
+_WORD = re.compile(r"(?<![A-Za-z0-9_/+=-])(?=[A-Za-z_/+=-]*\d)[A-Za-z0-9_/+=-]{20,}")
+_TO_LAST_SMALL = re.compile(r".*[a-z]", re.S)
 _NOT_SECRET = frozenset({"Public IP (ipv4)"})
+MAX_LINE = 5_000  # characters; a longer line counts as a secret: it is no code, and patterns take long
 _REMEMBERED = 10_000  # texts of which is known which lines hold secrets
 
 Test = Callable[[str], bool]  # of a line
@@ -60,18 +62,18 @@ def _remembered(text: str, lines: Sequence[str]) -> Sequence[int]:
 
 
 def secret_lines(lines: Sequence[str]) -> Sequence[int]:
-    """The numbers of the lines that hold secrets."""
+    """The numbers of the lines that hold secrets, or are too long to be searched."""
     folded = [
         line.lower().replace("\u017f", "s") for line in lines
     ]  # the long s, as patterns that ignore case do
     whole = "\n".join(folded)
-    found: set[int] = set()
+    found = {number for number, line in enumerate(lines) if len(line) > MAX_LINE}
     for first_look, holds_secret in _looks():
         if first_look(whole):
             found.update(
                 number
                 for number, line in enumerate(folded)
-                if first_look(line) and holds_secret(lines[number])
+                if number not in found and first_look(line) and holds_secret(lines[number])
             )
     return sorted(found)
 
@@ -173,7 +175,10 @@ def detectors() -> Sequence[tuple[str, Test]]:
 
 
 def _words(line: str) -> Iterator[str]:
-    return (found[0] for found in _WORD.finditer(line))
+    """Words with a digit that have a small letter in them, or behind them before the next space."""
+    for part in line.split():
+        small = end.end() if (end := _TO_LAST_SMALL.match(part)) else 0
+        yield from (found[0] for found in _WORD.finditer(part) if found.start() < small)
 
 
 def _is_random(plugin: Any, text: str) -> bool:

@@ -94,18 +94,18 @@ class SymbolIndex:
         return outline.imports if (outline := self._outlines.get(key)) else ""
 
     def signatures(self, name: str, language: str, near: str) -> list[tuple[str, str]]:
-        """(key, text) of the definitions of a name, those in the folders nearest to the path `near` last.
-        Empty for a common name."""
+        """(key, text) of the definitions of a name, those in the folders nearest to the path `near` last,
+        and of equally near ones by path. Empty for a common name."""
         found = self._signatures.get(name, {})
         if not 0 < len(found) <= COMMON:
             return []
         alike = (each for each in found.items() if self._outlines[each[0]].language == language)
-        return sorted(alike, key=lambda each: _closeness(each[0], near))
+        return sorted(alike, key=lambda each: (_closeness(each[0], near), each[0]))
 
     def texts(self, language: str, near: str) -> list[tuple[str, str]]:
         """(key, text) of the other open documents, the last used first, then of the files in the folder of
-        `near`."""
-        keys = (*reversed(self._documents), *self._files.get(_folder(near), ()))
+        `near` by path, whatever the order they were read in."""
+        keys = (*reversed(self._documents), *sorted(self._files.get(_folder(near), ())))
         found = ((key, self._outlines.get(key)) for key in keys)
         return [
             (key, outline.text)

@@ -34,8 +34,8 @@ def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
     """The device that would be used. `need`: bytes of the weights. `report` is printed by `python -m
     model_runtime.loading.devices`: `error`, or `devices`, name -> free bytes (None where unknown)."""
     if error := report.get("error"):
-        remedy = "install infill-ls again in a fresh virtual environment"
-        return problem("device", f"torch cannot be loaded: {error}", remedy)
+        again = "install infill-ls again in a fresh virtual environment"
+        return problem("device", f"torch cannot be loaded: {error}", report.get("remedy") or again)
     devices: dict[str, int | None] = report["devices"]
     chosen = next(iter(devices)) if wanted == "auto" else wanted
     chosen = f"{chosen}:0" if chosen in ("cuda", "xpu") and chosen not in devices else chosen

@@ -95,9 +95,20 @@ async def proofread(ls: Server, arguments: list[Any], token: Token) -> dict[str,
 async def accepted(ls: Server, arguments: list[Any], token: Token) -> None:
     """`infill.accepted`: the client has inserted a suggestion. The arguments are the suggestion's own."""
     for each in arguments:
-        if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
+        if not isinstance(each, dict) or not isinstance(uri := each.get("uri"), str):
+            continue
+        if each.get("nextEdit") is True:
+            ls.session.next_edits.accepted()
+        else:
             version = each.get("version")
             ls.session.accepted(uri, version if isinstance(version, int) else None)
+
+
+async def dismissed(ls: Server, arguments: list[Any], token: Token) -> None:
+    """`infill.dismissed`: the user does not want the next edit that is shown."""
+    for each in arguments:
+        if isinstance(each, dict) and isinstance(uri := each.get("uri"), str):
+            ls.session.next_edits.dismissed(uri)
 
 
 async def restart_worker(ls: Server, arguments: list[Any], token: Token) -> None:
@@ -107,6 +118,7 @@ async def restart_worker(ls: Server, arguments: list[Any], token: Token) -> None
 
 COMMANDS = {
     "infill.accepted": accepted,
+    "infill.dismissed": dismissed,
     "infill.fill": fill,
     "infill.proofread": proofread,
     "infill.restartWorker": restart_worker,

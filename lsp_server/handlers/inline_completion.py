@@ -1,5 +1,4 @@
-"""Text at the cursor and the next edit. What is worth showing is decided in `session.completion` and
-`actions.rename_followup`."""
+"""Text at the cursor. What is worth showing is decided in `session.completion`."""
 
 from __future__ import annotations
 
@@ -9,9 +8,8 @@ from typing import Any
 
 from lsprotocol import types
 
-from lsp_server.actions import rename_followup
 from lsp_server.handlers.extensions import DRAFT, REFUSED, draft_params, parse_completion, refused_params
-from lsp_server.handlers.support import Server, accepted, inside, range_of, span_of
+from lsp_server.handlers.support import Server, accepted, range_of, span_of
 from lsp_server.session.completion import Selected, complete
 from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal, Snapshot
@@ -58,35 +56,6 @@ async def watched_completion(ls: Server, params: Any) -> types.InlineCompletionL
     """`infill/inlineCompletion`: the standard's request for a client that chooses the number of steps."""
     standard, steps = parse_completion(params)
     return await inline_completion(ls, standard, steps)
-
-
-def copilot_inline_edit(ls: Server, params: Any) -> dict[str, Any]:
-    """The next edit, as clients of GitHub's language server ask for it: never null, the version echoed.
-
-    A client that asks for one is told of the worker's status from then on.
-    """
-    ls.wants_next_edits, ls.session.worker.on_status = True, ls.send_status
-    document, position, session = params.textDocument, params.position, ls.session
-    version = getattr(document, "version", None)
-    place = session.place(document.uri, position.line, position.character)
-    if place is None or (cursor := place[1]) is None or version not in (None, place[0].version):
-        return {"edits": []}
-    if session.silence(snapshot := place[0]):
-        return {"edits": []}
-    found = rename_followup.find(snapshot, cursor, session.renames(document.uri), session.parses)
-    shown = () if isinstance(found, Refusal) else found
-    return {
-        "edits": [
-            {
-                "textDocument": {"uri": document.uri, "version": snapshot.version},
-                "range": range_of(snapshot, edit.span, session),
-                "text": edit.text,
-                "command": accepted(edit),
-            }
-            for edit in shown
-            if inside(session, snapshot, edit)
-        ]
-    }
 
 
 async def _suggestions(

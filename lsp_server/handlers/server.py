@@ -21,7 +21,7 @@ from lsp_server.handlers.language_server import InfillServer
 from lsp_server.handlers.support import Declined
 from lsp_server.session.session import Session
 
-from . import code_actions, commands, extensions, inline_completion, lifecycle, transport
+from . import code_actions, commands, extensions, inline_completion, lifecycle, next_edits, transport
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ def build(session: Session) -> InfillServer:
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(completion)
     watched = _guarded(inline_completion.watched_completion, lambda: None)
     server.feature(extensions.COMPLETION)(watched)
-    next_edit = _guarded(inline_completion.copilot_inline_edit, lambda: {"edits": []})
-    server.feature("textDocument/copilotInlineEdit")(next_edit)
+    server.feature(next_edits.NEXT_EDIT)(_guarded(next_edits.next_edit, lambda: {"edits": []}))
+    server.feature(next_edits.COPILOT)(_guarded(next_edits.copilot_inline_edit, lambda: {"edits": []}))
     for method in _IGNORED:
         server.feature(f"textDocument/{method}")(lambda params: None)
 

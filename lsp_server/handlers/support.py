@@ -106,7 +106,7 @@ def workspace_edit(
     )
 
 
-def accepted(edit: Edit) -> types.Command:
+def accepted(edit: Edit, *, next_edit: bool = False) -> types.Command:
     """The command that a client runs when it has inserted the edit."""
     argument = {
         "uri": edit.uri,
@@ -115,4 +115,5 @@ def accepted(edit: Edit) -> types.Command:
         "confidence": edit.confidence,
         "sources": list(edit.sources),
     }
+    argument |= {"nextEdit": True} if next_edit else {}
     return types.Command(title="infill: accepted", command="infill.accepted", arguments=[argument])

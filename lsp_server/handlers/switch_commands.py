@@ -32,6 +32,7 @@ async def status(ls: Server, arguments: list[Any], token: Token) -> dict[str, An
         "reading": not tracker.fault, "message": tracker.fault, "skipped": list(tracker.skipped)
     }  # fmt: skip
     told["rewrites"] = {"possible": refusal is None, "message": refusal.message if refusal else ""}
+    told["nextEdits"] = session.next_edits.counts
     return told | ({"document": _document(session, data["uri"])} if "uri" in data else {})
 
 

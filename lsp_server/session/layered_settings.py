@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lsp_server.config.file_filter import FolderRules, Rules, path_of
-from lsp_server.config.settings import Settings, in_folder, resolve, without_effect
+from lsp_server.config.settings import Settings, flat, in_folder, resolve, without_effect
 from lsp_server.config.workspace_trust import without_untrusted
 
 OPTIONS = "initializationOptions"  # the only source of settings that the client itself has written
@@ -73,7 +73,7 @@ def _merged(said: Iterable[Any]) -> tuple[Settings, list[str]]:
     problems: list[str] = []
     for each in said:
         if isinstance(each, dict):
-            values |= {name: value for name, value in each.items() if value is not None}
+            values |= {name: value for name, value in flat(each).items() if value is not None}
         else:
             problems += resolve(each)[1]
     settings, more = resolve(values)

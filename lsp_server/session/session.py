@@ -1,5 +1,5 @@
 """The owner of an editor's mutable state: settings, worker, open documents and notebooks, and per document
-the current request, the last suggestion and the names that were changed.
+the current request and the last suggestion; and what was edited lately.
 
 Everyone else gets frozen values from here. Knows no LSP types.
 """
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lsp_server.actions.rename_followup import History, Rename
 from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.settings import Settings
 from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
+from lsp_server.next_edit.history import scattered
 from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
+from lsp_server.session.next_edits import NextEdits
 from lsp_server.session.suggestion_cache import CachedSuggestion
 from lsp_server.session.switches import Switches
 from lsp_server.session.tally import Tally
@@ -67,7 +69,7 @@ class Session:
         self._tally = Tally()
         self.tracked_ranges = TrackedRanges()
         self.switches = Switches()
-        self._histories: dict[str, History] = {}
+        self.next_edits = NextEdits()
         self._background: set[asyncio.Task[None]] = set()
 
     @property
@@ -122,25 +124,32 @@ class Session:
         if (document := self._documents.get(uri)) is None:
             log.warning("ignored a change to %s, which is not open", uri)
             return
-        history = self._histories.get(uri, History())
+        changes, now = list(changes), time.monotonic()
+        typed = not scattered([replaced[0][0] for replaced, _ in changes if replaced])
         for replaced, new in changes:
             if replaced:
                 start, end = sorted(document.place(*each, self.encoding) for each in replaced)
-                history = history.change(start, end, new, document.line)
+                if typed:
+                    self.next_edits.history.change(uri, start, end, new, document.line, now)
+                else:
+                    self.next_edits.history.move(uri, start[0], end[0], new.count("\n") + 1)
+                lines = document.line_count + positions.line_ends(new) - (end[0] - start[0])
                 document.replace(*replaced, new, self.encoding)
+                if document.line_count != lines:  # a \r and a \n have become one line end, or have parted
+                    self.tracked_ranges.forget(uri)
             else:
-                history = History()
+                self.next_edits.history.replace_all(uri, document.text, new, now)
                 document.replace_all(new)
             lines = sorted(line for line, _ in replaced) if replaced else None
             self.tracker.edited(uri, (lines[0], lines[1]) if lines else None, new)
             self.tracked_ranges.edited(uri, replaced, new, self.encoding)
-        self._histories[uri] = history
         document.version = version
         self.displace(uri)
 
     def close(self, uri: str) -> None:
-        for kept in (self._documents, self._suggestions, self._histories):
+        for kept in (self._documents, self._suggestions):
             kept.pop(uri, None)
+        self.next_edits.history.forget(uri)
         self.switches.forget(uri)
         self.tracker.closed(uri)
         self.tracked_ranges.forget(uri)
@@ -208,11 +217,6 @@ class Session:
     def is_current(self, snapshot: Snapshot) -> bool:
         now = self._documents.get(snapshot.uri)
         return now is not None and now.version == snapshot.version
-
-    def renames(self, uri: str) -> tuple[Rename, ...]:
-        """The names that were changed lately, the newest last."""
-        document, history = self._documents.get(uri), self._histories.get(uri)
-        return history.renames(document.line) if document and history else ()
 
     def remember_suggestion(self, suggestion: CachedSuggestion) -> None:
         self._suggestions[suggestion.snapshot.uri] = suggestion

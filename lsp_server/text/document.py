@@ -43,7 +43,7 @@ class Edit:
     confidence: float  # in [0, 1]
     steps: int  # denoising steps
     ms: float  # from the request to the answer
-    sources: tuple[str, ...] = ()  # who proposed it: "denoiser", "draft" (found in the buffer)
+    sources: tuple[str, ...] = ()  # who proposed it, as in `protocol.Done`; or "name"
 
 
 @dataclass(frozen=True, slots=True)

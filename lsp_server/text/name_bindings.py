@@ -1,7 +1,7 @@
 """Where each language binds a name, in terms of its grammar: what following a rename needs. Plain data.
 
 Renames in a language without an entry are not followed. To add one: its entry here, and its cases in
-tests/lsp_server/actions/test_rename_followup.py.
+tests/lsp_server/next_edit/test_renames.py.
 """
 
 from __future__ import annotations

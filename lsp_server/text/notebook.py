@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from lsp_server.text.buffer import REACH, Buffer
 from lsp_server.text.document import Snapshot
+from lsp_server.text.positions import line_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Notebook:
         if before and not first:
             above = "".join(reversed(before))[-REACH:]
             above = above[above.find("\n") + 1 :] if len(above) == REACH else above
-            text, first = above + text, -_lines(above)
-        if after and snapshot.first_line + _lines(snapshot.text) + 1 >= cell.line_count:
+            text, first = above + text, -line_ends(above)
+        if after and snapshot.first_line + line_ends(snapshot.text) + 1 >= cell.line_count:
             text += "\n" + "".join(after)[:REACH].removesuffix("\n")
         return replace(snapshot, text=text, first_line=first)
 
@@ -52,8 +53,3 @@ class Notebook:
                 texts.append(cell.text + "\n")
                 room -= len(texts[-1])
         return texts
-
-
-def _lines(text: str) -> int:
-    """Line ends of a text, as `buffer` counts them."""
-    return text.count("\n") + text.count("\r") - text.count("\r\n")

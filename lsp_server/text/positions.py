@@ -80,5 +80,10 @@ def _units(text: str, encoding: Encoding) -> int:
     return len(text.encode(codec, "surrogatepass")) // width
 
 
+def line_ends(text: str) -> int:
+    """How many line ends a text has."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
 def has_lone_cr(text: str) -> bool:
     return "\r" in text and text.count("\r") != text.count("\r\n")

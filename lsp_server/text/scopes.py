@@ -100,6 +100,15 @@ def left_over(syntax: Syntax, at: Span, old: str) -> tuple[Span, ...]:
     return tuple(syntax.span_of(use) for use in uses if use.start_byte >= after) if bound_here else ()
 
 
+def place_of(node: Node, language: str) -> Place | None:
+    """A name's place, as `name_bindings` has it; None where the language has no entry there."""
+    names, parent = BY_LANGUAGE.get(language), node.parent
+    if names is None or parent is None:
+        return None
+    index = next(i for i, child in enumerate(parent.children) if child == node)
+    return _place(parent, index, names)
+
+
 def _place(parent: Node, index: int, names: Names) -> Place:
     """A child's place, as `name_bindings` has it; that of the list for a child of a list of names."""
     around = parent.parent

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import time
 from collections.abc import Iterator
 from functools import cache, cached_property
 
@@ -24,6 +25,12 @@ from . import byte_offsets, fences, parse_region
 Node = tree_sitter.Node
 
 log = logging.getLogger(__name__)
+
+# Seconds of this thread. A region takes a millisecond and a large file a tenth of a second, but where next to
+# nothing parses the time grows with the square of the length.
+REGION_S, WHOLE_S = 0.1, 1.0
+PIECE = 65_536  # bytes that the parser is handed at a time
+MOST_WRONG = 5_000  # pieces of an error whose tags are searched: the time grows with their square
 
 
 class Syntax:
@@ -40,16 +47,19 @@ class Syntax:
         language: Language,
         parser: tree_sitter.Parser,
         old: tree_sitter.Tree | None = None,
+        limit_s: float = REGION_S,
     ) -> None:
         self.text, self.start, self.language = text, start, language
-        self._data, self._parser = byte_offsets.encode(text), parser
+        self._data, self._parser, self._limit_s = byte_offsets.encode(text), parser, limit_s
         self._latest: tuple[Span, str, Syntax] | None = None  # of `replaced`: callers repeat each other
-        self._tree = parser.parse(self._data, old) if old else parser.parse(self._data)
+        tree = _tree(parser, self._data, old, limit_s)
+        self.complete = tree is not None  # else parsing took too long, and everything counts as wrong
+        self._tree = tree or parser.parse(b"")
 
     @cached_property
     def errors(self) -> int:
         """How many places do not parse: unexpected text, and tokens the parser had to add."""
-        return sum(1 for _ in self._faults())
+        return sum(1 for _ in self._faults()) if self.complete else len(self._data) + 1
 
     def in_string(self, offset: int) -> bool:
         """Also true within the string's prefix and quotes; false in code that is interpolated in it."""
@@ -127,14 +137,16 @@ class Syntax:
         self, query: str, scope: Node | None = None, nearby: tuple[int, int] | None = None
     ) -> Iterator[dict[str, list[Node]]]:
         """The captures, by name, of each match of a tag query (in tree-sitter's query language): in a node,
-        by default the root, and there only in the bytes [first, last) of `nearby`, if given."""
+        by default the root, and there only in the bytes [first, last) of `nearby`, if given. None in
+        a text of which nothing parses and which is long."""
         compiled = _query(self.language, query)
-        if compiled is None:
+        root = scope or self.root
+        if compiled is None or (root.is_error and root.child_count > MOST_WRONG):
             return
         cursor = tree_sitter.QueryCursor(compiled)
         if nearby:
             cursor.set_byte_range(*nearby)
-        for _, captures in cursor.matches(scope or self.root):
+        for _, captures in cursor.matches(root):
             yield captures
 
     def source(self, first: int, last: int) -> str:
@@ -171,7 +183,27 @@ class Syntax:
             byte_offsets.to_point(old, old_end),
             byte_offsets.to_point(text, new_end),
         )
-        return Syntax(text, start, self.language, self._parser, tree)
+        old_tree = tree if self.complete else None
+        return Syntax(text, start, self.language, self._parser, old_tree, self._limit_s)
+
+
+def _tree(
+    parser: tree_sitter.Parser, data: bytes, old: tree_sitter.Tree | None, limit_s: float
+) -> tree_sitter.Tree | None:
+    """None where it takes longer than that."""
+    end = time.thread_time() + limit_s
+
+    def read(at: int, point: object) -> bytes:
+        return data[at : at + PIECE]
+
+    def late(at: int, wrong: bool) -> bool:
+        return time.thread_time() > end
+
+    try:
+        return parser.parse(read, *([old] if old else []), progress_callback=late)
+    except ValueError:  # it was stopped
+        parser.reset()
+        return None
 
 
 def _unclosed(string: Node) -> bool:
@@ -185,7 +217,8 @@ class Parses:
         self._last: dict[str, Syntax] = {}
 
     def around(self, snapshot: Snapshot, offset: int) -> Syntax | None:
-        """The parse of the region around an offset; None where the language has no grammar."""
+        """The parse of the region around an offset; None where the language has no grammar, or parsing takes
+        too long."""
         last, (language, code) = self._last.pop(snapshot.uri, None), _language_at(snapshot, offset)
         parser = _parser(language) if language else None
         if not language or not parser:
@@ -201,6 +234,8 @@ class Parses:
                 syntax = last.reparsed(text, start)
             else:
                 syntax = Syntax(text, start, language, parser)
+            if not syntax.complete:
+                return None
             errors = syntax.errors if len(regions) > 1 else 0
             if errors:
                 line = Span(code.start + each.line.start, code.start + each.line.end)
@@ -227,10 +262,13 @@ def _language_at(snapshot: Snapshot, offset: int) -> tuple[Language | None, Span
 
 
 def parse(text: str, language: Language) -> Syntax | None:
-    """All of a text; None if the language's grammar is not installed. Has a parser of its own, so that it can
-    run in a thread."""
+    """All of a text; None if the language's grammar is not installed, or parsing takes too long. Has a parser
+    of its own, so that it can run in a thread."""
     known = _parser(language)
-    return Syntax(text, 0, language, tree_sitter.Parser(known.language)) if known and known.language else None
+    if not known or not known.language:
+        return None
+    syntax = Syntax(text, 0, language, tree_sitter.Parser(known.language), limit_s=WHOLE_S)
+    return syntax if syntax.complete else None
 
 
 @cache

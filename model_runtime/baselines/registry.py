@@ -10,7 +10,7 @@ from model_runtime.baselines.drafts import DraftsAlone, copied
 from model_runtime.baselines.greedy import Causal
 from model_runtime.baselines.texts_ranked import RankedByTexts
 from model_runtime.diffusion.hole_length import CandidateLengths, FixedLength
-from model_runtime.diffusion.sampler import entropy_bound
+from model_runtime.diffusion.policy import entropy_bound
 from model_runtime.inference.engine import Engine, Fill
 from model_runtime.prompting.layout import LayoutError, Tokens
 from model_runtime.prompting.profiles import Profile

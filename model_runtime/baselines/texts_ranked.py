@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from model_runtime.diffusion.interface import BranchScore, Guess
+from model_runtime.diffusion.interface import Guess
 from model_runtime.inference import candidates, scoring, text_fill
 from model_runtime.inference.engine import Engine
 from model_runtime.inference.scoring import TokenScores
 from model_runtime.prompting.layout import Layout
 from model_runtime.protocol import Alternative
-from model_runtime.retrieval import reranker
 from model_runtime.retrieval.ngram import Composition, NgramModel
 from model_runtime.retrieval.retriever import Draft
 
@@ -33,12 +32,11 @@ class RankedByTexts(Engine):
         known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
         composed: Sequence[Composition] = (),
+        lines: int = 1,
     ) -> list[Alternative]:
         if not layout.single:
-            return super().judged(layout, guess, drafts, known, ngrams, composed)
+            return super().judged(layout, guess, drafts, known, ngrams, composed, lines)
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
-        unjudged = [replace(each, logprobs=[]) for each in found]
-        ranked = reranker.rank(unjudged, [BranchScore([], []) for _ in found], self.calibration)
-        return [Alternative((r.text,), r.confidence, tuple(sorted(r.sources))) for r in ranked]
+        return text_fill.ranked([replace(each, logprobs=[]) for each in found], lines)

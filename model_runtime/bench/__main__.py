@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking
 from model_runtime.network import threads
 from model_runtime.terminal import Parser, say, writable
 
@@ -42,10 +43,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
+    if problem := lacking("infill-ls bench", *LOCAL):
+        say(problem)
+        return 1
     say("loading torch")
     from model_runtime.bench import chart
     from model_runtime.bench.released import TooBig
-    from model_runtime.diffusion.faults import ModelError
 
     try:
         if args.chart:

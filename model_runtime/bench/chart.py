@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_runtime.bench.cases import VARIED
+from model_runtime.diffusion.faults import lacking
 
 STYLES = {  # key in the JSON: (label, colour, marker)
     "generate": ("transformers generate", "#9a6324", "s"),
@@ -23,14 +24,14 @@ class ChartError(Exception):
 
 def pyplot() -> Any:
     """matplotlib.pyplot, which opens no window. Raises ChartError."""
-    try:
-        import matplotlib
+    if problem := lacking("--chart", "matplotlib"):
+        raise ChartError(problem)
+    import matplotlib
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot as found
-    except ImportError:
-        raise ChartError("--chart needs matplotlib; pip install 'infill-ls[train]'") from None
-    return found
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

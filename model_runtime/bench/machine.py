@@ -42,7 +42,11 @@ def _hardware(device: str) -> str:
         found = torch.cuda.get_device_properties(device)
         return f"{found.name}, {found.total_memory / 2**30:.0f} GiB"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores, {torch.get_num_threads()} threads"
+    return f"{_processor()}, {_counted(cores, 'core')}, {_counted(torch.get_num_threads(), 'thread')}"
+
+
+def _counted(count: int | None, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _processor() -> str:

@@ -18,9 +18,9 @@ import torch
 
 from model_runtime.bench.machine import synchronize
 from model_runtime.bench.report import p90
-from model_runtime.diffusion import sampler
 from model_runtime.diffusion.faults import one_line
 from model_runtime.diffusion.interface import DenoiseError, Row
+from model_runtime.diffusion.policy import Policy, entropy_bound, linear_temperature
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.network import moe
@@ -55,11 +55,11 @@ def local_denoiser(model: Any, eager: bool = False, quantization: str = "none") 
     return LocalDenoiser(model, EMBEDDED, PrefixCache(CACHE_BYTES), static=compiled, late=compiled)
 
 
-def policy(steps: int) -> sampler.Policy:
+def policy(steps: int) -> Policy:
     """The released sampler without its stop rule: `steps` steps, always."""
-    return sampler.Policy(
-        temperature=sampler.linear_temperature(0.4, 0.8),
-        accept=sampler.entropy_bound(0.1),
+    return Policy(
+        temperature=linear_temperature(0.4, 0.8),
+        accept=entropy_bound(0.1),
         stop=lambda before, after, relevant: torch.zeros_like(after.finished),
         max_steps=steps,
     )

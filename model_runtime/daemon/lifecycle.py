@@ -82,9 +82,11 @@ class Lifecycle:
         try:
             engine = _import(self._engine)(self._choice, self._on_progress)
         except Exception as error:
-            if not isinstance(error, ModelError):
+            if isinstance(error, ModelError):
+                message = str(error)
+            else:
                 log_bug("loading failed", error)
-            message = "out of memory while loading" if isinstance(error, MemoryError) else one_line(error)
+                message = "out of memory while loading" if isinstance(error, MemoryError) else one_line(error)
             log.error("no model: %s", message)
             self.model = self._as("failed", message)
             self._scheduler.queue.close("failed", message)

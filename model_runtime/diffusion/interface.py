@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from model_runtime.diffusion.sampler import Policy
+from model_runtime.diffusion.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The algorithm is the released model's entropy-bound sampler (arXiv 2505.24857; transformers'
 `generation_diffusion_gemma.py`) with known tokens *pinned*: only hole positions are sampled, spend
 entropy budget, are renoised, and decide when to stop. With nothing pinned it makes the same random
-draws in the same order and reproduces `generate`.
+draws in the same order and reproduces `generate`. What it may decide differently is in `policy`.
 
 Pure tensors: knows no model, tokenizer or text.
 Shapes: R rows, C canvas positions, N hole positions (ragged rows are padded; `valid` says which
@@ -12,27 +12,13 @@ are real), V vocabulary. Entropies and log-probabilities are in nats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-Temperature = Callable[[int, int], float]  # (steps remaining, most steps) -> temperature
-Accept = Callable[[Tensor, Tensor], Tensor]  # (entropy [R, N], valid [R, N]) -> accepted [R, N]
-Stop = Callable[["State", "State", Tensor], Tensor]  # (before, after, relevant [R, N]) -> finished [R]
-Relevant = Callable[[Tensor], Tensor]  # best [R, N] -> bool [R, N]: positions that decide when to stop
-
-
-class Noise(Protocol):
-    """Where randomness comes from; a seeded one makes a fill repeatable."""
-
-    def ids(self, shape: tuple[int, ...]) -> Tensor: ...
-    def sample(self, probabilities: Tensor) -> Tensor: ...
-
-
-Sample = Callable[[Tensor, Noise], Tensor]  # (probabilities [R, N, V], noise) -> ids [R, N]
+from model_runtime.diffusion.policy import Noise, Policy, Sample, State
 
 
 @dataclass(frozen=True)
@@ -58,32 +44,6 @@ class Layout:
         """The whole canvas [R, C] with `ids` [R, N] in its holes; pinned ids re-asserted."""
         kept = self.canvas.gather(1, self.index)
         return self.canvas.scatter(1, self.index, torch.where(self.valid, ids, kept))
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How the sampler decides; each part is a function, so that models and tests can bring their own."""
-
-    temperature: Temperature
-    accept: Accept
-    stop: Stop
-    max_steps: int
-    relevant: Relevant = torch.ones_like
-    sample: Sample = lambda probabilities, noise: noise.sample(probabilities)
-
-
-@dataclass(frozen=True)
-class State:
-    """After `step` updates. `ids` is what the next forward pass sees, `best` the answer so far."""
-
-    ids: Tensor  # [R, N], accepted tokens and noise
-    best: Tensor  # [R, N], argmax
-    logits: Tensor | None  # [R, N, V], tempered: the belief that conditions the next pass
-    entropy: Tensor  # [R, N]
-    logprob: Tensor  # [R, N], of `best`, at temperature 1
-    finished: Tensor  # bool [R]
-    step: int
-    accepted: Tensor  # bool [R, N], by the last update; the rest of `ids` is noise
 
 
 def initialize(layout: Layout, noise: Noise, warm: Tensor | None = None) -> State:
@@ -148,68 +108,6 @@ def _keep_finished(old: State, new: State) -> State:
         logprob=torch.where(done, old.logprob, new.logprob),
         accepted=torch.where(done, old.accepted, new.accepted),
     )
-
-
-def linear_temperature(low: float, high: float) -> Temperature:
-    """`high` with all steps remaining, falling towards `low`."""
-    return lambda remaining, most: low + (high - low) * (remaining / most)
-
-
-def entropy_bound(bound: float) -> Accept:
-    """The lowest-entropy positions while their joint mutual information is at most `bound` nats
-    (cumulative entropy less their own maximum; arXiv 2505.24857)."""
-
-    def accept(entropy: Tensor, valid: Tensor) -> Tensor:
-        ranked, order = entropy.masked_fill(~valid, float("inf")).sort(dim=-1)
-        spent = ranked.nan_to_num(posinf=0.0).cumsum(-1) - ranked
-        chosen = (spent <= bound) & ranked.isfinite()
-        return torch.zeros_like(chosen).scatter(-1, order, chosen)
-
-    return accept
-
-
-def likeliest(probabilities: Tensor, noise: Noise) -> Tensor:
-    """Greedy sampling: no draw."""
-    return probabilities.argmax(-1)
-
-
-def stable_and_confident(mean_entropy: float) -> Stop:
-    """The answer did not change over the hole and its mean entropy is below the bound."""
-
-    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
-        if before.logits is None:
-            return torch.zeros_like(after.finished)
-        stable = ((before.best == after.best) | ~relevant).all(-1)
-        total = after.entropy.masked_fill(~relevant, 0.0).sum(-1)
-        return stable & (total / relevant.sum(-1) < mean_entropy)
-
-    return stop
-
-
-def early_commit(gap: float) -> Stop:
-    """The two likeliest tokens are at least `gap` apart in probability at every position of the hole
-    (Prophet, arXiv 2508.19982)."""
-
-    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
-        assert after.logits is not None
-        top = after.logits.softmax(-1).topk(2, dim=-1).values
-        return ((top[..., 0] - top[..., 1] >= gap) | ~relevant).all(-1)
-
-    return stop
-
-
-def either(*rules: Stop) -> Stop:
-    """Finished by any of the rules."""
-
-    def stop(before: State, after: State, relevant: Tensor) -> Tensor:
-        return torch.stack([rule(before, after, relevant) for rule in rules]).any(0)
-
-    return stop
-
-
-def up_to_first(token: int) -> Relevant:
-    """Positions up to and including the first `token`: what follows a hole's end does not matter."""
-    return lambda best: (best == token).cumsum(-1) - (best == token).long() == 0
 
 
 class SeededNoise:

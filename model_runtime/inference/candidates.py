@@ -6,26 +6,28 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from model_runtime.diffusion.interface import Guess, Proposal, Row
+from model_runtime.diffusion.interface import BranchScore, Guess, Proposal, Row
 from model_runtime.prompting.layout import Layout, Tokens
+from model_runtime.retrieval import reranker
 from model_runtime.retrieval.ngram import Composition, NgramModel
-from model_runtime.retrieval.reranker import Candidate
+from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
 
 Content = Sequence[Sequence[int] | int]  # of a row's slots: ids, or noise of that many tokens
 
 
 def rows(
-    tokens: Tokens, layout: Layout, drafts: Sequence[Draft], candidates: int
+    tokens: Tokens, layout: Layout, starting: Sequence[str], candidates: int
 ) -> tuple[list[Row], list[int]]:
-    """Noise rows, one for each length and candidate, then drafts to be mended; and their hole sizes."""
+    """Noise rows, one for each length and candidate, then those that start from a text; and their hole
+    sizes."""
     profile = tokens.profile
     contents: list[Content] = []
     if layout.single:
         most = layout.slots[0]
         contents += [[size] for size in profile.length.sizes(most) for _ in range(max(1, candidates))]
-        for draft in drafts[: profile.mended]:
-            if len(ids := tokens.encode(layout.typed + draft.text)) <= most:
+        for text in starting:
+            if 0 < len(ids := tokens.encode(layout.typed + text)) <= most:
                 contents.append([profile.length.filled(ids, most)])
     else:
         contents.append(_slot_sizes(tokens, layout))
@@ -112,6 +114,29 @@ def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
     for each in found:
         each.ngram, each.ngram_after = ngrams.scored(each.text)
         each.standing, each.inside = ngrams.standing, ngrams.inside
+
+
+def to_start_from(
+    drafts: Sequence[Draft], ngrams: NgramModel | None, most: int, calibration: Calibration
+) -> list[str]:
+    """The likeliest texts that were found or composed, as far as that is known without the network."""
+    found = without_model(drafts, ngrams.compose() if ngrams else ()) if most else []
+    if ngrams:
+        score_by_words(found, ngrams)
+    return [each.text for each in reranker.rank(found, unscored(found), calibration)[:most]]
+
+
+def likeliest(found: Sequence[Candidate], most: int, calibration: Calibration) -> list[Candidate]:
+    """The `most` candidates that are likeliest by what is known without the network, and those that the
+    denoiser wrote, in their order. `calibration` is that of texts which no network has scored."""
+    shares = calibration.shares(reranker.features(found, unscored(found)))
+    kept = sorted(range(len(found)), key=lambda i: -shares[i])[:most]
+    return [each for i, each in enumerate(found) if i in kept or each.logprobs]
+
+
+def unscored(found: Sequence[Candidate]) -> list[BranchScore]:
+    """The scores of candidates that no network was asked about."""
+    return [BranchScore([], []) for _ in found]
 
 
 def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Iterator[tuple[Candidate, str]]:

@@ -42,7 +42,7 @@ class Drafting:
     def ngrams(self, request: Infill) -> NgramModel | None:
         """The n-gram model for a single hole, made of the texts that the client sent, or else of those in the
         request."""
-        if not single(request) or not self._profile.composed:
+        if not single(request) or not (self._profile.composed or self._profile.mended):
             return None
         corpus = self.library.corpus(request.workspace, request.language) if self.library else None
         document = self._documents.setdefault(request.document, Document())

@@ -21,8 +21,8 @@ from model_runtime.diffusion.interface import (
     Row,
     Scoring,
 )
+from model_runtime.diffusion.policy import Policy
 from model_runtime.diffusion.results import Fill, Filling, Step
-from model_runtime.diffusion.sampler import Policy
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
@@ -120,7 +120,9 @@ class Engine:
         started = time.perf_counter()
         layout = self._ride(self.chat.lay(request) if self.chat else self.tokens.lay(request))
         drafts = candidates.fitting(self.tokens, layout, self.drafting.drafts(request))
-        rows, sizes = candidates.rows(self.tokens, layout, drafts, request.candidates)
+        rows, sizes = candidates.rows(
+            self.tokens, layout, self._to_start_from(request, drafts), request.candidates
+        )
         texts = candidates.foreign(self.tokens, layout, drafts, request.original)
         rows += scoring.probes(self.denoiser, self.tokens, layout, texts, len(rows[0].ids))
         known: TokenScores = scoring.nothing_known
@@ -146,13 +148,11 @@ class Engine:
         if request.original:
             best, *others = self._proofread(layout, guess, drafts, request.original, known)
         else:
-            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed)
+            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed, request.lines)
             self.drafting.remember(request, best.texts)
-        unasked = request.lines > 1 and request.priority == "automatic"
-        silent = unasked and not self.tokens.profile.several_lines
         return Fill(
             texts=best.texts,
-            confidence=0.0 if silent else best.confidence,
+            confidence=best.confidence,
             steps=proposal.step,
             prefill_ms=(prefilled - started) * 1000,
             denoise_ms=(time.perf_counter() - prefilled) * 1000,
@@ -169,6 +169,12 @@ class Engine:
             return layout
         self._behind = layout.prompt
         return layout.riding(missing)
+
+    def _to_start_from(self, request: Infill, drafts: Sequence[Draft]) -> list[str]:
+        """Texts that rows start from instead of noise, besides the rows that start from noise."""
+        most = 0 if request.original else self.tokens.profile.mended
+        ngrams = self.drafting.ngrams(request) if most else None
+        return candidates.to_start_from(drafts, ngrams, most, text_fill.calibration())
 
     def _keep(self, proposal: Proposal, sizes: Sequence[int]) -> list[int] | None:
         """After the first step, the rows to go on with: neither probes nor unlikely lengths. None: all
@@ -200,14 +206,20 @@ class Engine:
         known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
         composed: Sequence[Composition] = (),
+        lines: int = 1,
     ) -> list[Alternative]:
-        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`."""
+        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`;
+        `lines`: at most, of a fill."""
         if not layout.single:
             chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
             return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
         found = candidates.gather(self.tokens, layout, guess, drafts, composed)
         if ngrams:
             candidates.score_by_words(found, ngrams)
+            if lines > 1 and self.calibrated == "model":  # which was fitted on holes of one line
+                return text_fill.ranked(found, lines, self.on_scored)
+            if isinstance(self.denoiser, Scoring) and self.calibrated == "model":
+                found = candidates.likeliest(found, self.tokens.profile.scored, text_fill.calibration())
         scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from model_runtime.diffusion.interface import Denoiser, OutOfMemory, Proposal, Row
-from model_runtime.diffusion.sampler import Policy
+from model_runtime.diffusion.policy import Policy
 
 Denoising = Generator[Proposal | None, Sequence[int] | None, None]  # as of Denoiser.denoise
 

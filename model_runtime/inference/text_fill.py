@@ -1,11 +1,11 @@
 """A fill in a language that the model does not write: drafts and texts of the n-gram model, ranked by what
-these know. No model, no tensors.
+these know. Texts for a hole of several lines are ranked like that in any language. No model, no tensors.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from . import candidates
 from .drafting import Drafting, single
 
 FILE = "calibration.texts.json"
+LINES_FILE = "calibration.lines.json"  # for holes of several lines
 OnScored = Callable[[list[Candidate], list[BranchScore]], None]
 
 
@@ -40,11 +41,7 @@ def fill(request: Infill, drafting: Drafting, on_scored: OnScored | None = None)
         raise Unfillable("failed", f"the model does not write {request.language}; no other text goes on so")
     if ngrams:
         candidates.score_by_words(found, ngrams)
-    unscored = [BranchScore([], []) for _ in found]
-    if on_scored:
-        on_scored(found, unscored)
-    ranked = reranker.rank(found, unscored, calibration())
-    best, *others = [Alternative((r.text,), r.confidence, tuple(sorted(r.sources))) for r in ranked]
+    best, *others = ranked(found, request.lines, on_scored)
     drafting.remember(request, best.texts)
     return Fill(
         texts=best.texts,
@@ -58,7 +55,16 @@ def fill(request: Infill, drafting: Drafting, on_scored: OnScored | None = None)
     )
 
 
+def ranked(found: Sequence[Candidate], lines: int, on_scored: OnScored | None = None) -> list[Alternative]:
+    """Candidates for a hole of at most so many lines, best first, by what is known without a model."""
+    unscored = candidates.unscored(found)
+    if on_scored:
+        on_scored(list(found), unscored)
+    judged = reranker.rank(found, unscored, calibration(LINES_FILE if lines > 1 else FILE))
+    return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in judged]
+
+
 @cache
-def calibration() -> Calibration:
+def calibration(file: str = FILE) -> Calibration:
     """It belongs to no model."""
-    return reranker.load(Path(reranker.__file__).parent, FILE)
+    return reranker.load(Path(reranker.__file__).parent, file)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from model_runtime.diffusion.faults import ModelError, lacking, one_line
 
-from model_runtime.diffusion.faults import ModelError, one_line
+if TYPE_CHECKING:
+    from torch import nn
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 OWN_FILE = "infill.json"  # beside them, if this project trained it: `filler`, the id that ends a hole
@@ -46,11 +47,11 @@ def filler(folder: Path) -> int | None:
 def apply(model: Any, folder: Path, *, merge: bool) -> Any:
     """The model with the adapter, merged into copies of the weights if `merge`. Raises ModelError."""
     config = check(folder)
-    try:
-        from peft import PeftModel
-    except ImportError:
-        raise ModelError("an adapter needs peft; run `pip install infill-ls[lora]`") from None
+    if problem := lacking("an adapter", "peft"):
+        raise ModelError(problem)
+    from peft import PeftModel
     from safetensors import SafetensorError, safe_open
+    from torch import nn  # only here: a server's model has its filler asked for where no torch is
 
     try:
         with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:

@@ -5,7 +5,7 @@ doctor`. With a model there is also `model`: its `folder`, its `parameters`, its
 it `needs` for each quantisation, or the `problem` with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
-`auto` means comes first. Whatever goes wrong is `error`.
+`auto` means comes first. Whatever goes wrong is `error`; where libraries are missing, `remedy` says so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking, one_line
 from model_runtime.network import threads
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def report() -> dict[str, object]:
             devices["mps"] = None
         for number in range(torch.xpu.device_count()):
             devices[f"xpu:{number}"] = None
+    except ModuleNotFoundError as error:
+        return {"error": one_line(error), "remedy": lacking("a model on this machine", *LOCAL)}
     except Exception as error:  # a broken installation breaks in many ways
         return {"error": one_line(error)}
     return {"torch": torch.__version__, "devices": devices}

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from model_runtime.diffusion.faults import lacking
 from model_runtime.network.vision import Reader
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
@@ -23,11 +24,11 @@ def reader(folder: Path) -> Reader | None:
 
     def read(data: bytes) -> Mapping[str, Tensor]:
         """Raises ValueError, OSError."""
-        try:
-            from PIL import Image
-            from transformers import AutoImageProcessor
-        except ImportError:
-            raise ValueError("that needs pillow; run `pip install infill-ls[images]`") from None
+        if problem := lacking("an image", "PIL"):
+            raise ValueError(problem)
+        from PIL import Image
+        from transformers import AutoImageProcessor
+
         if not kept:
             kept.append(AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil"))
         with Image.open(io.BytesIO(data)) as image:

@@ -6,7 +6,6 @@ Safetensors only, no remote code. Whether it fits is computed before anything is
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.diffusion.faults import ModelError, lacking, one_line
 from model_runtime.loading.checkpoint import Checkpoint
 from model_runtime.loading.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.local.denoiser import LocalDenoiser
@@ -189,10 +188,10 @@ def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: 
     """Raises ModelError."""
     from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-    if (library := LIBRARIES.get(found.quantized)) and importlib.util.find_spec(library) is None:
-        raise ModelError(
-            f"the model comes quantised with {found.quantized}; run `pip install {found.quantized}`"
-        )
+    if (library := LIBRARIES.get(found.quantized)) and (
+        problem := lacking("a model that comes quantised so", library)
+    ):
+        raise ModelError(problem)
     own = None
     if kind != "none":
         # Only here: importing it takes half a second.

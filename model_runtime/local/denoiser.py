@@ -19,6 +19,7 @@ from torch import Tensor
 
 from model_runtime.diffusion import sampler
 from model_runtime.diffusion.interface import Branch, BranchScore, OutOfMemory, Proposal, Row
+from model_runtime.diffusion.policy import Policy
 from model_runtime.network import forward, process_memory
 from model_runtime.network.vision import Images, Reader
 from model_runtime.prompting.profiles import Profile
@@ -103,7 +104,7 @@ class LocalDenoiser:
             self._encode(prompt)
 
     def denoise(
-        self, prompt: Sequence[int], rows: Sequence[Row], policy: sampler.Policy, seed: int
+        self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = sampler.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
         alive = tuple(range(len(rows)))

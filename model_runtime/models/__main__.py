@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model_runtime.diffusion.faults import ModelError
+from model_runtime.diffusion.faults import LOCAL, ModelError, lacking
 from model_runtime.models import download, listing
 
 
@@ -45,7 +45,9 @@ def _download(id: str) -> int:
         return 0
     offer = download.look(id)
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
-    say(f"{offer.id}: {len(offer.sizes)} files, {offer.total / 1e9:.2f} GB, licence {offer.licence}")
+    count = len(offer.sizes)
+    files = f"{count} file{'s' * (count != 1)}"
+    say(f"{offer.id}: {files}, {offer.total / 1e9:.2f} GB, licence {offer.licence}")
     folder = download.fetch(offer)
     large = sum(offer.sizes[name] for name in offer.sums)
     with tqdm(total=large, unit="B", unit_scale=True, desc="checking", disable=None) as bar:
@@ -56,6 +58,8 @@ def _download(id: str) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    if problem := lacking("writing a checkpoint", *LOCAL):
+        raise ModelError(problem)
     from model_runtime.models import export  # only here: it loads torch
 
     folder = args.folder.expanduser().absolute()

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from model_runtime.diffusion.faults import ModelError, one_line
+from model_runtime.diffusion.faults import ModelError, lacking, one_line
 
 EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
 THOUGHT_END, TURN_END = "<channel|>", "<turn|>"
@@ -66,6 +66,8 @@ def has_template(folder: Path) -> bool:
 
 def load(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]) -> Dialogue:
     """`config`, `generation`: the checkpoint's config.json and generation_config.json. Raises ModelError."""
+    if problem := lacking("the model's chat template", "transformers", "jinja2"):
+        raise ModelError(problem)
     from transformers import AutoTokenizer  # only here: a model without a template needs no transformers
 
     try:

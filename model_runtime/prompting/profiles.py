@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds, LengthPolicy
-from model_runtime.diffusion.sampler import (
+from model_runtime.diffusion.policy import (
     Policy,
     early_commit,
     either,
@@ -39,8 +39,8 @@ class Profile:
     length: LengthPolicy
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked
-    mended: int  # retrieved drafts that are also denoised, each as a row of its own
-    several_lines: bool  # holes of several lines may be shown unasked: what it writes there is right at times
+    scored: int  # texts that the causal encoder is asked about, where the n-gram model can tell the others
+    mended: int  # found and composed texts, the likeliest, that the denoiser starts from in rows of their own
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     languages: frozenset[str] | None = None  # that the model was trained on; None: any
@@ -69,8 +69,8 @@ EMBEDDED = Profile(
     length=FillerEnds(3),
     drafts=8,
     composed=8,
+    scored=6,
     mended=0,
-    several_lines=False,  # of 500 held-out ones none was right
     heal=False,
     languages=frozenset({"python"}),
 )
@@ -117,8 +117,8 @@ def of_chat(
         length=CandidateLengths(),
         drafts=4,
         composed=0,  # not measured with such a model
+        scored=6,  # so not used
         mended=0,
-        several_lines=True,
         heal=False,
         special=special,
         answer=answer,

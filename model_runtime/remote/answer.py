@@ -81,7 +81,7 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        return UNKNOWN if self.logprob is None else min(1.0, math.exp(self.logprob))
+        return UNKNOWN if self.logprob is None else math.exp(min(0.0, self.logprob))
 
 
 @dataclass

@@ -28,6 +28,7 @@ PATHS: dict[Kind, str] = {
 }
 PROBE_TEXT = "def f(x):\n\treturn {'caf\u00e9': x ** 2, \"\u65e5\": [1.5, None]}  # ok?\n"
 SUFFIX = "\n# 2f6b1c\n"  # of a probe; nothing that a model would write by itself
+MOST_NAMED = 4  # models that a message names
 _NOT_THERE = (404, 405)
 _OTHER_ENDPOINT = (*_NOT_THERE, 400, 422, 500, 501)  # what servers say of an endpoint or field they lack
 # With log-probabilities, with a temperature: in the order in which they are tried.
@@ -88,7 +89,7 @@ def vllm(http: Http, needs: Needs) -> Callable[[str], Awaitable[Contact]]:
         named = [each for each in served if _same(each, needs.model)]
         found = named[0] if named else served[0] if len(served) == 1 else None
         if found is None:
-            names = ", ".join(each.id for each in served) or "nothing"
+            names = ", ".join(each.id for each in served[:MOST_NAMED]) or "nothing"
             raise Fault(f"{url} serves {names}, not {needs.model}; set infill.model to what it serves")
         await _check_canvas(http, url, found.id, needs)
         if not await _same_tokens(http, url, found.id, needs) and not named:
@@ -219,7 +220,7 @@ async def _only_model(http: Http, url: str) -> str:
         raise Fault(f"{url} does not say what it serves; name the model in infill.model") from None
     if len(served) == 1:
         return served[0].id
-    names = ", ".join(each.id for each in served[:8]) or "nothing"
+    names = ", ".join(each.id for each in served[:MOST_NAMED]) or "nothing"
     raise Fault(f"{url} serves {names}; choose one with infill.model")
 
 

@@ -100,15 +100,25 @@ def of_error(url: str, error: Exception) -> Fault:
         what = f"{url} cannot be reached ({_reason(error, causes)})"
         return Fault(f"{what}; start the server or correct infill.backendUrl", again=True)
     if isinstance(error, httpx2.TimeoutException):
-        return Fault(f"{url} takes too long; it is overloaded or stuck, its log says why", again=True)
+        return slow(url)
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
         return Fault(f"{url} is no address of a server; correct infill.backendUrl")
     return cut(url)
 
 
+def slow(url: str) -> Fault:
+    """An answer that is not there, or not complete, in time."""
+    return Fault(f"{url} takes too long; it is overloaded or stuck, its log says why", again=True)
+
+
 def cut(url: str) -> Fault:
     """An answer that ends before it is complete."""
     return Fault(f"{url} ended its answer midway; its log says why", again=True)
+
+
+def endless(url: str) -> Fault:
+    """An answer that is far longer than was asked for."""
+    return Fault(f"{url} does not stop writing; check that it takes max_tokens")
 
 
 def no_room(url: str, said: str = "") -> Fault:

@@ -7,6 +7,7 @@ where they are set, else against the system's certificates. Proxies are as the e
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -22,10 +23,14 @@ from model_runtime.remote.faults import Fault
 
 CONNECT_S = 3.0
 ANSWER_S = 60.0  # until an answer, and between two pieces of a stream
+WHOLE = 2  # times that, until all of an answer that is not streamed is there
 KEEP_S = 90.0  # how long an idle connection is kept; typing pauses are shorter
+MAX_ANSWER = 2**25  # bytes of an answer that is not streamed
 MAX_ERROR = 10_000  # bytes of an error's body that are read
 # An event that is an error: `"error"` with any value but null.
 _ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*[^n\s]')
+# What decoding raises; the last where brackets are nested too deeply.
+_NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _Answer = TypeVar("_Answer")
 
 
@@ -37,6 +42,7 @@ class Http:
         """`key`: None for the one in the environment, empty for none."""
         key = os.environ.get(faults.KEY, "") if key is None else key
         self._keyed = bool(key.strip())
+        self._whole_s = WHOLE * answer_s
         self._client = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key.strip()}"} if self._keyed else {},
             timeout=httpx2.Timeout(answer_s, connect=CONNECT_S),
@@ -46,13 +52,11 @@ class Http:
 
     async def get(self, url: str, path: str, kind: type[_Answer]) -> _Answer:
         """Raises Fault."""
-        async with self._answer("GET", url, path, None) as response:
-            return await _decoded(url, response, kind)
+        return await self._whole("GET", url, path, None, kind)
 
     async def post(self, url: str, path: str, body: Any, kind: type[_Answer]) -> _Answer:
         """Raises Fault."""
-        async with self._answer("POST", url, path, body) as response:
-            return await _decoded(url, response, kind)
+        return await self._whole("POST", url, path, body, kind)
 
     async def stream(
         self, url: str, path: str, body: Any, kind: type[_Answer], is_last: Callable[[_Answer], bool]
@@ -73,12 +77,19 @@ class Http:
                     raise Fault(f"{url} failed in the middle of its answer; its log says why", again=True)
                 try:
                     answer = decoder.decode(event.data)
-                except msgspec.MsgspecError:
+                except _NOT_JSON:
                     raise faults.not_understood(url) from None
                 ended = ended or is_last(answer)
                 yield answer
             if not ended:
                 raise faults.cut(url)
+
+    async def _whole(self, method: str, url: str, path: str, body: Any, kind: type[_Answer]) -> _Answer:
+        try:
+            async with asyncio.timeout(self._whole_s), self._answer(method, url, path, body) as response:
+                return await _decoded(url, response, kind)
+        except TimeoutError:  # it comes by the byte
+            raise faults.slow(url) from None
 
     @asynccontextmanager
     async def _answer(self, method: str, url: str, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
@@ -98,9 +109,14 @@ class Http:
 
 
 async def _decoded(url: str, response: httpx2.Response, kind: type[_Answer]) -> _Answer:
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > MAX_ANSWER:
+            raise faults.not_understood(url)
     try:
-        return msgspec.json.decode(await response.aread(), type=kind)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return msgspec.json.decode(body, type=kind)
+    except _NOT_JSON:
         raise faults.not_understood(url) from None
 
 
@@ -113,7 +129,7 @@ async def _said(response: httpx2.Response) -> str:
             break
     try:
         found: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     for name in ("error", "message", "detail"):
         if isinstance(found, Mapping) and name in found:

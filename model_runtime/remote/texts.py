@@ -15,7 +15,7 @@ from typing import Any
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Alternative, Calibrated, Infill
-from model_runtime.remote import prompts
+from model_runtime.remote import faults, prompts
 from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
@@ -27,6 +27,8 @@ from model_runtime.retrieval.scaling import UNSCALED, Scale
 
 CHAT_TOKENS = 48  # added to the holes' tokens, for fences and the like
 SOURCES = ("server",)
+LONGEST_S = 600.0  # until all of an answer is there
+MOST_TEXT = 200_000  # characters of an answer; no request asks for as many
 VARIED = 0.8  # temperature of all candidates but the first, which has 0
 
 
@@ -131,8 +133,14 @@ class TextEngine:
         await self._servers.ask(use)
 
     async def _stream(self, url: str, path: str, body: dict[str, Any], answer: Answer) -> None:
-        async for chunk in self._http.stream(url, path, body, Chunk, is_last):
-            answer.take(chunk)
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                async for chunk in self._http.stream(url, path, body, Chunk, is_last):
+                    answer.take(chunk)
+                    if len(answer.text) > MOST_TEXT:
+                        raise faults.endless(url)
+        except TimeoutError:
+            raise faults.slow(url) from None
 
 
 def _best(attempts: Sequence[Attempt], scale: Scale) -> Fill:

@@ -15,10 +15,10 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-import torch
+import numpy as np
 
-from model_runtime.diffusion import sampler
 from model_runtime.diffusion.interface import DenoiseError, Guess, Proposal, Row, Seen
+from model_runtime.diffusion.policy import Policy
 from model_runtime.inference.engine import Engine
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Tokens
@@ -57,7 +57,7 @@ class VllmDenoiser:
         """Nothing to do: the server prefills with the first request."""
 
     def denoise(
-        self, prompt: Sequence[int], rows: Sequence[Row], policy: sampler.Policy, seed: int
+        self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """Two proposals: after one step for all rows, and after all steps for those that are kept. There are
         no more, as the self-conditioning between two steps stays on the server. Free rows have only the
@@ -74,11 +74,14 @@ class VllmDenoiser:
 
     def _seeded(self, rows: Sequence[Row], seed: int) -> list[list[int]]:
         """Each row's canvas with noise in its hole, the same noise that the local denoiser would draw."""
-        noise = sampler.SeededNoise(self._vocabulary, seed, torch.device("cpu"), self.profile.first_text_id)
-        canvas = torch.tensor([list(row.ids) for row in rows])
-        layout = sampler.Layout.of(canvas, torch.tensor([list(row.pinned) for row in rows]))
-        seeded = layout.compose(sampler.initialize(layout, noise).ids).tolist()
-        return [list(row.ids) if row.draft else ids for row, ids in zip(rows, seeded, strict=True)]
+        holes = [[at for at, known in enumerate(row.pinned) if not known] for row in rows]
+        noise = _noise(seed, (len(rows), max(map(len, holes))), self.profile.first_text_id, self._vocabulary)
+        canvases = [list(row.ids) for row in rows]
+        for row, canvas, hole, drawn in zip(rows, canvases, holes, noise, strict=True):
+            if not row.draft:
+                for at, token in zip(hole, drawn, strict=False):
+                    canvas[at] = token
+        return canvases
 
     def _denoised(
         self, prompt: Sequence[int], rows: Sequence[tuple[Row, list[int]]], steps: int
@@ -91,7 +94,7 @@ class VllmDenoiser:
                 answer = await self._http.post(url, wire.COMPLETIONS, request, wire.Completion)
                 if wire.shortened(answer, len(canvas)):
                     raise no_room(url)
-                if (found := wire.likeliest(answer, len(canvas))) is None:
+                if (found := wire.likeliest(answer, len(canvas), self._vocabulary)) is None:
                     raise not_understood(url)
                 return found
 
@@ -135,6 +138,12 @@ class VllmDenoiser:
             raise DenoiseError("the server's model proposes special tokens only; check infill.model")
         token = max(allowed, key=lambda t: allowed[t])
         return token, min(0.0, allowed[token] - math.log(max(1 - banned, 1e-9)))
+
+
+def _noise(seed: int, shape: tuple[int, int], low: int, high: int) -> list[list[int]]:
+    """Ids in [low, high): `sampler.SeededNoise`'s on a CPU, a Mersenne Twister's words modulo the range."""
+    words = np.random.RandomState(seed & 0xFFFFFFFF).randint(0, 1 << 32, shape, np.uint32)
+    return (low + words % (high - low)).tolist()
 
 
 def _of_holes(row: Row, answer: Sequence[dict[int, float]]) -> list[dict[int, float]]:

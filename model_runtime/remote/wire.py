@@ -17,15 +17,21 @@ import msgspec
 COMPLETIONS = "/v1/completions"
 MODELS = "/v1/models"
 TOKENIZE = "/tokenize"
+MOST_NAME = 200  # characters of a model's name
 TOP = 20  # likeliest tokens that come back for each position: as many as vLLM gives unless told otherwise
-_TOKEN = re.compile(r"token_id:(\d+)")
-_SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d+) ids")
+_TOKEN = re.compile(r"token_id:(\d{1,9})", re.ASCII)
+_SERVED_CANVAS = re.compile(r"diffusion_seed_canvas must hold exactly (\d{1,9}) ids", re.ASCII)
 
 
 class Served(msgspec.Struct):
     id: str
     root: str | None = None  # the id or folder that it was loaded from
     max_model_len: int | None = None
+
+    def __post_init__(self) -> None:
+        """Names are shown to people."""
+        if not self.id.isprintable() or len(self.id) > MOST_NAME:
+            raise ValueError("no name of a model")
 
 
 class Models(msgspec.Struct):
@@ -101,9 +107,9 @@ def shortened(completion: Completion, width: int) -> bool:
     return any(0 < len(choice.token_ids or ()) < width for choice in completion.choices)
 
 
-def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | None:
-    """For each canvas position, token id -> log-probability of the likeliest tokens. None where the answer is
-    not a canvas of that width."""
+def likeliest(completion: Completion, width: int, vocabulary: int) -> list[dict[int, float]] | None:
+    """For each canvas position, token id -> log-probability of the likeliest tokens. Ids that the vocabulary
+    does not have are left out. None where the answer is not a canvas of that width."""
     if len(completion.choices) != 1:
         return None
     choice = completion.choices[0]
@@ -119,7 +125,8 @@ def likeliest(completion: Completion, width: int) -> list[dict[int, float]] | No
         each = {int(m[1]): value for name, value in (top or {}).items() if (m := _TOKEN.fullmatch(name))}
         if logprob is not None:
             each.setdefault(token, logprob)
-        if not each:
+        known = {token: min(0.0, value) for token, value in each.items() if 0 <= token < vocabulary}
+        if not known:
             return None
-        found.append(each)
+        found.append(known)
     return found

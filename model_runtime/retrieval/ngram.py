@@ -38,19 +38,12 @@ class NgramModel:
         self._mixture = around.mixture.naming(around.names(head_ids))
         above_indent = next((words.indent(line) for line in reversed(above) if words.is_code(line)), 0)
         bare = not self._head.strip()
-        here = len(self._head) if bare else words.indent(self._head)
-        opening = self._vocabulary.id(words.newline(above_indent, here))
+        self._indent = len(self._head) if bare else words.indent(self._head)
+        opening = self._vocabulary.id(words.newline(above_indent, self._indent))
         self._context = [*around.context, opening, *head_ids]
-        ending = words.of_line(self._tail)
-        below_code = [line for line in below if words.is_code(line)][:1]
-        if not ending and below_code:
-            ending = (
-                (words.newline(here, words.indent(below_code[0])), False),
-                *words.of_line(below_code[0]),
-            )
+        self._below = next((line for line in below if words.is_code(line)), "")
         self.standing: words.Standing = words.standing(self._head)
         self.inside = bool(self._tail.strip())
-        self._following = [self._vocabulary.id(word) for word, _ in ending[:FOLLOWING]]
         ending = words.of_line(self._tail)
         self._ends = {self._vocabulary.id(ending[0][0])} if ending else set(self._vocabulary.newlines)
         self._line = LineSyntax(self._vocabulary, self._mixture, above, self._head_words, ending)
@@ -65,16 +58,30 @@ class NgramModel:
 
     def scored(self, text: str) -> tuple[float, float]:
         """Nats of a text in the hole, and of the words that follow the hole after it."""
-        line = words.of_line(self._head + text)
+        first, *more = text.split("\n")
+        line, indent = words.of_line(self._head + first), self._indent
         shared = 0  # words of the head that the text does not go on with
         for mine, theirs in zip(self._head_words, line, strict=False):
             if mine[0] != theirs[0]:
                 break
             shared += 1
         context = self._context[: len(self._context) - len(self._head_words) + shared]
-        ids = [self._vocabulary.id(word) for word, _ in line[shared:]]
+        ids = self._ids(line[shared:])
+        for each in filter(words.is_code, more):
+            ids += self._ids(words.with_newline(each, indent))
+            indent = words.indent(each)
         own = composer.logprob(self._mixture, context, ids)
-        return own, composer.logprob(self._mixture, [*context, *ids], self._following)
+        return own, composer.logprob(self._mixture, [*context, *ids], self._following(indent))
+
+    def _following(self, indent: int) -> list[int]:
+        """The words behind the hole, where the last line in it is indented so far."""
+        found = words.of_line(self._tail)
+        if not found and self._below:
+            found = words.with_newline(self._below, indent)
+        return self._ids(found[:FOLLOWING])
+
+    def _ids(self, found: Sequence[words.Word]) -> list[int]:
+        return [self._vocabulary.id(word) for word, _ in found]
 
     def _gather(self, found: dict[str, Composition], context: Sequence[int], unfinished: str) -> None:
         after_blank = self._head[-1:] == " " and bool(self._head.strip())

@@ -4,8 +4,8 @@ One conditional logit (McFadden 1974) answers both: at most one of a hole's cand
 one's share is the softmax of a weighted sum of its features, with a zero for "none of them". The features
 are what the model thinks of a candidate (causal log-probability of its text and of the known text it leads
 to, the denoiser's own log-probability) and what retrieval knows (how long the agreement was). The weights
-are fitted on held-out holes (`training/calibrate`) and lie beside the model; without them the causal
-log-probability decides. Drafts and the model's own fills are judged alike. Knows no tensors.
+are fitted on held-out holes (`training/calibrate`) and lie beside the model; a model without them is
+judged by `own_probability`. Drafts and the model's own fills are judged alike. Knows no tensors.
 """
 
 from __future__ import annotations
@@ -76,11 +76,12 @@ class Calibration(msgspec.Struct, frozen=True):
         return [each / total for each in odds]
 
 
-UNCALIBRATED = Calibration({"bias": 1.0, "causal": 1.0, "after": 0.5, "unscored": -1.5})
+# Stands for none, and has no weights: nothing is ranked by it, but by `own_probability`.
+UNCALIBRATED = Calibration({})
 
 
 def load(folder: Path, file: str = FILE) -> Calibration:
-    """The calibration beside a model, or the plain one where there is none that can be read."""
+    """The calibration beside a model, or `UNCALIBRATED` where there is none that can be read."""
     try:
         return msgspec.json.decode((folder / file).read_bytes(), type=Calibration)
     except (OSError, msgspec.DecodeError):
@@ -141,6 +142,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
     near = 0.0 if draft is None else 1 / (1 + draft.distance / 10)
     inside = float(candidate.inside)
     words = len(_WORDS.findall(candidate.text))
+    lines = math.log1p(candidate.text.count("\n"))
     return {
         "bias": 1.0,
         "causal": causal / 10,
@@ -165,6 +167,8 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "composed": float("ngram" in candidate.sources),
         "characters": math.log1p(len(candidate.text.strip())),
         "words": math.log1p(words),
+        "lines": lines,
+        "lines_agreement": lines * agreement,
         "name": float(candidate.text.strip().isidentifier()),
         "ngram_mean": 0.0 if candidate.ngram is None else _least(candidate.ngram) / (1 + words),
         "ngram_after": max(-20.0, candidate.ngram_after) / 10,

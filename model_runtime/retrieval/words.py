@@ -66,6 +66,11 @@ def newline(above: int, here: int) -> str:
     return DEEPER if here > above else LEVEL if here == above else SHALLOWER
 
 
+def with_newline(line: str, above: int) -> tuple[Word, ...]:
+    """The words of a line behind the word for its beginning, below a line that is indented so far."""
+    return (newline(above, indent(line)), False), *of_line(line)
+
+
 def kind(word: str) -> str:
     """What a word is in a context that need only be alike: one of KINDS, or the word itself."""
     first = word[0]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model_runtime.diffusion import sampler
 from model_runtime.diffusion.interface import Guess, Proposal, Row
-from model_runtime.diffusion.sampler import Policy
+from model_runtime.diffusion.policy import Policy
 from model_runtime.inference.engine import Engine
 from model_runtime.local.attention import CanvasView
 from model_runtime.local.denoiser import LocalDenoiser

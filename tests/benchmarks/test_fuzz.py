@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from benchmarks import fuzz, fuzz_targets
+from benchmarks import fuzz, fuzz_inputs, fuzz_targets
 from benchmarks.framing import framed
+from benchmarks.fuzz_files import Crowd
 
 pytestmark = pytest.mark.timeout(100)
 CHANGE = "textDocument/didChange"
@@ -25,6 +28,32 @@ def test_the_server_withstands_nonsense() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="speaks to a Unix socket")
 def test_the_worker_withstands_nonsense() -> None:
     assert fuzz.fuzz_socket(3000, seed=1)["inputs"] == 3000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has names and links that Windows has not")
+@pytest.mark.parametrize("target", ["ignore-files", "texts", "trees", "edits", "answers"])
+def test_odd_files_edits_and_answers(target: str, tmp_path: Path) -> None:
+    found = fuzz_inputs.drive(target, fuzz.IN_PROCESS[target](), 300, seed=1, save=tmp_path)
+    assert found["inputs"] >= 300
+    assert "failures" not in found, [file.read_text() for file in tmp_path.iterdir()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has names and links that Windows has not")
+def test_a_folder_with_more_files_than_a_scan_reads() -> None:
+    assert fuzz_inputs.drive("crowd", Crowd(6_000), 1, seed=1).get("failures") is None
+
+
+def test_what_fails_is_counted_and_can_be_tried_again(tmp_path: Path) -> None:
+    def odd(rng: random.Random) -> int:
+        if rng.random() < 0.1:
+            raise fuzz_inputs.Failed("odd")
+        return 1
+
+    found = fuzz_inputs.drive("x", odd, 100, seed=2, save=tmp_path)
+    assert 0 < sum(found["failures"].values()) < 50
+    number = int(min(tmp_path.iterdir()).stem.rpartition("-")[2])
+    again = fuzz_inputs.drive("x", odd, 100, seed=2, only=number)
+    assert again["failures"] == dict.fromkeys(found["failures"], 1)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -487,6 +488,16 @@ require('infill').setup({ keys = { accept = '<C-y>' } })
 """
 
 
+# As the plugin's README says. The question whether to install is left out: nobody is there to answer it.
+VIM_PACK = """
+vim.pack.add({ 'file://' .. vim.env.HOME .. '/repository' }, {
+  confirm = false,
+  load = function(plugin) vim.opt.rtp:append(plugin.path .. '/editor-clients/neovim') end,
+})
+vim.g.infill = { keys = { accept = '<C-y>' } }
+"""
+
+
 @dataclass(frozen=True)
 class Layout:
     name: str
@@ -502,6 +513,7 @@ class Layout:
         Layout("optional", "data/nvim/site/pack/infill/opt/infill", late="packadd infill"),
         Layout("packer", "data/nvim/site/pack/packer/start/infill"),
         Layout("vim.pack", "data/nvim/site/pack/core/opt/infill", late="packadd infill"),
+        Layout("vim.pack, from the repository", "repository/editor-clients/neovim", init=VIM_PACK),
         Layout("lazy", "plugins/infill", init=LAZY),
         Layout(
             "lazy, by file type",
@@ -518,6 +530,12 @@ def test_layouts(flavour: Flavour, server_command: list[str], tmp_path: Path, la
     place = tmp_path / layout.place
     place.parent.mkdir(parents=True)
     shutil.copytree(PLUGIN, place, ignore=shutil.ignore_patterns("tags"))
+    if layout.init == VIM_PACK:
+        if flavour == OLD:
+            pytest.skip("Neovim 0.11 has no vim.pack")
+        git = ("git", "-C", str(tmp_path / "repository"), "-c", "user.name=a", "-c", "user.email=a@b.c")
+        for words in ("init --quiet", "add .", "commit --quiet --message=x"):
+            subprocess.run([*git, *words.split()], check=True)
     config = tmp_path / "config" / "nvim"
     config.mkdir(parents=True)
     (config / "init.lua").write_text("vim.o.swapfile = false\n" + layout.init)
@@ -525,7 +543,7 @@ def test_layouts(flavour: Flavour, server_command: list[str], tmp_path: Path, la
     argument = [str(tmp_path / "shapes.py")]
     path = neovim.needed(flavour.version)
     with neovim.running(path, server_command, tmp_path, {}, init=None, arguments=argument) as editor:
-        assert editor.text == SOURCE
+        editor.wait("the file", lambda: editor.text == SOURCE)  # vim.pack answers while it still installs
         if layout.late:
             editor.nvim.command(layout.late)
         ready = "local c = vim.lsp.get_clients({ bufnr = 0 })[1] return c and c.initialized and c.name"

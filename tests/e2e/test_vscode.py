@@ -15,7 +15,7 @@ import pytest
 
 from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
-from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
+from tests.e2e.vscode.workbench import STATUS, Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -100,20 +100,7 @@ def shown(bench: Workbench, place: Place, typed: str, initial: str) -> tuple[Pat
     path = bench.open("inventory.py", initial)
     bench.go_to(place.line, place.column - len(typed))
     bench.do("type", typed, 30)
-    return path, ghost_at(bench)
-
-
-def ghost_at(bench: Workbench, seconds: float = 90) -> str:
-    """What is offered at the cursor. The worker may still load the model, and VS Code does not ask twice for
-    the same text, so that a space is typed and deleted before it is asked again."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return bench.wait_for_ghost(25)
-        except AssertionError:
-            if time.monotonic() > end:
-                raise
-            bench.do("press", "Escape", "Space", "Backspace", "Alt+\\")
+    return path, bench.wait_for_offer()
 
 
 def with_text(place: Place, text: str) -> str:
@@ -180,7 +167,7 @@ def test_a_part_of_it(bench: Workbench, rest: str) -> None:
     path = bench.open(f"{rest}.py", f"{line}\n\n\nfirst_total = comp\n")
     bench.go_to(3, 18)
     bench.do("type", "u", 30)
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     taken = ""
     for _ in range(2):
         before = bench.ghost
@@ -199,12 +186,19 @@ def test_a_part_of_it(bench: Workbench, rest: str) -> None:
         bench.expect(path, f"{line}\n\n\nfirst_total = compu{taken}# x\n")
 
 
+def act(bench: Workbench, entry: str) -> None:
+    """An entry of the light bulb's list. The bulb is in the page before there is an action, but not seen."""
+    bulb = "document.querySelector('.lightBulbWidget')?.checkVisibility({ visibilityProperty: true })"
+    bench.do("wait", bulb, 30_000)
+    bench.do("press", "Control+.")
+    bench.do("click", f'.action-widget .monaco-list-row:has-text("{entry}")')
+
+
 def test_the_light_bulb_fills_a_body(bench: Workbench) -> None:
     text = "def twice(value):\n    pass\n\n\ndef thrice(value):\n    return 3 * value\n"
     path = bench.open("body.py", text)
     bench.go_to(1, 6)
-    bench.do("press", "Control+.")
-    bench.do("click", '.action-widget .monaco-list-row:has-text("Fill this body")')
+    act(bench, "Fill this body")
     changed = "document.querySelectorAll('.monaco-editor .view-line')[1].textContent.trim() !== 'pass'"
     bench.do("wait", changed, 60_000)
     head, rest = text.split("    pass\n")
@@ -243,7 +237,7 @@ def choose(bench: Workbench, label: str) -> None:
     """An entry of the list behind the status bar."""
     bench.do("press", "Control+k", "Alt+s")
     row = f'.quick-input-list .monaco-list-row:has-text("{label}")'
-    bench.do("wait", "document.querySelector('.quick-input-list .monaco-list-row') !== null")
+    bench.do("wait", "document.activeElement?.closest('.quick-input-widget')?.textContent.includes('Turn o')")
     bench.do("type", label)
     bench.do("click", row)
 
@@ -267,6 +261,20 @@ def test_the_status_follows_the_language(bench: Workbench) -> None:
     bench.wait_for_status("infill: off for Ruby")
     assert json.loads(settings.read_text())["infill.languages"] == [*LANGUAGES]
     assert servers() == before, "nothing was restarted"
+
+
+def test_the_walkthrough_knows_that_the_server_runs(bench: Workbench) -> None:
+    """Also after another tab of which extensions are told only the label, such as the settings."""
+    bench.open("walk.py", "value = 1\n")
+    bench.command("Preferences: Open Settings (UI)")
+    bench.do("wait", "document.querySelector('.settings-editor') !== null")
+    bench.do("press", "Control+1")
+    choose(bench, "Walkthrough")
+    step = "[...document.querySelectorAll('.getting-started-step')]"
+    bench.do("wait", f"{step}.some((each) => each.textContent.includes('Have the language server found'))")
+    bench.screenshot("walkthrough")
+    bench.do("wait", f"{step}[0].querySelector('.codicon-getting-started-step-checked') !== null")
+    assert "`" not in bench.do("evaluate", f"{step}.map((each) => each.textContent).join()")
 
 
 def test_suggestions_are_turned_off_and_on(bench: Workbench) -> None:
@@ -302,6 +310,59 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
     assert "VS Code's own snooze" in text
 
 
+RENAMED = "def area(width, height):\n    # both in metres\n    return width * height\n"
+MARKED = "document.querySelectorAll('.glyph-margin-widgets .cgmr').length"
+ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced-"]')]
+  .map((each) => getComputedStyle(each, '::after').content.replaceAll('\\u00a0', ' '))
+  .find((text) => text.includes('WORD')) ?? ''"""
+
+
+def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
+    """The first parameter gets another name; its uses are the next edits."""
+    started = f"{STATUS}?.querySelector('.codicon-sparkle') !== null"
+    bench.do("wait", started, 60_000)
+    path = bench.open(name, text)
+    bench.go_to(0, len("def area(width"))
+    bench.do("press", *["Backspace"] * len("width"))
+    bench.do("type", "depth", 30)
+    return path
+
+
+def test_the_next_edit_is_shown_gone_to_and_made(bench: Workbench) -> None:
+    far = RENAMED.replace("    return", "    # and more\n" * 80 + "    return")
+    for name, text in (("near.py", RENAMED), ("far.py", far)):
+        path = rename(bench, name, text)
+        bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+        if text == far:
+            assert "line 83" in bench.do("evaluate", ADDED.replace("WORD", "depth"))
+        else:
+            assert bench.do("evaluate", MARKED)
+        bench.screenshot(f"next_edit_{path.stem}")
+        bench.do("press", "Tab")
+        bench.do("wait", f"document.body.textContent.includes('Ln {text.count(chr(10))},')")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+        bench.do("press", "Tab")
+        bench.expect(path, text.replace("width", "depth"))
+        bench.do("press", "Control+z")
+        bench.expect(path, text.replace("area(width", "area(depth"))
+
+
+def test_the_next_edit_is_dismissed_and_turned_off(bench: Workbench) -> None:
+    path = rename(bench, "unwanted.py")
+    bench.do("wait", ADDED.replace("WORD", "depth"), 20_000)
+    bench.do("press", "Escape")
+    bench.do("wait", f"({ADDED.replace('WORD', 'depth')}) === ''")
+    bench.do("press", "Control+End", "Tab")  # a tab again
+    bench.expect(path, RENAMED.replace("area(width", "area(depth") + "    ")
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are off")
+    rename(bench, "off.py")
+    time.sleep(1)  # several times as long as it takes
+    assert bench.do("evaluate", ADDED.replace("WORD", "depth")) == ""
+    bench.do("press", "Control+k", "Alt+n")
+    bench.wait_for_notice("next edits are on")
+
+
 def test_a_killed_worker_costs_one_suggestion(
     bench: Workbench, place: Place, typed: str, initial: str, only_worker: Callable[[], psutil.Process]
 ) -> None:
@@ -315,7 +376,7 @@ def test_a_killed_worker_costs_one_suggestion(
     worker.wait(10)
     time.sleep(0.5)  # the server knows it by now
     bench.do("type", typed[-1])
-    assert ghost_at(bench).strip()
+    assert bench.wait_for_offer().strip()
     assert only_worker().pid != worker.pid
     assert bench.notices == []
     bench.expect(path, place.text)
@@ -331,7 +392,7 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
         eventually("a second server", lambda: len(servers()) == 2, 30)
         bench.go_to(4, 10)
         bench.do("type", "v")
-        assert ghost_at(bench)
+        assert bench.wait_for_offer()
         assert only_worker().pid == worker.pid
     finally:
         bench.do("closeWindow")
@@ -363,7 +424,7 @@ def test_typing_what_the_ghost_text_says(bench: Workbench) -> None:
     path = bench.open("long.py", "# long\nMARK = \n")
     bench.go_to(1, 7)
     bench.do("type", "n")
-    ghost = ghost_at(bench)
+    ghost = bench.wait_for_offer()
     assert len(ghost) > 100
     wire = bench.work.parent / "wire"
     requests = wire.read_text()
@@ -426,15 +487,28 @@ def test_what_else_is_shown_before_it_is_made(bench: Workbench, when: str) -> No
     if when == "docstring":
         bench.do("press", "Control+k", "Alt+d")
     else:
-        bench.do("wait", "document.querySelector('.monaco-editor .lightBulbWidget') !== null", 30_000)
-        bench.do("press", "Control+.")
-        bench.do("click", '.action-widget .monaco-list-row:has-text("Refresh the docstring")')
+        act(bench, "Refresh the docstring")
     bench.do("wait", "document.querySelector('.monaco-diff-editor .modified .view-line') !== null")
     assert path.read_text() == OLD
     bench.do("press", "Control+Enter")
     bench.do("wait", "document.querySelector('.monaco-diff-editor') === null")
     eventually("the change", lambda: bench.dirty)
     bench.expect(path, OLD.replace("Old.", "count + offset"))
+
+
+def test_the_light_bulb_is_shown_first_where_everything_is(bench: Workbench) -> None:
+    scripted(bench)
+    bench.set(machine={"infill.previewChanges": "always"})
+    text = "def f(count, offset):\n    pass\n"
+    path = bench.open("shown_always.py", text)
+    bench.go_to(1, 6)
+    act(bench, "Fill this body")
+    bench.do("wait", "document.querySelector('.monaco-diff-editor .modified .view-line') !== null")
+    assert path.read_text() == text
+    bench.do("press", "Control+Enter")
+    bench.do("wait", "document.querySelector('.monaco-diff-editor') === null")
+    bench.expect(path, text.replace("pass", "count + offset"))
+    bench.set(machine={"infill.previewChanges": "rewrites"})
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,9 @@ def test_one_step_is_the_stand_ins(
     status, said = post(server, wire.fill("embedded", ids, CANVAS, pinned, 1))
     assert status == 200
     completion = wire.msgspec.json.decode(said, type=wire.Completion)
-    theirs = wire.likeliest(completion, len(CANVAS))
-    assert theirs
     best, logp = denoised(local, ids, CANVAS, pinned, 1, 48, alike=False)
+    theirs = wire.likeliest(completion, len(CANVAS), vocabulary=len(logp[0]))
+    assert theirs
     off = [
         abs(float(logp[at][token]) - value) for at, row in enumerate(theirs) for token, value in row.items()
     ]

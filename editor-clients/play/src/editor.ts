@@ -128,8 +128,7 @@ export class Editor {
     const invoked = context.triggerKind === monaco.languages.InlineCompletionTriggerKind.Explicit;
     const items = await this.tried(() => this.client.complete(model, at, invoked, this.steps(), token));
     if (token.isCancellationRequested || !items) return { items: [] };
-    const [best] = items;
-    if (best) this.canvas.offered(best.command?.arguments?.[0] as lsp.Accepted | undefined, best.insertText);
+    this.show(model, at, items);
     return {
       items: items.map((item) => ({
         insertText: item.insertText,
@@ -137,6 +136,22 @@ export class Editor {
         ...(item.command ? { command: command(item.command) } : {}),
       })),
     };
+  }
+
+  private show(model: monaco.editor.ITextModel, at: monaco.IPosition, items: readonly lsp.InlineItem[]): void {
+    const [best] = items;
+    if (!best) return;
+    const range = best.range ? convert.toRange(best.range) : monaco.Range.fromPositions(at);
+    const [start, end, text] = [range.getStartPosition(), range.getEndPosition(), model.getValue()];
+    const offers = items.map((item) => ({ ...(item.command?.arguments?.[0] as lsp.Accepted), text: item.insertText }));
+    this.canvas.offered(offers, {
+      uri: model.uri.toString(),
+      line: start.lineNumber - 1,
+      before: text.slice(0, model.getOffsetAt(start)),
+      text: best.insertText,
+      after: text.slice(model.getOffsetAt(end)),
+      confidence: offers[0]?.confidence ?? 0,
+    });
   }
 
   private async offer(
@@ -180,7 +195,11 @@ export class Editor {
     const answer = await this.tried(() => this.client.execute(name, sent));
     if (name === 'infill.proofread' && answer) {
       const { found } = answer as { found: number };
-      this.tell(found ? `${found} words in doubt: point at one, or press Ctrl+. on it` : 'No word is in doubt');
+      this.tell(
+        found
+          ? `${found === 1 ? '1 word' : `${found} words`} in doubt: point at one, or press Ctrl+. on it`
+          : 'No word is in doubt',
+      );
     }
   }
 

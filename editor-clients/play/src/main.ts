@@ -95,6 +95,7 @@ async function start(): Promise<void> {
   };
   samples.addEventListener('change', () => {
     editor.open(chosen());
+    canvas.forget();
     begin();
   });
   steps.addEventListener('input', () => {

@@ -22,4 +22,9 @@ import 'monaco-editor/languages/definitions/python/register.js';
 import 'monaco-editor/languages/definitions/rust/register.js';
 import 'monaco-editor/languages/definitions/typescript/register.js';
 
+// Monaco rejects promises of its own where what they waited for is dropped, and expects the page to overlook that.
+addEventListener('unhandledrejection', (event) => {
+  if (event.reason instanceof Error && event.reason.name === 'Canceled') event.preventDefault();
+});
+
 export * from 'monaco-editor/editor/editor.api.js';

@@ -20,7 +20,7 @@ export const SAMPLES: readonly Sample[] = [
   { name: 'stack.py', language: 'python', text: stack, after: '        ...', finished: true },
   { name: 'cart.js', language: 'javascript', text: cart, after: '    const line = this.lines.find(' },
   { name: 'route.ts', language: 'typescript', text: route, after: '  for (let i = 1; i <' },
-  { name: 'ring.rs', language: 'rust', text: ring, after: '        self.start = (self.start + 1) %' },
+  { name: 'ring.rs', language: 'rust', text: ring, after: '        let end = (self.start + self.len) %' },
   { name: 'words.go', language: 'go', text: words, after: '\tscanner.Split(' },
   { name: 'empty.py', language: 'python', text: '', after: '', finished: true },
 ];

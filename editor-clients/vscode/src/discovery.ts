@@ -75,7 +75,7 @@ async function unfit(machine: Machine, path: string): Promise<Missing | undefine
   if (isOld(python)) return new Missing(tooOld(python), false);
   if (!python.server) {
     return new Missing(
-      `${path} has no infill-ls; install it there (pip install infill-ls), or let VS Code do it`,
+      `${path} has no infill-ls; let VS Code install one, or do it yourself as the project's docs/install.md says`,
       true,
     );
   }

@@ -1,4 +1,4 @@
-/** What of a draft is drawn. A decoration is one line, so the lines of a block stand one behind the other. */
+/** What is drawn of a draft, and of any text: a decoration is one line, so the lines stand one behind the other. */
 
 import type { Draft } from './protocol';
 
@@ -7,11 +7,11 @@ const MOST = 160;
 const FIRST_STEP = 2;
 
 export function drawn(draft: Pick<Draft, 'step' | 'texts'>): string {
-  if (draft.step < FIRST_STEP) return '';
-  const line = draft.texts
-    .join(' … ')
-    .replace(/\s*\n\s*/g, ' ⏎ ')
-    .replace(/\p{Cc}/gu, ' ');
+  return draft.step < FIRST_STEP ? '' : inOneLine(draft.texts.join(' … '));
+}
+
+export function inOneLine(text: string): string {
+  const line = text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/\p{Cc}/gu, ' ');
   const cut = line.length > MOST ? `${line.slice(0, MOST - 1)}…` : line;
   return cut.replace(/ /g, '\u00a0'); // an ordinary space at either end would not be drawn
 }

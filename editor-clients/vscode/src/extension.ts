@@ -12,10 +12,12 @@ import { Drafts } from './drafts';
 import { complain, install, words } from './install';
 import { machine, probe } from './machine';
 import { mayMove } from './motion';
+import { NextEdits } from './nextEdit';
 import { Previews } from './preview';
 import type { WorkerStatus } from './protocol';
 import { StatusBar } from './status';
 import { isCode, isOn, Switches } from './switches';
+import { Walkthrough } from './walkthrough';
 
 /** Settings for which the server has to be started anew. */
 const STARTS_ANEW = ['serverPath', 'pythonPath', 'liveDrafts'];
@@ -34,8 +36,10 @@ class Infill {
   private readonly log = vscode.window.createOutputChannel('infill-ls', { log: true });
   private readonly previews = new Previews();
   private readonly drafts = new Drafts();
+  private readonly walkthrough = new Walkthrough();
   private readonly bar: StatusBar;
   private readonly switches: Switches;
+  private readonly nextEdits: NextEdits;
   private readonly commands: Commands;
   private client: LanguageClient | undefined;
   /** One start or stop after the other. */
@@ -51,8 +55,9 @@ class Infill {
         this.bar.hereIs(here);
       },
     );
+    this.nextEdits = new NextEdits(() => this.client, context.asAbsolutePath('media/next-edit.svg'));
     this.commands = new Commands(() => this.ready(), this.switches, this.previews, context.globalState);
-    const { commands, switches } = this;
+    const { commands, switches, nextEdits } = this;
     const registered: Record<string, (...args: never[]) => unknown> = {
       previewEdit: (edit: WorkspaceEdit, title: string) => commands.previewEdit(edit, title),
       rewriteSelection: () => commands.rewriteSelection(),
@@ -65,6 +70,12 @@ class Infill {
       toggleLanguage: () => switches.language(),
       toggleFile: () => switches.file(),
       snoozeTenMinutes: () => switches.snooze(),
+      toggleNextEdit: () => switches.nextEdit(),
+      jumpToNextEdit: () => {
+        nextEdits.jump();
+      },
+      applyNextEdit: () => nextEdits.apply(),
+      dismissNextEdit: () => nextEdits.dismiss(),
       showStatus: () => this.bar.open(),
       showLog: () => {
         this.log.show();
@@ -87,7 +98,9 @@ class Infill {
       this.previews,
       this.drafts,
       this.bar,
+      this.walkthrough,
       this.switches,
+      this.nextEdits,
       vscode.workspace.onDidOpenTextDocument((document) => {
         if (this.wants(document)) void this.start();
       }),
@@ -169,6 +182,7 @@ class Infill {
           'the language server has ended; see the log',
         );
         void vscode.commands.executeCommand('setContext', 'infill.running', up);
+        this.walkthrough.serverRuns(up);
         void this.switches.refresh();
       });
       this.client = client;
@@ -200,6 +214,7 @@ class Infill {
     this.client = undefined;
     this.drafts.clear();
     this.bar.serverIs('waiting');
+    this.walkthrough.serverRuns(false);
     await vscode.commands.executeCommand('setContext', 'infill.running', false);
     await client?.dispose(5_000).catch((fault: unknown) => {
       this.log.warn(words(fault));

@@ -44,7 +44,7 @@ export async function install(context: vscode.ExtensionContext, log: vscode.LogO
   const wheel = await bundled(context);
   if (!wheel) {
     await complain(
-      'this build of the extension holds no server: pip install infill-ls, and set infill.serverPath',
+      'this build of the extension holds no server: install one as its docs/install.md says, and set infill.serverPath',
       log,
     );
     return false;

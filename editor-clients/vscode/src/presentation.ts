@@ -129,12 +129,16 @@ export function details(worker: WorkerStatus): [string, string][] {
         .join(', '),
     ],
     ['Answers', `${worker.served ?? 0}; ${worker.shown ?? 0} shown, ${worker.accepted ?? 0} accepted`],
-    ['Editors', `${worker.clients ?? 0} connected, ${worker.queued ?? 0} requests waiting`],
+    ['Editors', `${worker.clients ?? 0} connected, ${counted(worker.queued ?? 0, 'request')} waiting`],
   ];
   if (typeof worker.p50_ms === 'number' && typeof worker.p90_ms === 'number') {
     lines.push(['Time', `half within ${ms(worker.p50_ms)}, nine in ten within ${ms(worker.p90_ms)}`]);
   }
   return lines;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** The answer of `infill.proofread`. */

@@ -1,8 +1,11 @@
 /** What the server speaks beyond the standard; docs/protocol.md describes it. Types only, and names. */
 
+import type { Position } from './edits';
+
 export const STATUS = 'infill/status';
 export const DRAFT = 'infill/draft';
 export const REFUSED = 'infill/refused';
+export const NEXT_EDIT = 'infill/nextEdit';
 
 export interface Status {
   state: 'idle' | 'loading' | 'busy' | 'degraded' | 'stopped';
@@ -28,6 +31,15 @@ export interface Refused {
   position: { line: number; character: number };
   reason: string;
   message: string;
+}
+
+/** A change that follows from those just made. */
+export interface NextEdit {
+  textDocument: { uri: string; version: number };
+  range: { start: Position; end: Position };
+  text: string;
+  /** To be executed when it has been made; `infill.dismissed` takes the same arguments. */
+  command: { command: string; arguments: unknown[] };
 }
 
 /** Whether suggestions come unasked in a document, and if not, why. */

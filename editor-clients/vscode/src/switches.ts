@@ -32,6 +32,14 @@ export class Switches implements vscode.Disposable {
     await this.hide();
   }
 
+  /** The next edit, for all files, in the settings. */
+  async nextEdit(): Promise<void> {
+    const settings = vscode.workspace.getConfiguration('infill');
+    const on = !settings.get<boolean>('nextEdit.enabled', true);
+    await settings.update('nextEdit.enabled', on, target(settings, 'nextEdit.enabled'));
+    void vscode.window.showInformationMessage(`infill-ls: next edits are ${on ? 'on' : 'off'}`);
+  }
+
   /** For the current file's language, in the settings; or turn it on, whatever it is. */
   async language(on?: boolean): Promise<void> {
     const document = vscode.window.activeTextEditor?.document;

@@ -41,7 +41,7 @@ describe('where the server is', () => {
     [
       'a Python without it is set',
       machine({ '/p': BARE }, { pythonPath: '/p' }),
-      /\/p has no infill-ls; install it there/,
+      /\/p has no infill-ls; let VS Code install one/,
     ],
     [
       'an old Python is set',

@@ -67,6 +67,12 @@ describe('details of the worker', () => {
     assert.equal(lines.get('Answers'), '8; 3 shown, 1 accepted');
     assert.equal(lines.get('Time'), 'half within 59 ms, nine in ten within 1.2 s');
   });
+  it('one is no plural', () => {
+    const editors = (queued: number) =>
+      new Map(details({ message: '', state: 'ready', clients: 1, queued })).get('Editors');
+    assert.equal(editors(1), '1 connected, 1 request waiting');
+    assert.equal(editors(2), '1 connected, 2 requests waiting');
+  });
   it('before the first answer there is no time', () => {
     assert.ok(!new Map(details({ message: '', state: 'loading', p50_ms: null, p90_ms: null })).has('Time'));
   });

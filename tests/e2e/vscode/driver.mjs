@@ -47,7 +47,7 @@ if (config.codeServer) {
 const browser = await chromium.launch({
   executablePath: config.chromium,
   headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  args: ['--no-sandbox', '--disable-gpu', '--in-process-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
 });
 const pages = [];
 const faults = [];

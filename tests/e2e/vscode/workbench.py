@@ -148,6 +148,18 @@ class Workbench(Driver):
     def wait_for_ghost(self, seconds: float = 60) -> str:
         return self.do("wait", GHOST, seconds * 1000)
 
+    def wait_for_offer(self, seconds: float = 90) -> str:
+        """What is offered at the cursor. The worker may still load the model, and VS Code does not ask twice
+        for the same text, so that a space is typed and deleted before it is asked again."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return self.wait_for_ghost(25)
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+                self.do("press", "Escape", "Space", "Backspace", "Alt+\\")
+
     def wait_for_notice(self, words: str, seconds: float = 20) -> None:
         self.do("wait", f"{NOTICES}.some((each) => each.includes({json.dumps(words)}))", seconds * 1000)
 

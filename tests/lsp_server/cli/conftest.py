@@ -64,6 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
     (tmp_path / "empty.py").write_bytes(b"")
     (tmp_path / "bom.py").write_bytes(b"\xef\xbb\xbfx = ")
     (tmp_path / "latin.py").write_bytes(b"# \xe9t\xe9\n")
+    (tmp_path / "a.rb").write_text("x = ")
     (tmp_path / "notes.txt").write_text("x = ")
     (tmp_path / "folder.py").mkdir()
     return lambda *arguments: CliRunner().invoke(main.main, arguments)

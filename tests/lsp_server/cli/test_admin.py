@@ -17,7 +17,7 @@ def test_worker_status(run: Callable[..., Result]) -> None:
     result = run("worker", "status")
     assert result.exit_code == 0
     assert "ready: embedded on cpu, pid 4711, up 1 h 1 min, 200 MiB" in result.stdout
-    assert "5 requests, 3 served, refused: 2 busy" in result.stdout
+    assert "\n1 client, 0 queued, 5 requests, 3 served, refused: 2 busy\n" in result.stdout
     assert "3 suggestions shown, 1 accepted" in result.stdout
     assert "not calibrated: `infill-ls eval --calibrate` does it" in result.stdout
     assert "     total    120.0    200.0    300.0\n     queue      1.0      2.0      3.0" in result.stdout

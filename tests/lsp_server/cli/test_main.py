@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 from lsp_server.cli import main
+from lsp_server.cli.options import counted
+from lsp_server.config.settings import Settings
 from tests.lsp_server.cli.wrong_use import check_wrong_use
 
 
@@ -90,6 +92,20 @@ def test_complete_wrongly_used(
     check_wrong_use(run("complete", *arguments), *words)
 
 
+def test_complete_in_a_language_that_is_off(run: Callable[..., Result]) -> None:
+    result = run("complete", "a.rb", "--at", "1:5")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("(language); --language ruby asks anyway\n")
+    for file in ("a.rb", "notes.txt"):
+        result = run("complete", file, "--at", "1:5", "--language", "ruby")
+        assert (result.exit_code, result.stdout) == (0, "2\n")
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+def test_what_is_counted(count: int, words: str) -> None:
+    assert counted(count, "step") == words
+
+
 def test_a_server_has_one_client_and_listens_on_no_port(run: Callable[..., Result]) -> None:
     result = run("serve", "--tcp", "127.0.0.1:0")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -97,6 +113,8 @@ def test_a_server_has_one_client_and_listens_on_no_port(run: Callable[..., Resul
 
 
 def test_every_command_explains_itself(run: Callable[..., Result]) -> None:
+    """Beside the others, too: in 80 columns no summary is cut."""
+
     def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
         found = [path]
         for name, command in group.commands.items():
@@ -105,4 +123,9 @@ def test_every_command_explains_itself(run: Callable[..., Result]) -> None:
         return found
 
     for path in commands(main.main):
-        assert run(*path, "--help").exit_code == 0
+        # In a terminal Click leaves two columns free, under its test runner none.
+        result = CliRunner().invoke(main.main, [*path, "--help"], terminal_width=78)
+        assert result.exit_code == 0
+        summaries = result.stdout.partition("\nCommands:\n")[2].splitlines()
+        assert [line for line in summaries if line.endswith("...")] == []
+    assert f"({Settings().confidence_threshold:.2f})" in run("fill", "--help").stdout

@@ -86,7 +86,17 @@ def test_what_git_ignores(tmp_path: Path, path: str, ignored: bool) -> None:
     assert Ignored().file(tmp_path / path) == ignored
 
 
-BROKEN = ["bin\\", "!", "\\", "! ", "a" * 2_000, "*a" * 30 + "b"]
+BROKEN = [
+    "bin\\",
+    "!",
+    "\\",
+    "! ",
+    "a" * 2_000,
+    "*a" * 30 + "b",
+    "[z-a]",
+    "a/" + "*" * 8 + "[b]",
+    "**/x/" * 5 + "[b]",
+]
 
 
 @pytest.mark.parametrize("line", BROKEN)

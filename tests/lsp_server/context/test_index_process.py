@@ -166,6 +166,22 @@ def test_folders_and_files_that_vanish_or_may_not_be_read(
     assert last.skipped == (f"{tmp_path / 'closed'} cannot be listed: Permission denied",)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 elsewhere")
+def test_a_name_that_is_no_utf_8_can_be_told(tmp_path: Path) -> None:
+    """In a line about what was skipped; it ended the process, and with it all context."""
+    folder = os.fsencode(tmp_path) + b"/\xff\n"
+    os.mkdir(folder)
+    Path(os.fsdecode(folder), ".gitignore").write_text("[z-a]\n")
+    write(tmp_path, os.fsdecode(folder) + "/sub/a.py", "b.py")
+    *_, last = answers = scan(tmp_path)
+    assert set(read(tmp_path, answers)) == {"b.py"}
+    assert isinstance(last, Scanned)
+    (line,) = last.skipped
+    odd = 2 * "\N{REPLACEMENT CHARACTER}"
+    assert line == f"{tmp_path}/{odd}/.gitignore, line 1: '[z-a]' is no pattern"
+    msgspec.json.encode(last)
+
+
 def test_the_process_ends_with_its_input() -> None:
     asked = Look(Rules(), "k", "", "python", "def f(): ...\n")
     done = subprocess.run(

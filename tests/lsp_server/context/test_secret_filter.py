@@ -4,6 +4,7 @@ import inspect
 import random
 import re
 import string
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,3 +164,15 @@ def test_only_so_many_texts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> N
     for n in range(9):
         clean(f"{n}\n")
     assert len(secret_filter._known) == 3
+
+
+def test_a_line_that_is_too_long_to_be_searched_is_emptied() -> None:
+    assert secret_filter.clean("a\n" + "eyJhbGciOi" * 20_000 + "\nb") == "a\n\nb"
+
+
+def test_a_long_line_of_words_takes_no_square_of_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a digit, each place in it was the beginning of another search: half a minute."""
+    monkeypatch.setattr(secret_filter, "MAX_LINE", 10**6)
+    began = time.process_time()
+    assert list(secret_filter._words("eyJhbGciOi" * 20_000)) == []
+    assert time.process_time() - began < 5

@@ -56,6 +56,15 @@ def test_texts_of_open_documents_and_of_the_folder() -> None:
     assert [key for key, _ in it.texts("python", "/p/main.py")] == ["/p/one.py", "/p/two.py"]
 
 
+@pytest.mark.parametrize("keys", [("/p/a.py", "/p/b.py"), ("/p/b.py", "/p/a.py")])
+def test_the_order_of_reading_makes_no_difference(keys: tuple[str, str]) -> None:
+    it = SymbolIndex()
+    for key in keys:
+        it.take(outline(key, "f", text=key))
+    assert [key for key, _ in it.texts("python", "/p/main.py")] == ["/p/a.py", "/p/b.py"]
+    assert [key for key, _ in it.signatures("f", "python", "/p/main.py")] == ["/p/a.py", "/p/b.py"]
+
+
 def test_which_files_need_not_be_read_again() -> None:
     it = SymbolIndex()
     it.take(outline("/p/a.py"))

@@ -1,9 +1,8 @@
-"""Text at the cursor and the next edit, from a server with a fake worker."""
+"""Text at the cursor, from a server with a fake worker."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from lsprotocol import types as lsp
@@ -18,7 +17,6 @@ from tests.support.editor import (
     check_empty,
     check_offered,
     editor,
-    listen,
     served,
     texts,
     type_text,
@@ -247,37 +245,3 @@ async def test_what_a_user_can_act_on_is_shown_once() -> None:
         for _ in range(3):
             check_empty(await it.ask(1, 4))
         assert it.shown == ["infill-ls: no model at /m: copy it again"]
-
-
-async def ask_next_edit(it: Editor, version: int | None, line: int = 0, character: int = 0) -> Any:
-    document = {"uri": URI, "version": version}
-    params = {
-        "textDocument": document,
-        "position": {"line": line, "character": character},
-        "context": {"triggerKind": 2},
-    }
-    answer = it.client.protocol.send_request_async("textDocument/copilotInlineEdit", params)
-    return await asyncio.wait_for(answer, TIMEOUT)
-
-
-async def test_the_next_edit() -> None:
-    async with editor(RECORDED) as it:
-        told = listen(it, "didChangeStatus")
-        for method in ("didFocus", "didShowInlineEdit", "didShowCompletion", "didPartiallyAcceptCompletion"):
-            it.client.protocol.notify(f"textDocument/{method}", {"textDocument": {"uri": URI}})
-        assert (await ask_next_edit(it, 1)).edits == []  # not open
-        it.open("def f(old):\n    s = '😀' + old\n    return old\n\n\nx = \n")
-        assert (await ask_next_edit(it, 1)).edits == []
-        type_text(it, 2, 0, 9, "", deleted=3)
-        type_text(it, 3, 0, 6, "new")
-        assert (await ask_next_edit(it, 2)).edits == []  # a version that is gone
-        first, second = (await ask_next_edit(it, 3)).edits
-        assert (first.textDocument.uri, first.textDocument.version, first.text) == (URI, 3, "new")
-        place = first.range.start, first.range.end
-        assert [(each.line, each.character) for each in place] == [(1, 15), (1, 18)]
-        assert second.range.start.line == 2
-        assert first.command.command == "infill.accepted"
-        await it.ask(5, 4)
-        assert await served(it) == 1
-        assert [status.busy for status in told][-2:] == [True, False]
-        assert {status.kind for status in told} == {"Normal"}

@@ -187,3 +187,15 @@ def test_strings_and_comments(language: str, marked: str, where: str) -> None:
     assert syntax
     found = "comment" if syntax.in_comment(offset) else "string" if syntax.in_string(offset) else "code"
     assert found == where
+
+
+def test_what_takes_too_long_to_parse_is_done_by_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of `<!--` as Python nothing parses, in a time that grows with the square of its length."""
+    text = "<!--" * 5_000
+    assert parse(text, PYTHON) is None
+    assert Parses().around(Snapshot("a.py", 0, "python", text), 10_000) is None
+    before = python(SOURCE)
+    spoiled = before.replaced(Span(0, 0), text)
+    assert not spoiled.complete
+    assert spoiled.errors > before.errors
+    assert spoiled.replaced(Span(0, len(text)), "").errors == 0

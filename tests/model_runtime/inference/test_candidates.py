@@ -5,6 +5,7 @@ from __future__ import annotations
 from model_runtime.diffusion.interface import Guess
 from model_runtime.inference import candidates
 from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
 from tests.model_runtime.inference.fills import REQUEST
 from tests.support import tiny
@@ -45,3 +46,10 @@ def test_which_texts_are_asked_about() -> None:
     ]
     several = tokens.lay(TWO)
     assert candidates.foreign(tokens, several, drafts, "") == []
+
+
+def test_the_likeliest_without_the_network_and_the_denoisers_own_are_scored() -> None:
+    found = [Candidate(name, [], ngram=nats) for name, nats in (("a", -9.0), ("b", -1.0), ("c", -5.0))]
+    found.append(Candidate("d", [], logprobs=[-3.0], ngram=-30.0))
+    kept = candidates.likeliest(found, 2, Calibration({"ngram_share": 9.0}))
+    assert [each.text for each in kept] == ["b", "c", "d"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.inference import text_fill
@@ -46,6 +47,16 @@ def test_the_line_is_completed_from_the_code_around_it() -> None:
     shares = [fill.confidence, *(each.confidence for each in fill.alternatives)]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) <= 1
+
+
+def test_several_lines_have_a_ranking_of_their_own() -> None:
+    block = CODE + "if (price > 3) {\n    warn(price);\n}\n"
+    request = structs.replace(asked("const rate = "), prefix=block)
+    one, several = (
+        text_fill.fill(structs.replace(request, lines=lines), Drafting(EMBEDDED)) for lines in (1, 8)
+    )
+    assert one.confidence != several.confidence
+    assert 0 < several.confidence < 1
 
 
 def test_what_was_offered_starts_the_next_fill() -> None:

@@ -10,6 +10,7 @@ import torch
 from model_runtime.diffusion import sampler
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.interface import Branch, DenoiseError, OutOfMemory, Row
+from model_runtime.diffusion.policy import Policy, stable_and_confident
 from model_runtime.inference.engine import Engine
 from model_runtime.loading import model
 from model_runtime.local import denoiser as local_denoiser
@@ -45,7 +46,7 @@ def test_one_pass_equals_the_stock_forward(prefix: int, width: int) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-def reference_fill(prompt: list[int], row: Row, policy: sampler.Policy, seed: int) -> list[int]:
+def reference_fill(prompt: list[int], row: Row, policy: Policy, seed: int) -> list[int]:
     """The slow way: stock modules, every position of the canvas computed, holes picked out afterwards."""
     model = tiny.model().model
     canvas, pinned = torch.tensor([list(row.ids)]), torch.tensor([list(row.pinned)])
@@ -93,9 +94,7 @@ def reference_fill(prompt: list[int], row: Row, policy: sampler.Policy, seed: in
 def test_pinned_fill_equals_the_slow_reference(prefix: int, seed: int) -> None:
     pinned = [True] * 5 + [False] * 7 + [True] * 6 + [False] * 3 + [True] * 4
     row = Row(random_ids(len(pinned), seed=9), pinned)
-    policy = replace(
-        EMBEDDED.policy, max_steps=5, stop=sampler.stable_and_confident(0.1), relevant=torch.ones_like
-    )
+    policy = replace(EMBEDDED.policy, max_steps=5, stop=stable_and_confident(0.1), relevant=torch.ones_like)
     *_, last = tiny.denoiser().denoise(random_ids(prefix), [row], policy, seed)
     assert last.read().ids[0] == reference_fill(random_ids(prefix), row, policy, seed)
 

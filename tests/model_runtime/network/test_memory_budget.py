@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.bench import released
+from model_runtime.diffusion import policy as rules
 from model_runtime.diffusion import sampler
 from model_runtime.diffusion.interface import Branch, Row
 from model_runtime.local import denoiser as local_denoiser
@@ -80,8 +81,8 @@ def test_a_step_keeps_as_many_logits_as_are_counted() -> None:
     canvas, pinned = torch.zeros(1, 32, dtype=torch.long), torch.zeros(1, 32, dtype=torch.bool)
     layout = sampler.Layout.of(canvas, pinned)
     noise = sampler.SeededNoise(4000, 0, torch.device("cpu"))
-    stop = sampler.either(sampler.early_commit(0.9), sampler.stable_and_confident(0.005))
-    policy = sampler.Policy(sampler.linear_temperature(0.4, 0.8), sampler.entropy_bound(0.1), stop, 4)
+    stop = rules.either(rules.early_commit(0.9), rules.stable_and_confident(0.005))
+    policy = rules.Policy(rules.linear_temperature(0.4, 0.8), rules.entropy_bound(0.1), stop, 4)
 
     def steps() -> None:
         state = sampler.initialize(layout, noise)
@@ -109,7 +110,7 @@ def test_a_fill_keeps_as_many_logits_as_are_counted(kind: str, monkeypatch: pyte
     kept = []
 
     def fill() -> None:
-        asked = dataclasses.replace(policy, max_steps=4, stop=sampler.stable_and_confident(0.0))
+        asked = dataclasses.replace(policy, max_steps=4, stop=rules.stable_and_confident(0.0))
         kept.extend(denoiser.denoise([5] * 20, [row], asked, seed=0))
 
     one = 64 * 30_000 * 4

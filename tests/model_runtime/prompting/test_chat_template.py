@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def test_a_template_without_images(folder: Path) -> None:
     assert found.turns(False, image=True) is None
     assert found.turns(True, image=True) is None
     assert found.ends == {1, 106}
+
+
+def test_without_transformers_it_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(
+        ModelError, match=r"chat template needs transformers, not installed here; run `.* install"
+    ):
+        load(folder)
 
 
 def rename_turn_end(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds
-from model_runtime.diffusion.sampler import Policy
+from model_runtime.diffusion.policy import Policy
 from model_runtime.prompting import profiles
 from model_runtime.prompting.profiles import EMBEDDED, Profile
 

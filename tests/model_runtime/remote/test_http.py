@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
+from model_runtime.remote import http
 from model_runtime.remote.faults import Fault
 from model_runtime.remote.http import Http
 from tests.support.servers import free_port
@@ -39,6 +41,12 @@ class Scripted(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "text/event-stream; charset=utf-8")
             self.end_headers()
             self.wfile.write(rest.replace("|", "\n\n").replace("+", " ").encode())
+        elif kind == "trickle":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # until the client has left
+                while not threading.Event().wait(0.05):
+                    self.wfile.write(b" ")
         elif kind == "slow":
             threading.Event().wait(3)
         else:
@@ -92,6 +100,25 @@ def test_an_answer_of_another_kind(url: str, body: str) -> None:
         post(url, f"/200?{body}")
 
 
+def test_an_error_with_deep_brackets(url: str) -> None:
+    with pytest.raises(Fault, match=r"failed \(500\)") as caught:
+        post(url, "/500?" + "[" * 9_000)
+    assert caught.value.said == ""
+
+
+def test_an_answer_without_end(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_ANSWER", 100)
+    with pytest.raises(Fault, match="answers in another format"):
+        post(url, '/200?{"n":3,"x":"' + "x" * 100 + '"}')
+
+
+def test_an_answer_by_the_byte(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is in time, all of them are not."""
+    monkeypatch.setattr(http, "WHOLE", 0.1)
+    with pytest.raises(Fault, match="takes too long"):
+        post(url, "/trickle", answer_s=5.0)
+
+
 def test_the_key_is_sent_and_never_told(url: str) -> None:
     assert post(url, '/200?{"n":3}', key=" abc\n") == Number(3)
     assert Scripted.requests[-1]["Authorization"] == "Bearer abc"
@@ -137,6 +164,7 @@ def test_a_slow_one(url: str) -> None:
         ('data:{"n":1}|', "ended its answer midway"),
         ('data:{"n":1}|data:{"error":{"message":"dead"}}|', "failed in the middle of its answer"),
         ("data:nonsense|", "answers in another format"),
+        ('data:{"x":' + "[" * 9_000 + "|", "answers in another format"),
         ("", "ended its answer midway"),
     ],
 )

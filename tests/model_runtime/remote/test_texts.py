@@ -14,6 +14,7 @@ from msgspec import structs
 
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.protocol import Choice, Fixed, Infill, Slot
+from model_runtime.remote import answer as answer_types
 from model_runtime.remote import texts
 from model_runtime.remote.answer import UNKNOWN
 from model_runtime.remote.loading import load
@@ -224,6 +225,28 @@ def test_what_is_written_cannot_be_weighed() -> None:
     request = Infill(id=1, document="", prefix="", canvas=(Slot(4), Fixed("\n")), original="x")
     with pytest.raises(Unfillable, match="can proofread"):
         next(engine.fill(request))
+
+
+def test_a_text_that_is_more_than_certain() -> None:
+    answer = answer_types.Answer([""])
+    answer.take(answer_types.Chunk([answer_types.Choice(text="x", logprobs=answer_types.Logprobs([5e3]))]))
+    assert answer.confidence == 1.0
+
+
+def test_a_server_that_does_not_stop_writing(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "MOST_TEXT", 100)
+    _, engine = served("--has", "suffix", answers=["x" * 200])
+    with pytest.raises(Unfillable, match="does not stop writing"):
+        run(engine, ONE)
+
+
+def test_a_server_that_writes_slower_than_anyone_waits(
+    served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "LONGEST_S", 0.2)
+    _, engine = served("--has", "suffix", "--pause", "0.1", answers=["x" * 200])
+    with pytest.raises(Unfillable, match="takes too long"):
+        run(engine, ONE)
 
 
 def test_at_the_deadline_what_is_there_is_taken(served: Server) -> None:

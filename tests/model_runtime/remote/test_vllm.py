@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from msgspec.structs import replace
 
+from model_runtime.baselines.registry import changed
 from model_runtime.diffusion.faults import ModelError, Unfillable
 from model_runtime.diffusion.hole_length import CandidateLengths
 from model_runtime.diffusion.interface import DenoiseError, Row
@@ -201,6 +202,20 @@ def test_drafts_are_composed_here_and_cost_no_request(server: Process) -> None:
     assert found[1]["quote(name)"].ngram is not None
     assert [json.loads(body) for body in told] == [json.loads(body) for body in alone]
     assert fill.texts
+
+
+def test_a_canvas_may_start_from_a_composed_text(server: Process, local: Engine) -> None:
+    asked = replace(HOLES["end of line"], context=("        self.price = quote(name)\n" * 3,))
+    before = len(server.seen())
+    here, there = (
+        changed(each, lambda profile: dataclasses.replace(profile, mended=1)).run(asked)
+        for each in (local, remote(server.url))
+    )
+    assert (there.texts, there.sources) == (here.texts, here.sources)
+    told = [json.loads(body) for body in server.seen()[before:] if "diffusion_pinned" in body]
+    ids = local.tokens.encode("quote(name)")
+    seeds = [body["vllm_xargs"]["diffusion_seed_canvas"] for body in told]
+    assert [any(seed[i:][: len(ids)] == ids for i in range(len(seed))) for seed in seeds].count(True) == 1
 
 
 FAULTS = {

@@ -35,6 +35,12 @@ def canvas(
         ([{"token_ids": [7, 9]}], None),
         ([canvas([7, 9], [-0.5, -0.1], TOP)] * 2, None),
         ([], None),
+        (
+            [canvas([-1, 9], [-0.5, 2.0], [{"token_id:10": -0.5, "token_id:7": -1.5}, TOP[1]])],
+            [{7: -1.5}, {9: -0.1}],
+        ),
+        ([canvas([10, 9], [-0.5, -0.1], [{"token_id:" + "9" * 5_000: -0.5}, TOP[1]])], None),
+        ([canvas([7, 9], [-0.5, -0.1], [{"token_id:7": 1e308}, TOP[1]])], [{7: 0.0}, {9: -0.1}]),
     ],
     ids=[
         "complete",
@@ -46,10 +52,13 @@ def canvas(
         "no log-probabilities",
         "two canvases",
         "none",
+        "no tokens of the vocabulary",
+        "none of the vocabulary",
+        "more than certain",
     ],
 )
 def test_likeliest(choices: list[dict[str, Any]], expected: list[dict[int, float]] | None) -> None:
-    assert wire.likeliest(completion(*choices), 2) == expected
+    assert wire.likeliest(completion(*choices), 2, vocabulary=10) == expected
 
 
 @pytest.mark.parametrize(("ids", "expected"), [([7], True), ([7, 9], False), ([], False), (None, False)])
@@ -63,6 +72,7 @@ def test_shortened(ids: list[int] | None, expected: bool) -> None:
     [
         ("diffusion_seed_canvas must hold exactly 256 ids, got 1. (parameter=extra_args)", 256),
         ("diffusion_max_steps must be a positive integer.", None),
+        (f"diffusion_seed_canvas must hold exactly {'9' * 5_000} ids", None),
         ("", None),
     ],
 )

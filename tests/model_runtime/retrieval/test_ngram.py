@@ -75,6 +75,18 @@ def test_a_text_is_worth_the_chances_of_its_words() -> None:
     assert math.isfinite(unknown)
 
 
+def test_lines_of_a_text_are_told_apart() -> None:
+    """What begins a line is likelier there, and what follows the hole follows the last of them."""
+    model = NgramModel("a = f(x)\nif a:\n    b()\n" * 3 + "a = ", "\na = f(x)\n")
+    lines, after = model.scored("f(x)\nif a:\n    b()")
+    one, after_one = model.scored("f(x) if a: b()")
+    deeper, after_deeper = model.scored("f(x)\n    if a:\n        b()")
+    assert lines > one
+    assert lines > deeper
+    assert after_one < after
+    assert after_deeper <= after
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("", ""), ("", "\n"), ("\n\n", "\n"), ("x", ""), ("    ", "\n")]
 )

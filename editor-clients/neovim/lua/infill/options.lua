@@ -15,7 +15,7 @@ local M = {}
 ---@alias infill.Key 'accept'|'accept_word'|'accept_line'|'next'|'dismiss'
 
 -- The server's default, in names that are file types as well.
-M.LANGUAGES = { 'python', 'typescript', 'go' }
+M.LANGUAGES = { 'python', 'typescript', 'go', 'rust', 'java', 'c', 'cpp' }
 
 ---@type infill.Options
 local defaults = {

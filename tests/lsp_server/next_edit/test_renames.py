@@ -1,14 +1,11 @@
+"""Renames that are followed, from a rename that is typed."""
+
 from __future__ import annotations
 
 import pytest
 
-from lsp_server.actions.rename_followup import History, changed_name, find
-from lsp_server.text.buffer import Buffer, Position
-from lsp_server.text.document import Refusal
-from lsp_server.text.positions import to_position
-from lsp_server.text.syntax import Parses
+from tests.support.typist import Typing
 
-URI = "file:///a.py"
 FUNCTION = """\
 class Shop:
     def sell(self, count: int, price=1):
@@ -26,35 +23,6 @@ def other(count):
 """
 
 
-class Typing:
-    """A document edited as an editor does, character by character."""
-
-    def __init__(self, text: str, language: str = "python") -> None:
-        self.document = Buffer(URI, 1, language, text)
-        self.history = History()
-
-    def change(self, start: Position, end: Position, new: str) -> None:
-        self.history = self.history.change(start, end, new, self.document.line)
-        self.document.replace(start, end, new, "utf-32")
-
-    def retype(self, line: int, column: int, old: str, new: str) -> None:
-        """Delete a name from its end and type another."""
-        assert self.document.line(line)[column:].startswith(old)
-        for at in range(column + len(old), column, -1):
-            self.change((line, at - 1), (line, at), "")
-        for at, character in enumerate(new):
-            self.change((line, column + at), (line, column + at), character)
-
-    def next_edits(self, line: int = 0) -> list[tuple[int, int, str]]:
-        """Line and column of each, as the document has them, and the new text."""
-        snapshot = self.document.snapshot(line)
-        found = find(snapshot, 0, self.history.renames(self.document.line), Parses())
-        if isinstance(found, Refusal):
-            assert found.reason == "no-next-edit"
-            return []
-        return [(*to_position(snapshot.text, edit.span.start, "utf-32"), edit.text) for edit in found]
-
-
 def test_a_parameter_and_its_uses() -> None:
     it = Typing(FUNCTION)
     it.retype(1, 19, "count", "amount")
@@ -67,8 +35,8 @@ def test_a_parameter_and_its_uses() -> None:
     assert it.next_edits() == [(line + 2, column, "amount") for line, column in lines[1:]]
     it.change((3, 41), (3, 41), "\n")  # a line opened below the rename
     assert len(it.next_edits()) == 3
-    it.retype(3, 19, "amount", "count")  # taken back: the use that was accepted is left over
-    assert it.next_edits() == [(5, 11, "count")]
+    it.retype(3, 19, "amount", "count")  # taken back: what followed is not undone, and nothing is done again
+    assert it.next_edits() == []
 
 
 def test_a_local_variable() -> None:
@@ -89,7 +57,6 @@ def test_a_local_variable() -> None:
         ("def f(a):\n    return 'a'  # a\n", 0, 6, "a", "b"),
         ("def f(a, c=a):\n    return c\n", 0, 6, "a", "b"),  # a default belongs outside
         ("def f(a):\n    return (a\n", 0, 6, "a", "b"),  # does not parse
-        ("a = 1\nb = a\n", 0, 0, "a", "c"),  # not in a function
         ("class A:\n    a = 1\n    b = a\n", 1, 4, "a", "c"),
         ("def f():\n    b = a\n    a = 2\n", 2, 4, "a", "c"),  # used before, not after
         ("def a():\n    return 1\n", 0, 4, "a", "b"),
@@ -151,23 +118,57 @@ def test_columns_behind_wide_characters() -> None:
 def test_the_use_nearest_to_the_cursor_comes_first() -> None:
     it = Typing("def f(n):\n    a(n)\n    b(n)\n    return n\n")
     it.retype(0, 6, "n", "m")
-    snapshot = it.document.snapshot(0)
-    found = find(snapshot, snapshot.text.index("b("), it.history.renames(it.document.line), Parses())
-    assert not isinstance(found, Refusal)
-    assert [snapshot.text[: edit.span.start].count("\n") for edit in found] == [2, 1, 3]
+    assert [line for line, _, _ in it.next_edits(2, 4)] == [2, 1, 3]
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "expected"),
-    [
-        ("def f(a):", "def f(bc):", (6, "a", "bc")),
-        ("", "x = 1", None),
-        ("x = 1", "x = 2", None),
-        ("x = a", "x = 'a", None),
-        ("a = a", "b = b", None),  # two at once
-        ("x", "x", None),
-        ("naïve = 1", "naive = 1", (0, "naïve", "naive")),
-    ],
-)
-def test_a_changed_name(before: str, now: str, expected: object) -> None:
-    assert changed_name(before, now) == expected
+# The same, of names that a file defines or imports.
+FILES: list[tuple[str, str, tuple[int, int], str, str, list[tuple[int, int]]]] = [
+    (
+        "python",
+        "def old(a):\n    return a\n\n\nold(1) + it.old(old=2)\n# old\n",
+        (0, 4),
+        "old",
+        "new",
+        [(4, 0)],
+    ),
+    ("python", "LIMIT = 1\nx = LIMIT\n", (0, 0), "LIMIT", "MOST", [(1, 4)]),
+    ("python", "from m import old\n\nx = old()\n", (0, 14), "old", "new", [(2, 4)]),
+    ("python", "from m import a as old\n\nx = old()\n", (0, 19), "old", "new", [(2, 4)]),
+    (
+        "python",
+        "def f(old):\n    return old\n\n\nold = 1\nx = old\n",
+        (4, 0),
+        "old",
+        "new",
+        [],
+    ),  # two of the name
+    (
+        "python",
+        "class A:\n    def old(self):\n        self.old(b.old)\n\n\nold()\n",
+        (1, 8),
+        "old",
+        "new",
+        [(2, 13)],
+    ),
+    ("typescript", "function old() {}\nold();\nx.old();\n", (0, 9), "old", "fresh", [(1, 0)]),
+    ("typescript", "import { old } from 'm';\nold();\n", (0, 9), "old", "fresh", [(1, 0)]),
+    (
+        "typescript",
+        "class A {\n  old() {}\n  b() { this.old(c.old); }\n}\n",
+        (1, 2),
+        "old",
+        "fresh",
+        [(2, 13)],
+    ),
+    ("go", "func old() {}\n\nfunc g() {\n\told()\n\tx.old()\n}\n", (0, 5), "old", "fresh", [(3, 1)]),
+    ("rust", "fn old() {}\n\nfn g() {\n    old();\n    x.old();\n}\n", (0, 3), "old", "fresh", [(3, 4)]),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "at", "old", "new", "uses"), FILES)
+def test_names_of_a_file(
+    language: str, text: str, at: tuple[int, int], old: str, new: str, uses: list[tuple[int, int]]
+) -> None:
+    it = Typing(text, language)
+    it.retype(*at, old, new)
+    assert it.next_edits() == [(*use, new) for use in uses]

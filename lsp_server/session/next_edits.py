@@ -1,0 +1,73 @@
+"""What a session knows of next edits: the history they follow from, what is being offered, and how often
+offers were accepted, dismissed and ignored.
+
+An offer that is neither accepted nor dismissed is ignored when another takes its place or its document is
+edited otherwise. What comes next is decided in `next_edit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from lsp_server.next_edit import rules
+from lsp_server.next_edit.filters import lines_of
+from lsp_server.next_edit.history import EditHistory, Lines
+from lsp_server.text.document import Edit, Refusal, Snapshot
+from lsp_server.text.syntax import Parses
+
+
+@dataclass
+class Counts:
+    """Offers, each counted once however often it was asked for."""
+
+    shown: int = 0
+    accepted: int = 0
+    dismissed: int = 0
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    uri: str
+    changes: tuple[tuple[Lines, Lines], ...]  # lines before and after, of each edit
+
+
+class NextEdits:
+    def __init__(self) -> None:
+        self.history = EditHistory()
+        self._counts = Counts()
+        self._offer: _Offer | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return asdict(self._counts)
+
+    def suggest(self, snapshot: Snapshot, cursor: int, parses: Parses) -> tuple[Edit, ...] | Refusal:
+        """The edits of the lane that is sure first, the nearest first."""
+        found = rules.suggest(snapshot, cursor, self.history, parses)
+        self._show(snapshot, () if isinstance(found, Refusal) else found)
+        return found
+
+    def accepted(self) -> None:
+        """The client has made an edit of the current offer."""
+        if self._offer:
+            self._counts.accepted += 1
+            self._offer = None
+
+    def dismissed(self, uri: str) -> None:
+        """The user does not want the current offer: while its lines read as they do, it is not made again."""
+        if self._offer and self._offer.uri == uri:
+            for before, after in self._offer.changes:
+                self.history.reject(uri, before, after)
+            self._counts.dismissed += 1
+            self._offer = None
+
+    def _show(self, snapshot: Snapshot, edits: Sequence[Edit]) -> None:
+        changes = tuple(lines_of(snapshot, edit) for edit in edits)
+        offer = _Offer(snapshot.uri, changes) if edits else None
+        if offer == self._offer:
+            return
+        self._counts.ignored += self._offer is not None
+        self._counts.shown += offer is not None
+        self._offer = offer
