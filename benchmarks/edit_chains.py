@@ -27,7 +27,7 @@ from benchmarks.projects import FOREIGN, LARGEST, SUFFIXES
 RECIPE = Path(__file__).parent / "data" / "edit_chains.toml"
 MOST_HUNKS = 12
 MOST_LINES = 60  # old and new, of a file in a commit
-PER_PROJECT = 120  # chains
+PER_PROJECT = 400  # chains
 PER_COMMIT = 2  # so that no commit weighs more than others
 
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")

@@ -164,6 +164,8 @@ def judge(snapshot: Snapshot, edit: Edit, left: Sequence[Hunk]) -> int:
         head = sum(len(each) + 1 for each in lines[:top])
         now = "\n".join(lines[top : top + len(old)])
         then = now[: start - head] + edit.text + now[end - head :]
+        if not old:  # whole lines are added, with the end of the last
+            then = then.removesuffix("\n")
         was, made, goal = (tokens(each) for each in (now, then, "\n".join(new)))
         after = Levenshtein.distance(made, goal)
         if after == 0:

@@ -78,6 +78,26 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     pid: int = 0  # of the worker, so that the client can end it when it hangs
 
 
+class PastEdit(msgspec.Struct, frozen=True):
+    """Some lines that the user changed, without secrets."""
+
+    path: str
+    line: int  # the first, from 1
+    before: str  # without the last line's end; empty: there was nothing
+    after: str
+
+
+class NextEdit(msgspec.Struct, frozen=True):
+    """A rewrite of the region that `Infill.original` holds, by a model that was made for next edits."""
+
+    format: Literal["sweep", "zeta-2", "mercury"]  # the model's
+    path: str  # of the document, as the model is told
+    line: int  # of the region's first line, from 1
+    cursor: int  # in the region, in code points
+    earlier: str  # the region before the last edit
+    edits: tuple[PastEdit, ...] = ()  # the last few, the newest last
+
+
 class Infill(msgspec.Struct, frozen=True, tag="infill"):
     """Fill the slots of a canvas.
 
@@ -107,6 +127,7 @@ class Infill(msgspec.Struct, frozen=True, tag="infill"):
     workspace: str = ""  # whose `Texts` drafts may be composed from
     lines: int = 1  # most lines that a text may have
     steps: int | None = None  # at most so many, and at most MOST_STEPS; None: as many as suit the model
+    next_edit: NextEdit | None = None  # rewrite `original` with a model for next edits
     alternatives: int = ALTERNATIVES  # at most so many fills beside the best; an evaluation wants them all
 
 

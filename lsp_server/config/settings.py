@@ -48,6 +48,7 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     next_edit_enabled: bool = True
+    next_edit_format: str = "none"  # of a model that rewrites regions: sweep, zeta-2, mercury, instruct
     idle_unload_minutes: float = 10
     log_level: str = "info"
 
@@ -113,6 +114,9 @@ def without_effect(settings: Settings) -> list[str]:
     """A line for each setting that is valid but has no effect beside the others."""
     if settings.adapter and settings.backend != "local":
         return [f"infill.adapter: {_show(settings.adapter)} has no effect on a server; {SERVED_ADAPTER}"]
+    if settings.next_edit_format not in ("none", "instruct") and settings.backend != "openai":
+        wanted = _show(settings.next_edit_format)
+        return [f"infill.nextEdit.format: {wanted} has no effect without infill.backend openai"]
     return []
 
 
@@ -241,6 +245,13 @@ SETTINGS: dict[str, Setting] = {
     "nextEdit.enabled": Setting(
         _switch(),
         "after an edit, suggest the one that follows from it elsewhere, in clients that ask for next edits",
+        per_folder=True,
+    ),
+    "nextEdit.format": Setting(
+        _one_of("none", "sweep", "zeta-2", "mercury", "instruct"),
+        "have a model rewrite the lines around the cursor where no rule has a next edit: `instruct` one that "
+        "follows instructions, the others a model that was made for next edits, behind `infill.backend` "
+        "`openai`; docs/remote.md has more",
         per_folder=True,
     ),
     "idleUnloadMinutes": Setting(

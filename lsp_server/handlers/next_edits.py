@@ -17,28 +17,28 @@ COPILOT = "textDocument/copilotInlineEdit"
 log = logging.getLogger(__name__)
 
 
-def next_edit(ls: Server, params: Any) -> dict[str, Any]:
+async def next_edit(ls: Server, params: Any) -> dict[str, Any]:
     """`infill/nextEdit`: the edits of one lane, the nearest to the cursor first, each with who is how sure of
     it; and why there are none."""
-    found = _found(ls, params)
+    found = await _found(ls, params)
     if isinstance(found, Refusal):
         return {"edits": [], "reason": found.reason, "message": found.message}
     return {"edits": found}
 
 
-def copilot_inline_edit(ls: Server, params: Any) -> dict[str, Any]:
+async def copilot_inline_edit(ls: Server, params: Any) -> dict[str, Any]:
     """The same for clients of GitHub's language server: never null, the version echoed.
 
     A client that asks for one is told of the worker's status from then on.
     """
     ls.wants_next_edits, ls.session.worker.on_status = True, ls.send_status
-    found = _found(ls, params)
+    found = await _found(ls, params)
     standard = ("textDocument", "range", "text", "command")
     shown = [] if isinstance(found, Refusal) else found
     return {"edits": [{name: each[name] for name in standard} for each in shown]}
 
 
-def _found(ls: Server, params: Any) -> list[dict[str, Any]] | Refusal:
+async def _found(ls: Server, params: Any) -> list[dict[str, Any]] | Refusal:
     document, position, session = params.textDocument, params.position, ls.session
     version = getattr(document, "version", None)
     place = session.place(document.uri, position.line, position.character)
@@ -51,7 +51,7 @@ def _found(ls: Server, params: Any) -> list[dict[str, Any]] | Refusal:
         return refusal
     if not session.settings_for(snapshot.uri).next_edit_enabled:
         return Refusal("off", "infill.nextEdit.enabled is false")
-    found = session.next_edits.suggest(snapshot, cursor, session.parses)
+    found = await session.suggest_next_edits(snapshot, cursor)
     if isinstance(found, Refusal):
         return found
     log.info("%d next edits in %s", len(found), snapshot.uri)

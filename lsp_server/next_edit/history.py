@@ -55,9 +55,8 @@ class Edited:
 class EditHistory:
     def __init__(self) -> None:
         self._edits: list[Edited] = []  # the newest last
-        self._rejected: list[
-            tuple[str, Lines, Lines]
-        ] = []  # document, lines as they are, as the user will not have them
+        # (document, lines as they are, as the user will not have them)
+        self._rejected: list[tuple[str, Lines, Lines]] = []
 
     def change(
         self, uri: str, start: Place, end: Place, new: str, line: Callable[[int], str], now: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsp_server.text.document import Edit
 
-RULES = frozenset({"rename", "call", "repeat"})
+RULES = frozenset({"rename", "call", "addition", "repeat"})
 
 
 def lane_of(edit: Edit) -> str:

@@ -102,7 +102,8 @@ def _pattern(words: Words, examples: tuple[LineChange, ...], age: int) -> Patter
         look = rf"(?<={re.escape(left)})" if left else ""
         start = r"(?<!\w)" if (left + sides[0])[:1].isidentifier() else ""
         end = r"(?!\w)" if (sides[-1] + right)[-1:].isidentifier() else ""
-        return re.compile(f"{look}{start if not left else ''}(?P<at>{body})(?={re.escape(right)}{end})")
+        tail = r"\r?$" if right == "\n" else re.escape(right) + end
+        return re.compile(f"{look}{start if not left else ''}(?P<at>{body})(?={tail})", re.MULTILINE)
 
     return Pattern(words, examples, age, regex([old for old, _ in words]), regex([new for _, new in words]))
 

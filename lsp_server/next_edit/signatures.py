@@ -49,6 +49,8 @@ def _follow(snapshot: Snapshot, change: LineChange, syntax: Syntax) -> Iterator[
 
 def _passed(text: str, call: Call, its: Parameter, name: str) -> tuple[Span, str] | None:
     """The argument that a call lacks, where the caller has something of the parameter's name."""
+    if call.around is None:
+        return None
     known = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text[call.around.start : call.around.end])
     if known is None or len(call.arguments) != its.count - 1 or name in call.keywords:
         return None

@@ -7,7 +7,7 @@ edited otherwise. What comes next is decided in `next_edit`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from lsp_server.next_edit import rules
@@ -43,9 +43,18 @@ class NextEdits:
     def counts(self) -> dict[str, int]:
         return asdict(self._counts)
 
-    def suggest(self, snapshot: Snapshot, cursor: int, parses: Parses) -> tuple[Edit, ...] | Refusal:
-        """The edits of the lane that is sure first, the nearest first."""
+    async def suggest(
+        self,
+        snapshot: Snapshot,
+        cursor: int,
+        parses: Parses,
+        rewritten: Callable[[EditHistory], Awaitable[tuple[Edit, ...] | Refusal]] | None = None,
+    ) -> tuple[Edit, ...] | Refusal:
+        """The edits of the lane that is sure first, the nearest first. `rewritten`: the lane that asks a
+        model, if there is one."""
         found = rules.suggest(snapshot, cursor, self.history, parses)
+        if isinstance(found, Refusal) and rewritten:
+            found = await rewritten(self.history)
         self._show(snapshot, () if isinstance(found, Refusal) else found)
         return found
 

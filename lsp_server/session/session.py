@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.settings import Settings
 from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
-from lsp_server.next_edit.history import scattered
+from lsp_server.next_edit import region
+from lsp_server.next_edit.history import EditHistory, scattered
 from lsp_server.session.latest_request import LatestRequests
 from lsp_server.session.layered_settings import LayeredSettings
 from lsp_server.session.monitored_worker import MonitoredWorker
@@ -126,6 +127,8 @@ class Session:
             return
         changes, now = list(changes), time.monotonic()
         typed = not scattered([replaced[0][0] for replaced, _ in changes if replaced])
+        if self.refusal(Snapshot(uri, version, document.language, "")):
+            typed = False  # what is excluded is an example for nothing
         for replaced, new in changes:
             if replaced:
                 start, end = sorted(document.place(*each, self.encoding) for each in replaced)
@@ -138,7 +141,8 @@ class Session:
                 if document.line_count != lines:  # a \r and a \n have become one line end, or have parted
                     self.tracked_ranges.forget(uri)
             else:
-                self.next_edits.history.replace_all(uri, document.text, new, now)
+                if typed:
+                    self.next_edits.history.replace_all(uri, document.text, new, now)
                 document.replace_all(new)
             lines = sorted(line for line, _ in replaced) if replaced else None
             self.tracker.edited(uri, (lines[0], lines[1]) if lines else None, new)
@@ -217,6 +221,20 @@ class Session:
     def is_current(self, snapshot: Snapshot) -> bool:
         now = self._documents.get(snapshot.uri)
         return now is not None and now.version == snapshot.version
+
+    async def suggest_next_edits(self, snapshot: Snapshot, cursor: int) -> tuple[Edit, ...] | Refusal:
+        """Where the text should change next. Refused as `superseded` where the document has changed
+        meanwhile."""
+        settings, clean = self.settings_for(snapshot.uri), self.tracker.cleaned
+
+        def rewritten(history: EditHistory) -> Awaitable[tuple[Edit, ...] | Refusal]:
+            return region.suggest(snapshot, cursor, history, self.worker, settings, clean)
+
+        lane = None if settings.next_edit_format == "none" else rewritten
+        found = await self.next_edits.suggest(snapshot, cursor, self.parses, lane)
+        if not self.is_current(snapshot):
+            return Refusal("superseded", "the document has changed since the request")
+        return found
 
     def remember_suggestion(self, suggestion: CachedSuggestion) -> None:
         self._suggestions[suggestion.snapshot.uri] = suggestion

@@ -31,7 +31,7 @@ class Call:
     arguments: tuple[Span, ...]
     keywords: tuple[str, ...]  # of the arguments, "" where there is none
     end: int  # where the closing bracket is
-    around: Span  # the function that the call is in, up to the call
+    around: Span | None  # the function that the call is in, up to the call; None outside of functions
 
 
 def parameter(syntax: Syntax, at: Span) -> Parameter | None:
@@ -48,7 +48,7 @@ def parameter(syntax: Syntax, at: Span) -> Parameter | None:
     if name is None or name.text is None or found is None or found not in named:
         return None
     text = found.text or b""
-    optional = b"=" in text or b"?" in text or text.startswith((b"*", b"..."))
+    optional = b"=" in text or b"?" in text or b"..." in text or text.startswith(b"*")
     return Parameter(name.text.decode("utf-8", "replace"), named.index(found), len(named), optional)
 
 
@@ -63,11 +63,12 @@ def calls(syntax: Syntax, function: str) -> Iterator[Call]:
         if call is None or arguments is None or call.has_error or call.children[0] != node:
             continue
         children = [each for each in arguments.named_children if each.type not in syntax.language.comments]
+        around = _function_around(call)
         yield Call(
             tuple(syntax.span_of(each) for each in children),
             tuple(_keyword(each) for each in children),
             syntax.offset(arguments.end_byte) - 1,
-            Span(syntax.offset(_function_around(call).start_byte), syntax.offset(call.start_byte)),
+            Span(syntax.offset(around.start_byte), syntax.offset(call.start_byte)) if around else None,
         )
 
 
@@ -83,10 +84,8 @@ def _keyword(argument: Node) -> str:
     return (name.text or b"").decode("utf-8", "replace") if name else ""
 
 
-def _function_around(node: Node) -> Node:
-    around = node
-    while around.parent is not None:
+def _function_around(node: Node) -> Node | None:
+    around = node.parent
+    while around is not None and around.child_by_field_name("parameters") is None:
         around = around.parent
-        if around.child_by_field_name("parameters") is not None:
-            break
     return around

@@ -200,7 +200,9 @@ def _tree(
         return time.thread_time() > end
 
     try:
-        return parser.parse(read, *([old] if old else []), progress_callback=late)
+        if old:
+            return parser.parse(read, old, progress_callback=late)
+        return parser.parse(read, progress_callback=late)
     except ValueError:  # it was stopped
         parser.reset()
         return None
@@ -261,13 +263,13 @@ def _language_at(snapshot: Snapshot, offset: int) -> tuple[Language | None, Span
     return by_id(name), code
 
 
-def parse(text: str, language: Language) -> Syntax | None:
-    """All of a text; None if the language's grammar is not installed, or parsing takes too long. Has a parser
-    of its own, so that it can run in a thread."""
+def parse(text: str, language: Language, limit_s: float = WHOLE_S) -> Syntax | None:
+    """All of a text; None if the language's grammar is not installed, or parsing takes longer than `limit_s`.
+    Has a parser of its own, so that it can run in a thread."""
     known = _parser(language)
     if not known or not known.language:
         return None
-    syntax = Syntax(text, 0, language, tree_sitter.Parser(known.language), limit_s=WHOLE_S)
+    syntax = Syntax(text, 0, language, tree_sitter.Parser(known.language), limit_s=limit_s)
     return syntax if syntax.complete else None
 
 

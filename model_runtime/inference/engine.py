@@ -66,6 +66,8 @@ class Engine:
 
     def fill(self, request: Infill) -> Filling:
         """Raises Unfillable."""
+        if request.next_edit:
+            raise Unfillable("invalid", f"the model {self.name} is none for next edits")
         try:
             if request.instruction:
                 return (yield from self._answer(request))

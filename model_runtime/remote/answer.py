@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from model_runtime.remote import prompts
+from model_runtime.protocol import NextEdit
+from model_runtime.remote import prompts, region_formats
 from model_runtime.remote.contact import Kind
 
 UNKNOWN = 0.5  # confidence in a text from a server that gives no log-probabilities
@@ -82,6 +83,17 @@ class Answer:
     @property
     def confidence(self) -> float:
         return UNKNOWN if self.logprob is None else math.exp(min(0.0, self.logprob))
+
+
+@dataclass
+class RegionAnswer(Answer):
+    """The answer of a model for next edits: the new text of a region."""
+
+    edit: NextEdit = field(kw_only=True)
+    region: str = field(kw_only=True)
+
+    def texts(self) -> tuple[str, ...]:
+        return (region_formats.read(self.text, self.edit, self.region),)
 
 
 @dataclass

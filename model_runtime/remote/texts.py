@@ -15,8 +15,8 @@ from typing import Any
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.results import Fill, Filling, Step
 from model_runtime.protocol import Alternative, Calibrated, Infill
-from model_runtime.remote import faults, prompts
-from model_runtime.remote.answer import Answer, Attempt, Chunk, is_last
+from model_runtime.remote import faults, prompts, region_formats
+from model_runtime.remote.answer import Answer, Attempt, Chunk, RegionAnswer, is_last
 from model_runtime.remote.background import Background
 from model_runtime.remote.balance import Servers
 from model_runtime.remote.contact import PATHS, Contact, Kind
@@ -65,7 +65,9 @@ class TextEngine:
         """Yields a step when text has come, and None while it waits. Raises Unfillable."""
         if not prompts.slots(request):
             raise Unfillable("invalid", "the canvas has no hole")
-        if request.original and not request.instruction:
+        if request.next_edit and region_formats.holds_mark(request):
+            raise Unfillable("invalid", "the text holds a mark of the next-edit model's own format")
+        if request.original and not request.instruction and not request.next_edit:
             raise Unfillable(
                 "invalid", f"{self.device} only writes; infill.backend local or vllm can proofread"
             )
@@ -115,6 +117,12 @@ class TextEngine:
         """All holes of an attempt go to one server, as servers differ in how they are asked."""
 
         async def use(url: str, contact: Contact) -> None:
+            if edit := request.next_edit:
+                attempt.answers = [answer := RegionAnswer([""], edit=edit, region=request.original)]
+                tokens = prompts.slots(request)[0].max_tokens
+                body = region_formats.body(request, edit, contact.model, tokens)
+                await self._stream(url, region_formats.FORMATS[edit.format].path, body, answer)
+                return
             kind = "chat" if request.instruction else contact.kind
             befores = [prompts.before(request, hole) for hole in range(len(prompts.slots(request)))]
             attempt.answers = [Answer(befores)] if kind == "chat" else [Answer([each]) for each in befores]

@@ -12,24 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import neovim
+from tests.e2e.documented import blocks
 from tests.e2e.neovim import Neovim
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
 
-INIT = """
-vim.opt.runtimepath:prepend(vim.env.SIDEKICK)
-require('sidekick').setup()
-vim.api.nvim_create_autocmd('FileType', {
-  pattern = 'python',
-  callback = function(event)
-    vim.lsp.start({
-      name = 'copilot',  -- sidekick asks servers of this name
-      cmd = vim.json.decode(vim.env.SERVER),
-      root_dir = vim.fs.dirname(event.file),
-    })
-  end,
-})
-"""
+START = "vim.opt.runtimepath:prepend(vim.env.SIDEKICK)\n"
+COMMAND = "{ 'infill-ls', 'serve' }"  # here one with a fake worker: rules need none
 TEXT = "def f(old):\n    g(old)\n    # old\n    return old\n"
 SHOWN = """
 return vim.tbl_map(function(edit)
@@ -55,7 +44,10 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Neovim]:
     monkeypatch.setenv("SIDEKICK", str(folder))
     server = [sys.executable, "-m", "tests.support.faked_server"]
     monkeypatch.setenv("SERVER", json.dumps(server))
-    (init := tmp_path / "init.lua").write_text(INIT)
+    (documented,) = blocks("sidekick.nvim", "lua")
+    assert COMMAND in documented
+    written = START + documented.replace(COMMAND, "vim.json.decode(vim.env.SERVER)")
+    (init := tmp_path / "init.lua").write_text(written)
     (file := tmp_path / "a.py").write_text(TEXT)
     arguments = ["--clean", "-u", str(init)]
     with neovim.running(
@@ -74,12 +66,12 @@ def test_a_rename_is_followed(editor: Neovim) -> None:
     editor.keys("cwnew<Esc>")
     assert editor.wait("next edit", lambda: shown(editor)) == [[1, 6, "new"], [3, 11, "new"]]
     editor.keys("gg")
-    assert editor.lua("return require('sidekick').nes_jump_or_apply()")
+    editor.keys("<Tab>")
     editor.wait("jump", lambda: editor.cursor == (1, 6))
-    assert editor.lua("return require('sidekick').nes_jump_or_apply()")
+    editor.keys("<Tab>")
     applied = TEXT.replace("(old)", "(new)").replace("return old", "return new")
     editor.wait("applied edit", lambda: editor.text == applied)
-    counts = "return vim.lsp.get_clients({ name = 'copilot' })[1]:request_sync('workspace/executeCommand', "
+    counts = "return vim.lsp.get_clients({ bufnr = 0 })[1]:request_sync('workspace/executeCommand', "
     counts += "{ command = 'infill.status' }, 20000, 0).result.nextEdits"
     editor.wait("count", lambda: editor.lua(counts)["accepted"] == 1)
     assert shown(editor) == []

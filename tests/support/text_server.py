@@ -20,13 +20,16 @@ PATHS = {
     "/v1/fim/completions": "fim",
     "/v1/completions": "suffix",
     "/v1/chat/completions": "chat",
+    "/v1/edit/completions": "edit",
 }
 FIELDS = {
     "infill": {"input_prefix", "input_suffix", "n_predict"},
     "fim": {"prompt", "suffix"},
     "suffix": {"prompt", "suffix"},
     "chat": {"messages"},
+    "edit": {"messages"},
 }
+PLAIN = {"prompt", "stop"}  # of a completion without text after it
 LOGPROB = -0.1  # of each piece
 
 
@@ -59,14 +62,15 @@ class Handler(faulty_server.Handler):
             self.refuse(400, f"logprobs is not supported; the request was {body}")
         elif self.server.newer and ("max_tokens" in body or body.get("temperature", 1) != 1):
             self.refuse(400, self.server.newer)
-        elif not FIELDS[kind] <= body.keys():
+        elif not FIELDS[kind] <= body.keys() and not (kind == "suffix" and body.keys() >= PLAIN):
             self.refuse(422, "missing field")
         elif (images := image_count(body)) is None:
             self.refuse(422, "content parts are text, or image_url with a data URL")
         elif images and self.server.blind:
             self.refuse(self.server.blind, "image input is not supported")
         elif not body.get("stream"):
-            self.answer(200, self.event(kind, "x", body, stream=False))
+            text = self.server.answers[0] if kind == "edit" else "x"
+            self.answer(200, self.event(kind, text, body, stream=False))
         else:
             answers = self.server.answers
             text = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -95,7 +99,7 @@ class Handler(faulty_server.Handler):
 
     def choice(self, kind: str, text: str, body: dict[str, Any], stream: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"index": 0, "finish_reason": None if stream else "stop"}
-        if kind == "chat":
+        if kind in ("chat", "edit"):
             found["delta" if stream else "message"] = {"role": "assistant", "content": text}
         else:
             found["text"] = text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lsp_server.next_edit.evidence import Evidence
 from lsp_server.next_edit.repeats import patterns, places
 from lsp_server.next_edit.rules import suggest
@@ -71,6 +73,13 @@ def test_an_insertion_is_due_where_the_same_stands_beside_it() -> None:
     it = Typing("f(a, x=1)\nf(b, x=1)\nf(c, x=2)\nf(d, y=1)\n")
     it.change((0, 8), (0, 8), ", y=2")
     assert found(it) == [(1, ", y=2"), (3, ", y=2")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_insertion_at_the_end_of_lines(end: str) -> None:
+    it = Typing(end.join(["x = f(a)", "y = f(a)", "z = f(a) + 1", ""]))
+    it.change((0, 8), (0, 8), "  # noqa")
+    assert found(it) == [(1, "  # noqa")]
 
 
 def test_what_was_changed_already_is_left_alone() -> None:

@@ -51,6 +51,8 @@ def test_a_renamed_parameter_is_renamed_as_a_keyword() -> None:
             ", size",
             [],
         ),  # has it already
+        ("python", "def f(a):\n    pass\n\n\nf(1)\n", (0, 7), ", size", []),  # outside of functions
+        ("go", "func f(a T) {}\n\nfunc g(b T) {\n\tf(b)\n}\n", (0, 10), ", b ...T", []),
         (
             "go",
             "func f(a int) {}\n\nfunc g(size int) {\n\tf(1)\n}\n",

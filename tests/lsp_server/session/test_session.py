@@ -225,6 +225,16 @@ async def test_the_model_is_loaded_for_documents_that_may_be_completed(
     assert clients[-1].calls == [*calls, "close"]
 
 
+def test_edits_of_an_excluded_document_are_no_example() -> None:
+    session, _ = session_with((URI, "count = 1\n"), ("file:///secret/b.py", "count = 1\n"))
+    session.settings_for(URI)
+    session._settings.general = Settings(exclude=("*/secret/*",))
+    for uri in (URI, "file:///secret/b.py"):
+        session.change(uri, 2, [(((0, 0), (0, 5)), "total")])
+        session.change(uri, 3, [(None, "other = 2\n")])
+    assert {each.uri for each in session.next_edits.history.recent()} == {URI}
+
+
 def test_names_that_were_changed_are_found_behind_wide_characters() -> None:
     """A client counts UTF-16 units, a rename's column code points."""
     text = "'😀😀😀'; count = 1\nprint(count)\n"
