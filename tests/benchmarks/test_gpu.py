@@ -19,11 +19,7 @@ def test_the_gpu_script_runs_at_toy_size_with_torch_alone(tmp_path: Path) -> Non
 import sys, runpy
 sys.modules.update(msgspec=None, platformdirs=None, pygls=None)
 found = runpy.run_path({str(script)!r})
-steps = found["steps"]
-steps.CANVASES, steps.BATCHES, steps.PREFIX = (64,), (1,), 96
-found["main"].__globals__.update(PREFIX=96, FULL_CANVAS=64, CANVAS_STEPS=2, ROUNDS=1, USERS=(1, 8))
-found["STEPS_S"].pop("fp8"), found["STEPS_S"].pop("int8")  # as int4 on a CPU; --toy runs all
-sys.argv = ["gpu.py", "--toy", "--steps", "1", "--out", {str(tmp_path)!r}]
+sys.argv = ["gpu.py", "--toy", "--steps", "1", "--kinds", "none", "int4", "--out", {str(tmp_path)!r}]
 sys.exit(found["main"]())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
