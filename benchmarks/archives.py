@@ -2,8 +2,9 @@
 
 No address is known here: pip, npm and apt ask what this machine is set up to ask. `deb` is a Debian package
 that carries sources, such as `golang-*-dev`; `deb-src` is the upstream archive of a source package, found
-through the machine's apt sources with `deb` read as `deb-src`. pip runs an archive's own build script to
-learn its name; nothing else of an archive is run, and nothing is installed.
+through the machine's apt sources with `deb` read as `deb-src`. `wheel` is a built distribution for Linux on
+x86-64, whatever machine this is. For `pypi`, pip runs an archive's own build script to learn its name;
+nothing else of an archive is run, and nothing is installed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-Source = Literal["pypi", "npm", "deb", "deb-src"]
+Source = Literal["pypi", "wheel", "npm", "deb", "deb-src"]
 LONGEST_WAIT_S = 300.0
 APT = Path("/etc/apt")
+PYTHON = "3.14.5"  # that a wheel is for
+PLATFORMS = (  # that a wheel may be for; pip takes each by its exact name
+    *(f"manylinux_2_{n}_x86_64" for n in (28, 27, 26, 24, 17)),
+    *("manylinux2014_x86_64", "manylinux2010_x86_64", "any"),
+)
 UNSANDBOXED = ("-o", "APT::Sandbox::User=root")  # or apt could not write into a temporary folder
 _DEB = re.compile(r"^(Types:\s*|)deb(?=\s)", re.MULTILINE)
 
@@ -44,6 +51,11 @@ class Clients:
             pip = (sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", package)
             _run(*pip, "--dest", str(into), f"{package}=={version}")
             pattern = "*.tar.gz"
+        elif source == "wheel":
+            pip = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", package)
+            platforms = [part for name in PLATFORMS for part in ("--platform", name)]
+            _run(*pip, "--python-version", PYTHON, *platforms, "--dest", str(into), f"{package}=={version}")
+            pattern = "*.whl"
         elif source == "npm":
             npm = ("npm", "pack", "--ignore-scripts", "--pack-destination", str(into))
             _run(*npm, f"{package}@{version}")
@@ -110,7 +122,15 @@ def sha256(path: Path) -> str:
 
 
 def members(archive: Path) -> Iterator[tuple[PurePosixPath, int, bytes]]:
-    """The regular files of an archive: path below its top folder, size and content, in its order."""
+    """The regular files of an archive: path below its top folder, size and content, in its order. A wheel has
+    no top folder."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            for info in wheel.infolist():
+                path = PurePosixPath(info.filename)
+                if not info.is_dir() and not path.is_absolute() and ".." not in path.parts:
+                    yield path, info.file_size, wheel.read(info)
+        return
     if archive.suffix == ".deb":
         inner = archive.with_suffix(".tar")
         with inner.open("wb") as out:

@@ -2,11 +2,13 @@
 
     python benchmarks/gpu.py --out FOLDER          an H100 or H200 (80 GB), torch, transformers
     python benchmarks/gpu.py --out FOLDER --toy    the same code at toy size on a CPU
+    python benchmarks/gpu.py --floors              bytes that a step touches, by arithmetic; anywhere
 
 Writes gpu.json and, with matplotlib, gpu.png. Needs no network, no installed infill-ls and no weights.
-Reports, in BF16 and then in FP8: load time and memory; milliseconds per denoise step against the memory's
-floor for canvas 64/128/256 and batch 1-8; a whole warm and cold fill; tokens per second at 16 steps per
-canvas; and transformers' `generate` on the same weights and prompt. No part begins when the time left is
+Reports, in bf16 and then in fp8, int8 and int4: load time and memory; milliseconds per denoise step against
+the memory's floor for canvas 64/128/256 and batch 1-8; a whole warm and cold fill; tokens per second at 16
+steps per canvas, of each of 1 to 8 users and of all; and transformers' `generate` on the same weights and
+prompt. What was compiled for one kind is forgotten before the next. No part begins when the time left is
 short, and what is done by then is written.
 """
 
@@ -29,7 +31,7 @@ threads.configure()  # as in the worker
 
 import torch
 
-from model_runtime.bench import chart, machine, steps
+from model_runtime.bench import chart, floors, machine, steps
 from model_runtime.bench.released import TooBig, random_model
 from model_runtime.diffusion.faults import one_line
 from model_runtime.diffusion.interface import Branch
@@ -40,7 +42,9 @@ PREFIX, CANVAS, HOLE = 2048, 64, 32
 FORWARDS = 8  # of a fill: one probe of all lengths, six steps on the best two, one causal pass to rank
 PROBED, KEPT = 4, 2
 FULL_CANVAS, CANVAS_STEPS = 256, 16
-STEPS_S = {"none": 130.0, "fp8": 90.0}  # for the shapes as shipped: compiling takes most of it
+USERS = (1, 2, 4, 8)  # rows of a batch
+KINDS = {"none": "bf16", "fp8": "fp8", "int8": "int8", "int4": "int4"}
+STEPS_S = 130.0  # for the shapes as shipped, at most: compiling takes most of it
 EAGER_S = 20.0
 ROUNDS = 7  # of one measurement, at most
 TOTAL_S = 440.0  # no part begins after that; one takes at most half a minute more
@@ -48,44 +52,67 @@ TOTAL_S = 440.0  # no part begins after that; one takes at most half a minute mo
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="DiffusionGemma 26B-A4B's geometry, timed on a GPU.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for gpu.json and gpu.png")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--out", type=Path, help="folder for gpu.json and gpu.png")
+    wanted.add_argument("--floors", action="store_true", help="bytes by arithmetic; nothing is measured")
     parser.add_argument("--toy", action="store_true", help="toy size, on the CPU")
     parser.add_argument("--steps", type=int, default=20, help="timed steps per shape")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS], help="of weights")
+    parser.add_argument("--total", type=float, default=TOTAL_S, help="seconds after which no part begins")
     args = parser.parse_args()
+    if args.floors:
+        print(floors.table(floors.floors()))
+        return 0
     args.out.mkdir(parents=True, exist_ok=True)
     name, device = ("tiny", "cpu") if args.toy else ("26b", "auto")
     begun, results = time.monotonic(), {}
-    for kind in ("none", "fp8"):
-        say("FP8" if kind == "fp8" else "BF16")
+    if args.toy:
+        shrink()
+    share = args.total / len(args.kinds)
+    for number, kind in enumerate(args.kinds, 1):
+        say(KINDS[kind])
         try:
-            results[kind] = measure(name, device, args.steps, kind, begun)
+            results[kind] = measure(name, device, args.steps, kind, begun + number * share, 0.6 * share)
+            keep(results, args.out)
         except TooBig as error:
             say(str(error))
         except Exception as error:  # a lent machine is not had twice: the other kind may work
             say(f"  {type(error).__name__}: {one_line(error)}")
         gc.collect()
+        torch.compiler.reset()
         torch.cuda.empty_cache()
     if not results:
         return 1
-    kept = results.get("none", next(iter(results.values()))) | {"total_s": round(time.monotonic() - begun, 1)}
-    if "fp8" in results:
-        kept["fp8"] = results["fp8"]
-    (args.out / "gpu.json").write_text(json.dumps(kept, indent=1) + "\n")
     for kind, result in results.items():
-        print("FP8" if kind == "fp8" else "BF16")
+        print(KINDS[kind])
         print(_lines(result))
         if "steps" in result:
             print(steps.table(result))
             try:
-                chart.draw_steps(result, args.out / ("gpu-fp8.png" if kind == "fp8" else "gpu.png"))
+                chart.draw_steps(result, args.out / ("gpu.png" if kind == "none" else f"gpu-{kind}.png"))
             except chart.ChartError as error:
                 say(str(error))
-    complete = len(results) == 2 and not any(result["failed"] for result in results.values())
+    complete = len(results) == len(args.kinds) and not any(result["failed"] for result in results.values())
     return 0 if complete else 1
 
 
-def measure(name: str, device: str, count: int, kind: str, since: float) -> dict[str, Any]:
-    """Each part's problem is noted and the rest goes on: a lent machine is not had twice."""
+def shrink() -> None:
+    """To sizes that a CPU has done in seconds."""
+    global PREFIX, FULL_CANVAS, CANVAS_STEPS, ROUNDS, USERS
+    steps.CANVASES, steps.BATCHES, steps.PREFIX = (64,), (1,), 96
+    PREFIX, FULL_CANVAS, CANVAS_STEPS, ROUNDS, USERS = 96, 64, 2, 1, (1, 8)
+
+
+def keep(results: dict[str, dict[str, Any]], out: Path) -> None:
+    """What is done so far: the first kind's results, and among them the others' by their names."""
+    first, *others = results
+    kept = results[first] | {kind: results[kind] for kind in others}
+    (out / "gpu.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def measure(name: str, device: str, count: int, kind: str, until: float, longest: float) -> dict[str, Any]:
+    """Each part's problem is noted and the rest goes on: a lent machine is not had twice. No part begins
+    after `until`, and of the shapes as shipped none after `longest` seconds."""
     begun = time.monotonic()
     target = resolve_device(device)
     if target.type == "cuda":
@@ -102,7 +129,7 @@ def measure(name: str, device: str, count: int, kind: str, since: float) -> dict
     }
     say(f"built in {result['build_s']} s")
     parts = {
-        "steps": lambda: steps.measure(denoiser, count, say, STEPS_S[kind]),
+        "steps": lambda: steps.measure(denoiser, count, say, min(STEPS_S, longest)),
         "fill": lambda: fills(denoiser),
         "canvas": lambda: canvases(denoiser),
         "generate": lambda: generate(denoiser),
@@ -113,7 +140,7 @@ def measure(name: str, device: str, count: int, kind: str, since: float) -> dict
     result["failed"] = {}
     for part, run in parts.items():
         say(part)
-        if time.monotonic() - since > TOTAL_S:
+        if time.monotonic() > until:
             result["failed"][part] = "not measured, out of time"
             continue
         try:
@@ -171,7 +198,7 @@ def canvases(denoiser: LocalDenoiser) -> list[dict[str, Any]]:
     """Whole canvases, nothing pinned, 16 steps each."""
     ids = steps.prompt(denoiser, PREFIX)
     found = []
-    for batch in (1, 4):
+    for batch in USERS:
         rows = [steps.row(denoiser, FULL_CANVAS, FULL_CANVAS, seed) for seed in range(batch)]
 
         def run(rows: list[Any] = rows) -> None:
@@ -179,7 +206,8 @@ def canvases(denoiser: LocalDenoiser) -> list[dict[str, Any]]:
 
         took = timed(run, denoiser.device, rounds=3)
         per_s = batch * FULL_CANVAS / took["p50_ms"] * 1000
-        found.append({"batch": batch, "steps": CANVAS_STEPS, "tokens_per_s": round(per_s), **took})
+        each = {"tokens_per_s": round(per_s), "tokens_per_s_and_user": round(per_s / batch)}
+        found.append({"batch": batch, "steps": CANVAS_STEPS, **each, **took})
     return found
 
 
@@ -223,8 +251,8 @@ def _lines(result: dict[str, Any]) -> str:
         )
     for one in result.get("canvas", []):
         lines.append(
-            f"batch {one['batch']}, {one['steps']} steps per canvas: {one['tokens_per_s']} tokens/s "
-            f"({one['p50_ms']} ms)"
+            f"{one['batch']} users, {one['steps']} steps per canvas: {one['tokens_per_s']} tokens/s in all, "
+            f"{one['tokens_per_s_and_user']} each ({one['p50_ms']} ms)"
         )
     if stock := result.get("generate"):
         lines.append(

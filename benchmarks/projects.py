@@ -102,16 +102,20 @@ def _project(table: dict[str, Any], where: str) -> Project:
 def sources(archive: Path, project: Project) -> Iterator[tuple[PurePosixPath, str]]:
     """The project's own source files: path inside the project, and text with \\n line ends."""
     for path, size, data in members(archive):
-        if not path.is_relative_to(project.folder) or size > LARGEST:
-            continue
-        path = path.relative_to(project.folder)
-        if path.suffix not in SUFFIXES[project.language] or FOREIGN & set(path.parts[:-1]):
-            continue
-        if any(fnmatch.fnmatchcase(str(path), pattern) for pattern in project.exclude):
-            continue
-        text = _text(data)
-        if text is not None and not _made(path, text):
-            yield path, text
+        if path.is_relative_to(project.folder) and size <= LARGEST:
+            path = path.relative_to(project.folder)
+            if (text := source(path, data, project)) is not None:
+                yield path, text
+
+
+def source(path: PurePosixPath, data: bytes, project: Project) -> str | None:
+    """The text of a file at `path` inside the project; None where it is not the project's own source."""
+    if path.suffix not in SUFFIXES[project.language] or FOREIGN & set(path.parts[:-1]):
+        return None
+    if any(fnmatch.fnmatchcase(str(path), pattern) for pattern in project.exclude):
+        return None
+    text = _text(data)
+    return None if text is None or _made(path, text) else text
 
 
 def _text(data: bytes) -> str | None:

@@ -19,6 +19,7 @@ STEP_S = 0.001
 class Engine:
     name = "stand-in"
     device = "cpu"
+    dtype = ""
     calibrated: Calibrated = "none"
 
     def servers(self) -> dict[str, str]:

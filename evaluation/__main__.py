@@ -44,6 +44,16 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which places --limit draws")
     parser.add_argument("--threshold", type=_share, help="shown from this confidence on (default: infill's)")
     parser.add_argument("--calibrate", action="store_true", help="fit the model's confidence to DATA")
+    parser.add_argument(
+        "--calibrate-lengths",
+        action="store_true",
+        help="measure how sure the model is of each length of a hole",
+    )
+    parser.add_argument(
+        "--suite",
+        choices=("humaneval-infilling",),
+        help="DATA is this suite's: the model alone, beside its published figure",
+    )
     parser.add_argument("--only", action="append", metavar="VARIANT", help="this contender; may be repeated")
     parser.add_argument("--ablation", action="store_true", help="what ships, and without each of its parts")
     parser.add_argument("--readme", action="store_true", help="print one short table, as in the README")
@@ -124,6 +134,24 @@ async def _measured(args: argparse.Namespace, places: Any) -> int:
         return 2
     opened = {place.language for place in places if place.project}
     settings = replace(settings, languages=tuple(dict.fromkeys([*settings.languages, *sorted(opened)])))
+    if args.suite:
+        from evaluation import suite
+
+        try:
+            print(suite.run(settings.choice, places))
+        except suite.CannotCompare as error:
+            say(str(error))
+            return 1
+        return 0
+    if args.calibrate_lengths:
+        from evaluation import calibrate_lengths
+
+        try:
+            say(await calibrate_lengths.run(settings, places))
+        except calibrate.CannotCalibrate as error:
+            say(str(error))
+            return 1
+        return 0
     threshold = settings.confidence_threshold if args.threshold is None else args.threshold
     try:
         say("loading the model")

@@ -246,6 +246,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     servers: dict[str, str] = {}  # that the worker asks: address -> state, for a person
     indexing: bool = False  # not all `Texts` that have come can be composed from yet
     calibrated: Calibrated | None = None  # None while no model is loaded
+    dtype: str = ""  # that the model computes in; empty while none is loaded, and where a server computes
 
 
 ClientMessage = Hello | Infill | Cancel | StatusRequest | Texts | Feedback | Stop
@@ -331,6 +332,7 @@ class Choice(msgspec.Struct, frozen=True):
     device: str = "auto"
     dtype: str = "auto"
     quantization: str = "none"
+    passes: str = "kept"  # or "exact": what a masked-diffusion model keeps between its steps
     adapter: str = ""  # a folder
     backend: str = "local"  # who denoises: this process, or a server at `url`
     url: str = ""

@@ -17,6 +17,15 @@ from model_runtime.network import threads
 threads.configure()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="where the engine's tests put the model: cpu or cuda")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--device"))
+
+
 def worker_processes(runtime_dir: Path) -> list[psutil.Process]:
     """The worker processes that serve under `runtime_dir`."""
     found = []

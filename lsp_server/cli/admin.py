@@ -239,9 +239,8 @@ def _lines(status: Status) -> Iterator[str]:
     """The status as lines for a person to read."""
     gpu = f", {status.device_bytes / 2**20:.0f} MiB on the GPU" if status.device_bytes else ""
     up, memory = _duration(status.uptime_s), status.memory_bytes / 2**20
-    yield (
-        f"{status.state}: {status.model} on {status.device}, pid {status.pid}, up {up}, {memory:.0f} MiB{gpu}"
-    )
+    computes = f"{status.device} in {status.dtype}" if status.dtype else status.device
+    yield f"{status.state}: {status.model} on {computes}, pid {status.pid}, up {up}, {memory:.0f} MiB{gpu}"
     refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.refused.items()))
     asked = f"{counted(status.requests, 'request')}, {status.served} served"
     asked += f", refused: {refused}" if refused else ""

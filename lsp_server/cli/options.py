@@ -30,8 +30,11 @@ Chosen = Mapping[str, str | None]  # setting's name -> the option's value, None 
 _CHOICE = {
     "model": click.option("--model", help="Name, id or folder; embedded if not given."),
     "device": click.option("--device", help="auto (the default), cpu, cuda, cuda:N, xpu or mps."),
-    "dtype": click.option("--dtype", help="auto (the default), float32, bfloat16 or float16."),
+    "dtype": click.option("--dtype", help="auto (the default), float32, bfloat16, float16 or int8."),
     "quantization": click.option("--quantization", help="none (the default), int8, int4 or fp8."),
+    "passes": click.option(
+        "--passes", help="kept (the default) or exact: of DreamOn, Dream-Coder, Open-dCoder."
+    ),
     "adapter": click.option("--adapter", help="Folder of a LoRA adapter."),
     "backend": click.option("--backend", help="local (the default), vllm or openai."),
     "backendUrl": click.option("--backend-url", metavar="URL,...", help="Where the backend's servers are."),

@@ -39,6 +39,7 @@ class Settings:
     device: str = "auto"
     dtype: str = "auto"
     quantization: str = "none"
+    passes: str = "kept"
     adapter: str = ""  # a folder
     backend: str = "local"  # or a server's kind: vllm, openai
     backend_url: str = ""  # addresses, comma separated
@@ -60,6 +61,7 @@ class Settings:
             device=self.device,
             dtype=self.dtype,
             quantization=self.quantization,
+            passes=self.passes,
             adapter=self.adapter,
             backend=self.backend,
             url=self.backend_url,
@@ -180,7 +182,7 @@ SETTINGS: dict[str, Setting] = {
     "model": Setting(
         _text(str.strip, "a model name or folder"),
         "the model that comes with the package, a Hugging Face id that `infill-ls models download` has "
-        "fetched, or a folder with a DiffusionGemma checkpoint; docs/models.md has more",
+        "fetched, or a folder with a checkpoint; docs/models.md has more",
         personal=True,
     ),
     "device": Setting(
@@ -190,12 +192,19 @@ SETTINGS: dict[str, Setting] = {
         "`auto`, `cpu`, `cuda`, `cuda:N`, `xpu`, `mps`",
     ),
     "dtype": Setting(
-        _one_of("auto", "float32", "bfloat16", "float16"),
-        "what the model computes in; `auto` is bfloat16, and float32 for a small model on a CPU",
+        _one_of("auto", "float32", "bfloat16", "float16", "int8"),
+        "what the model computes in; `auto` is bfloat16, for a small model on a CPU float32, and for the "
+        "embedded model int8 where the CPU is faster at it (x86 from AVX2 on); int8 is for that model alone",
     ),
     "quantization": Setting(
         _one_of("none", "int8", "int4", "fp8"),
         "pack the weights while they are loaded; docs/models.md says what fits where",
+    ),
+    "passes": Setting(
+        _one_of("kept", "exact"),
+        "for DreamOn, Dream-Coder, Open-dCoder: `kept`, a step computes the hole and keeps what is around "
+        "it, and a fill stops once it is decided; `exact`, each step computes everything, as the model's "
+        "authors do",
     ),
     "adapter": Setting(
         _text(lambda value: True, "empty or the folder of a LoRA adapter"),

@@ -32,7 +32,8 @@ def memory(available: int, need: int) -> Finding:
 
 def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
     """The device that would be used. `need`: bytes of the weights. `report` is printed by `python -m
-    model_runtime.loading.devices`: `error`, or `devices`, name -> free bytes (None where unknown)."""
+    model_runtime.loading.devices`: `error`, or `devices`, name -> free bytes (None where unknown), and what
+    that module says of the `cpu`."""
     if error := report.get("error"):
         again = "install infill-ls again in a fresh virtual environment"
         return problem("device", f"torch cannot be loaded: {error}", report.get("remedy") or again)
@@ -46,7 +47,10 @@ def device(wanted: str, report: Mapping[str, Any], need: int) -> Finding:
     if free is not None and free < need:
         said = f"{chosen} has {free / 2**30:.1f} GiB free, the weights take {need / 2**30:.1f} GiB"
         return problem("device", said, "free its memory, or set infill.device to cpu")
-    return ok("device", f"{chosen} ({', '.join(devices)} found), torch {report.get('torch', '?')}")
+    said = f"{chosen} ({', '.join(devices)} found), torch {report.get('torch', '?')}"
+    if chosen == "cpu" and (cpu := report.get("cpu")):
+        said += f" with {cpu['instructions']}; there the embedded model computes in {cpu['fastest']}"
+    return ok("device", said)
 
 
 def fits(devices: Mapping[str, int | None], available: int, needs: Mapping[str, int]) -> Finding:

@@ -10,7 +10,7 @@ from model_runtime.baselines.drafts import DraftsAlone, copied
 from model_runtime.baselines.greedy import Causal
 from model_runtime.baselines.texts_ranked import RankedByTexts
 from model_runtime.diffusion.hole_length import CandidateLengths, FixedLength
-from model_runtime.diffusion.policy import entropy_bound
+from model_runtime.diffusion.policy import Policy, entropy_bound
 from model_runtime.inference.engine import Engine, Fill
 from model_runtime.prompting.layout import LayoutError, Tokens
 from model_runtime.prompting.profiles import Profile
@@ -46,9 +46,15 @@ def _under(change: Change) -> Callable[[Engine], Ask]:
 
 def _alone(steps: int, bound: float = 2.0) -> Change:
     """The denoiser without drafts, up to `steps` steps."""
-    return lambda p: replace(
-        p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
-    )
+
+    def change(p: Profile) -> Profile:
+        if not isinstance(p.policy, Policy):  # a model that unmasks has no entropy bound
+            return replace(p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps))
+        return replace(
+            p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
+        )
+
+    return change
 
 
 BASELINES: dict[str, Baseline] = {

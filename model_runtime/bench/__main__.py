@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from model_runtime.bench import cases, machine, report
+    from model_runtime.bench import cases, machine, peak, report
     from model_runtime.bench.race import Race
     from model_runtime.inference.engine import load_engine
     from model_runtime.loading import model
@@ -94,6 +94,8 @@ def _fills(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         )
         outcomes.append(race.run(setting, rounds, deadline))
     where = {"model": args.model, "quick": args.quick, **machine.describe(engine.device)}
+    if isinstance(own, Network):
+        where["peak"] = peak.measure(engine.denoiser)
     outcomes.sort(key=lambda outcome: wanted.index(outcome.asked))
     result = report.as_json(outcomes, race.best, where)
     return result, report.table(result)

@@ -16,6 +16,7 @@ from typing import Protocol
 MODULES = ("argparse", "dataclasses", "shutil", "textwrap")
 SHORTEST_LINE = 24  # characters of text in a line that a hole starts in
 COLD, WARM, STOCK, BEST = "engine, cold", "engine, warm", "generate", "generate, best options"
+FEWEST = "generate, fewest steps"  # with the best options, and no more steps than the engine takes
 KEYSTROKES = 4  # characters typed at one place, one request after each
 
 

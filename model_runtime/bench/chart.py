@@ -12,6 +12,7 @@ from model_runtime.diffusion.faults import lacking
 STYLES = {  # key in the JSON: (label, colour, marker)
     "generate": ("transformers generate", "#9a6324", "s"),
     "generate_best": ("generate, best options", "#f58231", "D"),
+    "generate_fewest": ("generate, no more steps than the engine", "#fabed4", "^"),
     "cold": ("this engine, cold", "#4363d8", "o"),
     "warm": ("this engine, one more keystroke", "#000075", "o"),
 }

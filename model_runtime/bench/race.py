@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from model_runtime.bench.cases import BEST, COLD, KEYSTROKES, STOCK, WARM, Place, Setting, places
+from model_runtime.bench.cases import BEST, COLD, FEWEST, KEYSTROKES, STOCK, WARM, Place, Setting, places
 from model_runtime.bench.runs import Editor, Generate, Run
 from model_runtime.diffusion.faults import Unfillable, one_line
 from model_runtime.inference.engine import Engine
@@ -38,10 +38,20 @@ class Race:
         self._stock = stock
         self._say = say
         self._generates = {STOCK: Generate(engine, stock)}
+        self._steps = engine.tokens.profile.policy.max_steps
         self.best = "not measured (--quick)"
         if compiled:
-            self._generates[BEST] = Generate(engine, stock, cache_implementation="static")
             self.best = "static cache, torch.compile"
+            self._take(best=True, cache_implementation="static")
+        else:
+            self._take(best=False)
+
+    def _take(self, *, best: bool, **options: Any) -> None:
+        """Have `generate` measured with these options; the `best` ones with its own stop rule, too."""
+        if best:
+            self._generates[BEST] = Generate(self._engine, self._stock, **options)
+        few = {**options, "max_denoising_steps": self._steps}
+        self._generates[FEWEST] = Generate(self._engine, self._stock, **few)
 
     def run(self, setting: Setting, rounds: int, deadline: float | None) -> Outcome:
         """At least one round; no further one that would probably end after `deadline` (monotonic)."""
@@ -81,8 +91,7 @@ class Race:
         except Exception as error:  # a compiler may fail in any way
             self.best = f"static cache; torch.compile failed: {one_line(error)}"
             self._say(f"  {self.best}")
-            options = {"cache_implementation": "static", "disable_compile": True}
-            self._generates[BEST] = Generate(self._engine, self._stock, **options)
+            self._take(best=True, cache_implementation="static", disable_compile=True)
 
     def _round(self, place: Place, seed: int, outcome: Outcome) -> None:
         runs = outcome.runs

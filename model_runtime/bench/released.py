@@ -74,6 +74,14 @@ def config(geometry: Geometry) -> DiffusionGemmaConfig:
     return text_config(text, canvas_length=256)
 
 
+def decoder_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Of the decoder's parameters, by their names in a checkpoint. Nothing is allocated."""
+    with torch.device("meta"):
+        model: Any = DiffusionGemmaForBlockDiffusion(config(GEOMETRIES[name]))
+    decoder = model.model.decoder.named_parameters(prefix="model.decoder")
+    return {one: tuple(parameter.shape) for one, parameter in decoder}
+
+
 def random_model(name: str, device: torch.device, seed: int = 0, quantization: str = "none") -> Any:
     """In bf16 on `device`, or packed as `quantization` says. Raises TooBig before anything is allocated."""
     with torch.device("meta"):

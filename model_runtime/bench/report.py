@@ -6,14 +6,18 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from model_runtime.bench.cases import BASE, BEST, COLD, STOCK, VARIED, WARM, Setting, series
+from model_runtime.bench.cases import BASE, BEST, COLD, FEWEST, STOCK, VARIED, WARM, Setting, series
 
 if TYPE_CHECKING:
     from model_runtime.bench.race import Outcome
     from model_runtime.bench.runs import Run
 
 Summary = dict[str, Any]
-KEYS = {WARM: "warm", COLD: "cold", STOCK: "generate", BEST: "generate_best"}  # in the JSON
+KEYS = {  # in the JSON
+    **{WARM: "warm", COLD: "cold"},
+    **{STOCK: "generate", BEST: "generate_best", FEWEST: "generate_fewest"},
+}
+GENERATES = (STOCK, BEST, FEWEST)
 
 
 def p90(values: Sequence[float]) -> float:
@@ -22,15 +26,21 @@ def p90(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=10, method="inclusive")[8]
 
 
-def summary(runs: Sequence[Run], setting: Setting, stock_p50: float | None) -> Summary:
-    """`ratio_to_generate`: how many times faster than `generate` (p50 over p50)."""
+def summary(
+    runs: Sequence[Run], setting: Setting, stock_p50: float | None, strongest_p50: float | None
+) -> Summary:
+    """`ratio_to_generate`, `ratio_to_strongest`: how many times faster than `generate`, and than the fastest
+    way to call it (p50 over p50)."""
     times = [run.ms for run in runs]
-    p50 = statistics.median(times)
+    p50, forwards = statistics.median(times), statistics.median(run.forwards for run in runs)
     return {
         "p50_ms": round(p50, 2),
         "p90_ms": round(p90(times), 2),
         "ratio_to_generate": None if stock_p50 is None else round(stock_p50 / p50, 2),
+        "ratio_to_strongest": None if strongest_p50 is None else round(strongest_p50 / p50, 2),
         "steps": statistics.median(run.steps for run in runs),
+        "forwards": forwards,
+        "ms_per_forward": round(p50 / forwards, 2),
         "tokens_per_s": round(setting.hole * setting.candidates / p50 * 1000, 1),
         "cache_bytes": int(statistics.median(run.cache_bytes for run in runs)),
         "runs": len(runs),
@@ -38,8 +48,9 @@ def summary(runs: Sequence[Run], setting: Setting, stock_p50: float | None) -> S
 
 
 def case(outcome: Outcome) -> dict[str, Any]:
-    stock = outcome.runs.get(STOCK)
-    stock_p50 = statistics.median(run.ms for run in stock) if stock else None
+    p50s = {name: statistics.median(run.ms for run in runs) for name, runs in outcome.runs.items()}
+    stock_p50 = p50s.get(STOCK)
+    strongest = min((p50s[name] for name in GENERATES if name in p50s), default=None)
     return {
         "prefix": outcome.asked.prefix,
         "hole": outcome.asked.hole,
@@ -47,7 +58,8 @@ def case(outcome: Outcome) -> dict[str, Any]:
         "candidates": outcome.asked.candidates,
         "notes": outcome.notes,
         "results": {
-            KEYS[name]: summary(runs, outcome.used, stock_p50) for name, runs in outcome.runs.items()
+            KEYS[name]: summary(runs, outcome.used, stock_p50, strongest)
+            for name, runs in outcome.runs.items()
         },
     }
 
@@ -87,7 +99,8 @@ def table(result: dict[str, Any]) -> str:
         f"transformers {result['transformers']}",
         f"generate, best options: {result['generate_best_options']}",
         "",
-        f"{'':<24}{'p50 ms':>10}{'p90 ms':>10}{'steps':>7}{'tokens/s':>10}{'x faster':>10}{'cache':>10}",
+        f"{'':<24}{'p50 ms':>10}{'p90 ms':>10}{'steps':>7}{'forwards':>10}{'ms each':>9}{'tokens/s':>10}"
+        f"{'x faster':>10}{'x strongest':>13}{'cache':>10}",
     ]
     for one in result["cases"]:
         lines.append(f"prefix {one['prefix']}, hole {one['hole']}, candidates {one['candidates']}")
@@ -95,9 +108,15 @@ def table(result: dict[str, Any]) -> str:
         for key, found in one["results"].items():
             lines.append(
                 f"  {names[key]:<22}{found['p50_ms']:>10.1f}{found['p90_ms']:>10.1f}{found['steps']:>7.0f}"
-                f"{found['tokens_per_s']:>10.0f}{found['ratio_to_generate']:>10.1f}"
+                f"{found['forwards']:>10.0f}{found['ms_per_forward']:>9.1f}{found['tokens_per_s']:>10.0f}"
+                f"{found['ratio_to_generate']:>10.1f}{found['ratio_to_strongest']:>13.1f}"
                 f"{found['cache_bytes'] / 2**20:>6.1f} MiB"
             )
+    if peak := result.get("peak"):
+        lines.append(
+            f"a denoise step: {peak['step_ms']:.1f} ms, {peak['step_gflop']:.2f} GFLOP, {peak['share']:.0%} "
+            f"of the {peak['gflops']:.0f} GFLOP/s that a large product in {peak['dtype']} reaches here"
+        )
     for variable, grown in result["growth"].items():
         times = ", ".join(f"{names[key]} x{grown[key]:.2f}" for key in names if key in grown)
         lines.append(f"{variable} from {grown['from']} to {grown['to']}: {times}")

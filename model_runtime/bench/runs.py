@@ -23,6 +23,7 @@ from model_runtime.protocol import Fixed, Infill, Slot
 class Run:
     ms: float
     steps: int
+    forwards: int  # passes of the network: pieces of the prompt, steps, ranking
     cache_bytes: int
 
 
@@ -42,11 +43,11 @@ class Editor:
     def ask(self, place: Place, keystroke: int, setting: Setting) -> Run:
         """One request, timed; then the pause until the next keystroke, not timed."""
         request = self.request(place, keystroke, setting)
-        started = time.perf_counter()
+        before, started = self._local.forwards, time.perf_counter()
         answer = self.engine.run(request)
-        ms = (time.perf_counter() - started) * 1000
+        ms, forwards = (time.perf_counter() - started) * 1000, self._local.forwards - before
         self.engine.idle()
-        return Run(ms, answer.steps, self._local.cache.bytes)
+        return Run(ms, answer.steps, forwards, self._local.cache.bytes)
 
     def request(self, place: Place, keystroke: int, setting: Setting) -> Infill:
         canvas = (Fixed(place.head(keystroke)), Slot(setting.hole), Fixed(place.after))
@@ -85,7 +86,8 @@ class Generate:
         made = self._model.generate(ids, max_new_tokens=setting.hole, **self._options, **options)
         synchronize(device)
         ms = (time.perf_counter() - started) * 1000
-        return Run(ms, self._steps(made, len(prompt)), _bytes(made.past_key_values))
+        steps = self._steps(made, len(prompt))
+        return Run(ms, steps, steps + 1, _bytes(made.past_key_values))  # one more encodes the prompt
 
     def _steps(self, made: Any, prompt_tokens: int) -> int:
         """Decoder passes of the row that needed the most."""

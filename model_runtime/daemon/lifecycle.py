@@ -25,6 +25,8 @@ class LoadedEngine(Engine, Protocol):
     @property
     def device(self) -> str: ...
     @property
+    def dtype(self) -> str: ...
+    @property
     def name(self) -> str: ...
     @property
     def calibrated(self) -> Calibrated: ...
@@ -53,6 +55,7 @@ class Model:
     progress: float = 0.0
     servers: Callable[[], dict[str, str]] = dict  # as LoadedEngine.servers
     calibrated: Calibrated | None = None
+    dtype: str = ""
 
 
 class Lifecycle:
@@ -92,8 +95,11 @@ class Lifecycle:
             self._scheduler.queue.close("failed", message)
             return None
         engine.use(self._scheduler.library)
-        self.model = Model("ready", engine.name, engine.device, "", 1.0, engine.servers, engine.calibrated)
-        log.info("%s is ready on %s", engine.name, engine.device)
+        told = (engine.name, engine.device, "", 1.0, engine.servers, engine.calibrated, engine.dtype)
+        self.model = Model("ready", *told)
+        log.info(
+            "%s is ready on %s, in %s", engine.name, engine.device, engine.dtype or "what the server has"
+        )
         return engine
 
     def _on_progress(self, progress: float) -> None:

@@ -179,6 +179,7 @@ class Daemon:
             servers=model.servers(),
             indexing=self._library.indexing,
             calibrated=model.calibrated,
+            dtype=model.dtype,
         )
 
     async def _until_done(self) -> None:

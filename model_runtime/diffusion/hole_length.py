@@ -60,13 +60,14 @@ class CandidateLengths:
 
     lengths: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     survivors: int = 2
-    bias: Callable[[int], float] = lambda length: 0.0
+    bias: Callable[[int], float] | None = None  # measured (`loading/length_bias`); None: it was not
 
     def sizes(self, most: int) -> list[int]:
         return sorted({n for n in self.lengths if n < most} | {most})
 
     def keep(self, sizes: Sequence[int], logprobs: Sequence[Sequence[float]]) -> list[int]:
-        merits = [sum(row) / len(row) - self.bias(n) for n, row in zip(sizes, logprobs, strict=True)]
+        bias = self.bias or (lambda length: 0.0)
+        merits = [sum(row) / len(row) - bias(n) for n, row in zip(sizes, logprobs, strict=True)]
         best = sorted(range(len(sizes)), key=lambda i: -merits[i])
         return sorted(best[: self.survivors])
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-from model_runtime.diffusion.policy import Policy
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,7 @@ class OutOfMemory(DenoiseError):
 
 class Denoiser(Protocol):
     device: str
+    dtype: str  # that it computes in; empty where a server computes
 
     def cached(self, prompt: Sequence[int]) -> int:
         """Number of tokens at the start of the prompt that are encoded already."""
@@ -95,9 +94,10 @@ class Denoiser(Protocol):
         ...
 
     def denoise(
-        self, prompt: Sequence[int], rows: Sequence[Row], policy: Policy, seed: int
+        self, prompt: Sequence[int], rows: Sequence[Row], policy: Any, seed: int
     ) -> Generator[Proposal | None, Sequence[int] | None, None]:
         """Proposals until all rows are finished or `policy.max_steps` are done. Rows must be equally long.
+        `policy`: the kind that this denoiser's profile holds, a `sampler.Policy` or a `masked.Policy`.
         Also yields None during a long wait, so that the caller can stop.
 
         Sending a list of row numbers goes on with those only; closing stops. Raises DenoiseError, and
@@ -113,6 +113,16 @@ class Scoring(Protocol):
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
     ) -> list[BranchScore]:
         """Each branch as the continuation of prompt + head, by the causal encoder."""
+        ...
+
+
+@runtime_checkable
+class PseudoScoring(Protocol):
+    """A denoiser that can score texts by what it would write in their places, seeing both sides and a part of
+    each text. It is preferred to `Guess.likeliest`."""
+
+    def pseudo_scores(self, prompt: Sequence[int], rows: Sequence[Row]) -> list[list[float]]:
+        """Of each row's hole tokens: their log-probabilities in nats, each given about half of the others."""
         ...
 
 

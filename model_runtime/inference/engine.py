@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from model_runtime.diffusion.faults import Unfillable
+from model_runtime.diffusion.hole_length import CandidateLengths
 from model_runtime.diffusion.interface import (
     BranchScore,
     DenoiseError,
@@ -38,6 +40,9 @@ from .drafting import Drafting
 from .halving import denoised
 from .scoring import TokenScores
 
+if TYPE_CHECKING:  # it needs torch
+    from model_runtime.diffusion import masked
+
 AFTER = 4  # suffix tokens that a candidate is judged by
 
 
@@ -54,7 +59,7 @@ class Engine:
         """`chat`: makes the prompts of a model that follows instructions; None for others. `scale`: corrects
         the probabilities of a model without a calibration, if it was fitted."""
         self.name = name
-        self.device = denoiser.device
+        self.device, self.dtype = denoiser.device, denoiser.dtype
         self.denoiser = denoiser
         self.tokens = tokens
         self.calibration = calibration
@@ -243,7 +248,7 @@ class Engine:
         return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 
 
-def _policy(own: Policy, steps: int | None) -> Policy:
+def _policy(own: Policy | masked.Policy, steps: int | None) -> Policy | masked.Policy:
     """The model's own policy, with the number of steps that was requested. Raises LayoutError."""
     if steps is None:
         return own
@@ -256,14 +261,30 @@ def _alternatives(ranked: Sequence[reranker.Ranked]) -> list[Alternative]:
     return [Alternative((each.text,), each.confidence, tuple(sorted(each.sources))) for each in ranked]
 
 
+def with_bias(tokens: Tokens, bias: Callable[[int], float] | None) -> Tokens:
+    """For a model that tries several lengths of a hole: compares them with what was measured of each."""
+    if bias is None or not isinstance(tokens.profile.length, CandidateLengths):
+        return tokens
+    length = replace(tokens.profile.length, bias=bias)
+    return Tokens(tokens.tokenizer, replace(tokens.profile, length=length))
+
+
 def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda done: None) -> Engine:
     """An engine that computes on this machine, warmed up. `on_progress` gets the share done, in [0, 1].
     Raises `faults.ModelError`."""
-    from model_runtime.loading import model  # only here: a remote denoiser loads no weights
+    from model_runtime.loading import (
+        infiller_model,
+        length_bias,
+        model,
+    )  # only here: a remote denoiser loads no weights
     from model_runtime.network import compilation
 
+    if infiller_model.suits(choice):
+        return _load_infiller(choice, on_progress)
     loaded = model.load(choice, on_progress)
-    tokens, chat = loaded.prompting.tokens, loaded.prompting.chat
+    bias = length_bias.load(choice)
+    tokens = with_bias(loaded.prompting.tokens, bias)
+    chat = loaded.prompting.chat and Chat(tokens, loaded.prompting.chat.dialogue)
     calibration, scale = reranker.load(loaded.folder), scaling.load(choice)
     engine = Engine(choice.model, loaded.denoiser, tokens, calibration, chat, scale)
     if loaded.denoiser.compiled:
@@ -272,4 +293,16 @@ def load_engine(choice: Choice, on_progress: Callable[[float], None] = lambda do
     window = loaded.denoiser.model.config.text_config.sliding_window
     warm_up.run(engine, window, on_warm, compiled=loaded.denoiser.compiled)
     loaded.denoiser.cache.clear()
+    return engine
+
+
+def _load_infiller(choice: Choice, on_progress: Callable[[float], None]) -> Engine:
+    """As `load_engine`, of a masked-diffusion model."""
+    from model_runtime.loading import infiller_model, length_bias
+
+    loaded = infiller_model.load(choice, on_progress)
+    tokens = with_bias(loaded.tokens, length_bias.load(choice))
+    engine = Engine(choice.model, loaded.denoiser, tokens, scale=scaling.load(choice))
+    warm_up.run(engine, 0, lambda done: on_progress(0.8 + 0.2 * done), compiled=False)
+    loaded.denoiser.forget()
     return engine

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from model_runtime.diffusion.interface import Denoiser, OutOfMemory, Proposal, Row
-from model_runtime.diffusion.policy import Policy
 
 Denoising = Generator[Proposal | None, Sequence[int] | None, None]  # as of Denoiser.denoise
 
 
 def denoised(
-    denoiser: Denoiser, prompt: Sequence[int], rows: Sequence[Row], own: int, policy: Policy, seed: int
+    denoiser: Denoiser, prompt: Sequence[int], rows: Sequence[Row], own: int, policy: Any, seed: int
 ) -> Denoising:
     """The denoiser's proposals. When it runs out of memory, it starts again with half of the rows; proposals
     keep counting all of them. `own`: rows of the fill; those after them only ask something.

@@ -1,5 +1,5 @@
 """How likely the model finds texts for a hole: by its causal encoder where the denoiser is `Scoring`, else by
-the denoiser's own first step.
+the denoiser's own first step, or by what it would write in a text's place where it is `PseudoScoring`.
 
 The latter is read in two ways. A model with a filler gives every text a probability after one step, position
 by position, as if positions were independent. A model without one needs a hole of the text's own length: a
@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from model_runtime.diffusion.interface import Branch, BranchScore, Denoiser, Proposal, Row, Scoring
+from model_runtime.diffusion.interface import (
+    Branch,
+    BranchScore,
+    Denoiser,
+    Proposal,
+    PseudoScoring,
+    Row,
+    Scoring,
+)
 from model_runtime.prompting.layout import Layout, Tokens
 from model_runtime.retrieval.reranker import Candidate
 
@@ -28,7 +36,7 @@ def nothing_known(ids: Ids) -> None:
 
 def probes(denoiser: Denoiser, tokens: Tokens, layout: Layout, texts: Sequence[Ids], width: int) -> list[Row]:
     """One probe for each text, in that order; none where texts are scored without."""
-    if isinstance(denoiser, Scoring) or tokens.profile.filler is not None:
+    if isinstance(denoiser, Scoring | PseudoScoring) or tokens.profile.filler is not None:
         return []
     return [layout.row([ids], width) for ids in texts]
 
@@ -39,7 +47,7 @@ def first_step(
     """What the `first` step tells about texts for a single hole: about any that has room in it where the
     model has a filler, else about those of `texts`, which were probed. Its rows are `own` rows of the fill,
     then the probes. It is not read where that is not needed."""
-    if isinstance(denoiser, Scoring) or not layout.single:
+    if isinstance(denoiser, Scoring | PseudoScoring) or not layout.single:
         return nothing_known
     likeliest = first.read().likeliest
     if tokens.profile.filler is not None:
@@ -57,6 +65,11 @@ def scores(
     if isinstance(denoiser, Scoring):
         branches = [Branch(candidate.ids, layout.suffix[:after]) for candidate in found]
         return denoiser.score(layout.prompt, layout.head, branches)
+    if isinstance(denoiser, PseudoScoring):
+        width = max((layout.fixed_width([len(each.ids)]) for each in found), default=0)
+        rows = [layout.row([each.ids], width) for each in found if each.ids]
+        told = iter(denoiser.pseudo_scores(layout.prompt, rows) if rows else ())
+        return [BranchScore(next(told) if each.ids else [], []) for each in found]
     return [BranchScore(each.logprobs or known(tuple(each.ids)) or [], []) for each in found]
 
 

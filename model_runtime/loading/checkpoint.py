@@ -22,6 +22,7 @@ EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "embedded"
 PACKED_FILE, WHOLE_FILE = "model.int8.safetensors", "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MODEL_TYPE = "diffusion_gemma"
+INFILLER_TYPES = frozenset({"Dream", "qwen2", "a2d-qwen2"})  # of `prompting/infillers`, which loads torch
 # Files of a repository that are neither fetched nor needed: pickles may run code, others are for other
 # programs.
 IGNORED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.onnx", "*.h5", "*.msgpack", "original/*"]
@@ -48,12 +49,22 @@ class Checkpoint:
     @property
     def vocabulary(self) -> int:
         """Rows of the table of tokens. A tokenizer may know fewer ids."""
-        return (self.config.get("text_config") or {}).get("vocab_size", 262_144)
+        return self._text.get("vocab_size", 262_144)
 
     @property
     def keys(self) -> Keys:
         shapes = {name: tuple(tensor["shape"]) for name, tensor in self._tensors()}
-        return Keys.of(shapes, self.config.get("text_config") or {})
+        return Keys.of(shapes, self._text)
+
+    @property
+    def infiller(self) -> bool:
+        """It is a masked-diffusion model."""
+        return self.config.get("model_type") in INFILLER_TYPES
+
+    @property
+    def _text(self) -> dict[str, Any]:
+        """The configuration of the text model: a file of its own layers has no other."""
+        return self.config if self.infiller else self.config.get("text_config") or {}
 
     def weights(self) -> Weights:
         shapes: dict[str, tuple[int, ...]] = {}
@@ -113,17 +124,28 @@ def describe(folder: Path, again: str) -> Checkpoint:
         raise ModelError(
             f"there is no folder {folder}; set infill.model to a folder or an id like owner/name"
         )
-    for needed in ("config.json", "tokenizer.json"):
-        if not (folder / needed).is_file():
-            raise ModelError(f"no model at {folder}: {needed} is missing; {again}")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"no model at {folder}: config.json is missing; {again}")
     config = _json(folder / "config.json", again)
-    if config.get("model_type") != MODEL_TYPE:
+    infiller = config.get("model_type") in INFILLER_TYPES
+    parts = infiller and all((folder / name).is_file() for name in ("vocab.json", "merges.txt"))
+    if not parts and not (folder / "tokenizer.json").is_file():
+        raise ModelError(f"no model at {folder}: tokenizer.json is missing; {again}")
+    if not infiller and config.get("model_type") != MODEL_TYPE:
         raise ModelError(
             f"the model in {folder} is a {config.get('model_type')!r}, a {MODEL_TYPE!r} is needed; "
             "`infill-ls models list` names some"
         )
     generation = folder / "generation_config.json"
     return Checkpoint(folder, config, _json(generation, again) if generation.is_file() else {})
+
+
+def model_type(folder: Path) -> str:
+    """What its config.json says, "" where that cannot be read."""
+    try:
+        return str(json.loads((folder / "config.json").read_bytes()).get("model_type") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def _weight_files(folder: Path, again: str) -> list[Path]:

@@ -5,7 +5,8 @@ doctor`. With a model there is also `model`: its `folder`, its `parameters`, its
 it `needs` for each quantisation, or the `problem` with it.
 
 `devices` maps a name to its free memory in bytes (null where that is the machine's own); the one that
-`auto` means comes first. Whatever goes wrong is `error`; where libraries are missing, `remedy` says so.
+`auto` means comes first. `cpu` says what the embedded model computes in there, and which `instructions` torch
+uses. Whatever goes wrong is `error`; where libraries are missing, `remedy` says so.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def report() -> dict[str, object]:
     try:
         import torch
 
+        from model_runtime.network import arithmetic
+
         devices: dict[str, int | None] = {}
         for number in range(torch.cuda.device_count()):
             devices[f"cuda:{number}"] = torch.cuda.mem_get_info(number)[0]
@@ -39,7 +42,8 @@ def report() -> dict[str, object]:
         return {"error": one_line(error), "remedy": lacking("a model on this machine", *LOCAL)}
     except Exception as error:  # a broken installation breaks in many ways
         return {"error": one_line(error)}
-    return {"torch": torch.__version__, "devices": devices}
+    cpu = {"fastest": arithmetic.best(), "instructions": torch.backends.cpu.get_cpu_capability()}
+    return {"torch": torch.__version__, "devices": devices, "cpu": cpu}
 
 
 def resolve_device(device: str) -> torch.device:
@@ -96,8 +100,11 @@ def model_report(name: str) -> dict[str, object]:
 
     try:
         found = checkpoint.examine(checkpoint.find(name), name)
-        logits = found.vocabulary * (found.config.get("canvas_length") or 256)
-        working = memory_budget.Working(logits, found.keys.taken(memory_budget.LEAST_CONTEXT))
+        if found.infiller:
+            working = memory_budget.Working.of_window(found.vocabulary, found.keys, memory_budget.WINDOW)
+        else:
+            logits = found.vocabulary * (found.config.get("canvas_length") or 256)
+            working = memory_budget.Working(logits, found.keys.taken(memory_budget.LEAST_CONTEXT))
         weights = found.weights()
     except ModelError as error:
         return {"problem": str(error)}

@@ -1,13 +1,13 @@
 """Weights as int8, for a model that ships inside a package: half the bytes of bf16.
 
 Every matrix is stored as int8 with one scale for each output row (symmetric, by the largest magnitude),
-packed as `network/quantized_layers` packs; vectors are stored as fp32. This is about the file only: the
-weights are unpacked when it is read.
+packed as `network/quantized_layers` packs; vectors are stored as fp32. This is about the file only: what is
+read from it is fp32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -33,15 +33,22 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """fp32 weights; off by at most half a scale."""
-    return {
-        name: quantized_layers.unpack(value, packed[name + _SCALE], torch.float32)
-        if name + _SCALE in packed
-        else value
-        for name, value in packed.items()
-        if not name.endswith(_SCALE)
-    }
+class Unpacked(Mapping[str, Tensor]):
+    """fp32 weights by name, off by at most half a scale. Each is unpacked when it is asked for, so that no
+    more of them are in memory than are held."""
+
+    def __init__(self, packed: Mapping[str, Tensor]) -> None:
+        self._packed = packed
+
+    def __getitem__(self, name: str) -> Tensor:
+        value, scale = self._packed[name], self._packed.get(name + _SCALE)
+        return value if scale is None else quantized_layers.unpack(value, scale, torch.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._packed if not name.endswith(_SCALE))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def save(weights: Mapping[str, Tensor], folder: Path) -> None:
@@ -52,6 +59,5 @@ def save(weights: Mapping[str, Tensor], folder: Path) -> None:
     (folder / PACKED_FILE).chmod(0o644)
 
 
-def load(folder: Path) -> dict[str, Tensor]:
-    """fp32 weights by name."""
-    return unpack(load_file(folder / PACKED_FILE))
+def load(folder: Path) -> Unpacked:
+    return Unpacked(load_file(folder / PACKED_FILE))

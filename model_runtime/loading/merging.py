@@ -20,7 +20,7 @@ from model_runtime.network.modules import DECODER, ENCODER
 def weights(found: Checkpoint, adapter: Path | None) -> dict[str, Tensor]:
     """As transformers would save them: of names that share a tensor, only one. Raises ModelError."""
     if not adapter:
-        return int8_file.load(found.folder)
+        return dict(int8_file.load(found.folder))
     small = found.weights().parameters < model.SMALL
     whole = model.whole(found, torch.device("cpu"), torch.float32 if small else torch.bfloat16)
     merged: dict[str, Tensor] = adapters.apply(whole, adapter, merge=True).state_dict()

@@ -21,7 +21,7 @@ from model_runtime.loading.checkpoint import Checkpoint
 from model_runtime.loading.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.local.denoiser import LocalDenoiser
 from model_runtime.local.kv_cache import PrefixCache
-from model_runtime.network import memory_budget, modules
+from model_runtime.network import arithmetic, memory_budget, modules
 from model_runtime.protocol import Choice
 
 from . import adapters, checkpoint, image_files, int8_file, prompt_setup
@@ -33,6 +33,9 @@ CHAT_CACHE_BYTES = 2 * 1024**3  # at most, for a model with 8,192 tokens of prom
 CPU_CACHE_BYTES = 32 * 1024 * 1024  # four documents of the embedded model; the editor needs this memory too
 SMALL = 1_000_000_000  # parameters; a model with fewer is computed in fp32 on a CPU
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_NO_INT8 = (
+    "int8 is how the embedded model is computed on a CPU from AVX2 on; infill.quantization packs others"
+)
 # Libraries that transformers needs for what comes quantised.
 LIBRARIES = {
     "compressed-tensors": "compressed_tensors",
@@ -60,27 +63,34 @@ def load(
     device = resolve_device(choice.device)
     prompting = prompt_setup.load(found, adapters.filler(adapter) if adapter else None)
     on_progress(0.05)
-    plan = _plan(found, choice, device, prompting)
+    own = not stock and _own(found, choice, device)
+    plan = _plan(found, choice, device, prompting, own=own)
     prompting = prompting.within(plan.context)
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # torch has obeyed that variable
         torch.set_num_threads(min(8, available_cores()))
-    small = found.packed and device.type == "cpu" and plan.dtype == "float32" and modules.suits(found.config)
-    if small and not (stock or adapter or choice.quantization != "none"):
-        model = _network(found)
+    if own and plan.dtype in arithmetic.KINDS:
+        model = _network(found, plan.dtype)
     else:
         model = _stock(found, device, DTYPES[plan.dtype], choice, adapter)
     on_progress(0.8)
     gpu = device.type == "cuda"
     profile, cache = prompting.tokens.profile, PrefixCache(plan.cache)
-    denoiser = LocalDenoiser(model, profile, cache, static=gpu, late=gpu, reader=image_files.reader(folder))
+    reader = image_files.reader(folder)
+    denoiser = LocalDenoiser(model, profile, cache, dtype=plan.dtype, static=gpu, late=gpu, reader=reader)
     return Loaded(folder, denoiser, prompting)
 
 
-def _network(found: Checkpoint) -> Any:
+def _own(found: Checkpoint, choice: Choice, device: torch.device) -> bool:
+    """Whether the model can be computed without transformers."""
+    plain = not choice.adapter and choice.quantization == "none"
+    return plain and found.packed and device.type == "cpu" and modules.suits(found.config)
+
+
+def _network(found: Checkpoint, dtype: str) -> Any:
     """Without transformers. Raises ModelError."""
     try:
-        return modules.load(found.config, int8_file.load(found.folder))
-    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
+        return modules.load(found.config, int8_file.load(found.folder), dtype)
+    except (OSError, RuntimeError, KeyError, ValueError, SafetensorError) as error:
         raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
 
 
@@ -141,8 +151,11 @@ class Plan:
     context: int  # most tokens of a prompt
 
 
-def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: prompt_setup.Prompting) -> Plan:
-    """How to load it. Raises ModelError where it would not fit."""
+def _plan(
+    found: Checkpoint, choice: Choice, device: torch.device, prompting: prompt_setup.Prompting, *, own: bool
+) -> Plan:
+    """How to load it; `own`: without transformers. Raises ModelError where it cannot be loaded so, or would
+    not fit."""
     if choice.quantization != "none":
         if found.quantized or found.packed:
             how = found.quantized or "int8"
@@ -151,9 +164,13 @@ def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: pr
             raise ModelError(problem)
     weights = found.weights()
     dtype = choice.dtype
-    if dtype == "auto":
+    if dtype == "auto" and own:
+        dtype = arithmetic.best()
+    elif dtype == "auto":
         small = weights.parameters < SMALL and device.type == "cpu"
         dtype = "float32" if small else "bfloat16"
+    elif dtype == arithmetic.INT8 and not (own and arithmetic.best() == dtype):
+        raise ModelError(f"{_NO_INT8}; set infill.dtype to auto")
     profile, small_cache = prompting.tokens.profile, CPU_CACHE_BYTES if device.type == "cpu" else CACHE_BYTES
     working = memory_budget.Working(
         found.vocabulary * profile.canvas,
@@ -161,7 +178,8 @@ def _plan(found: Checkpoint, choice: Choice, device: torch.device, prompting: pr
         0 if prompting.chat else small_cache,
     )
     room = memory_budget.Room(str(device), free_bytes(device))
-    if problem := memory_budget.problem(weights, working, dtype, choice.quantization, room):
+    size = arithmetic.FLOAT32 if dtype == arithmetic.INT8 else dtype  # of keys and values
+    if problem := memory_budget.problem(weights, working, size, choice.quantization, room):
         raise ModelError(problem)
     if device.type in ("cpu", "mps") and weights.parameters > SMALL:
         log.warning(
@@ -202,7 +220,7 @@ def _weights(found: Checkpoint, device: torch.device, dtype: torch.dtype, kind: 
         model: Any = DiffusionGemmaForBlockDiffusion.from_pretrained(
             None if found.packed else found.folder,
             config=DiffusionGemmaConfig.from_pretrained(found.folder),
-            state_dict=int8_file.load(found.folder) if found.packed else None,
+            state_dict=dict(int8_file.load(found.folder)) if found.packed else None,
             dtype=dtype,
             device_map=None if found.packed else {"": device},
             quantization_config=own,

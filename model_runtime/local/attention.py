@@ -17,17 +17,17 @@ from model_runtime.network.forward import FULL, SLIDING
 from model_runtime.network.memory_budget import BUCKET
 
 
-def tree_masks(cached: int, owner: Tensor, positions: Tensor, window: int) -> dict[str, Tensor]:
+def tree_masks(cached: int, ends: Tensor, positions: Tensor, window: int) -> dict[str, Tensor]:
     """Causal masks [1, 1, N, cached + N] of N new tokens over `cached` ones and themselves.
 
-    `owner` [N] is a token's branch. Tokens of owner -1 are seen by all later ones, those of a branch only by
-    their own branch. A sliding layer sees the newest `window` positions."""
-    past = torch.arange(cached, device=positions.device)
-    key = torch.cat([past, positions])
-    branch = torch.cat([torch.full_like(past, -1), owner])
-    related = (branch[None, :] == -1) | (branch[None, :] == owner[:, None])
-    causal = related & (key[None, :] <= positions[:, None])
-    sliding = causal & (key[None, :] > positions[:, None] - window)
+    The new tokens are a tree, each before those that follow it: token k is seen by itself and by the tokens
+    before `ends` [N] of k. A sliding layer sees the newest `window` positions."""
+    known = torch.arange(cached, device=positions.device)
+    key = torch.cat([known, positions])
+    number = torch.arange(len(ends), device=positions.device)
+    below = (number[:, None] >= number) & (number[:, None] < ends)
+    causal = torch.cat([below.new_ones(len(ends), cached), below], dim=1)
+    sliding = causal & (key > positions[:, None] - window)
     return {FULL: causal[None, None], SLIDING: sliding[None, None]}
 
 

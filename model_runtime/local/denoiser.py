@@ -7,8 +7,7 @@ Knows ids and tensors, not text, and not how the model was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import Branch, BranchScore, OutOfMemory, Proposal, Row
+from model_runtime.diffusion.interface import Branch, BranchScore, Proposal, Row
 from model_runtime.diffusion.policy import Policy
 from model_runtime.network import forward, process_memory
 from model_runtime.network.vision import Images, Reader
@@ -27,30 +26,20 @@ from model_runtime.prompting.profiles import Profile
 from . import readout
 from .attention import CanvasView, tree_masks
 from .kv_cache import Cache, rolled_back
+from .memory_guard import memory_guard
+from .score_tree import ScoreTree
 
 # Prompt tokens encoded at once. A GPU reads all weights for each piece, so its pieces are large, but no
 # layer's activations take more memory than a canvas's logits. On a CPU the worker's peak is 13 MB lower with
 # 512 than with 1024.
-PIECE, CPU_PIECE = 1024, 512
+PIECE, CPU_PIECE = 1024, 256
 SCORED = 128  # tokens that the head of the network runs on at once
 LONG = 128  # new tokens of a prompt from which on giving memory back costs little beside encoding them
 
 
-@contextmanager
-def _memory_guard() -> Iterator[None]:
-    """torch reports exhausted memory in three ways; each becomes OutOfMemory."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory("out of memory; use a smaller model or a shorter hole") from error
-
-
 class LocalDenoiser:
-    """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time.
+    """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time. `dtype`: what it
+    computes in, where its weights do not tell.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
     (read the stop test one step late, without waiting) are for GPUs. Neither changes a result. `compiler`
@@ -63,6 +52,7 @@ class LocalDenoiser:
         profile: Profile,
         cache: Cache,
         *,
+        dtype: str = "",
         static: bool = False,
         late: bool = False,
         reader: Reader | None = None,
@@ -77,6 +67,7 @@ class LocalDenoiser:
         self._vocabulary: int = text.vocab_size
         self._device = model.get_input_embeddings().weight.device
         self.device = str(self._device)
+        self.dtype = dtype or str(model.get_input_embeddings().weight.dtype).removeprefix("torch.")
         self._static = static
         self._late = late
         if compiler is None and static and self._device.type == "cuda":
@@ -89,18 +80,19 @@ class LocalDenoiser:
         if profile.filler is not None:
             banned[profile.filler] = 0.0
         self._banned = banned
+        self.forwards = 0  # passes of the network so far
         self._images = Images(model, reader)
 
     def see(self, image: bytes) -> list[int]:
         """Implements `interface.Seeing`."""
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             return self._images.ids(image)
 
     def cached(self, prompt: Sequence[int]) -> int:
         return self.cache.match(prompt)[0]
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             self._encode(prompt)
 
     def denoise(
@@ -108,7 +100,7 @@ class LocalDenoiser:
     ) -> Generator[Proposal, Sequence[int] | None, None]:
         noise = sampler.SeededNoise(self._vocabulary, seed, self._device, self.profile.first_text_id)
         alive = tuple(range(len(rows)))
-        with torch.inference_mode(), _memory_guard():
+        with torch.inference_mode(), memory_guard():
             canvas = torch.tensor([list(r.ids) for r in rows], device=self._device)
             pinned = torch.tensor([list(r.pinned) for r in rows], device=self._device)
             layout = sampler.Layout.of(canvas, pinned)
@@ -123,7 +115,7 @@ class LocalDenoiser:
         check: readout.StopCheck | None = None
         finished = False
         while state.step < policy.max_steps and not finished:
-            with torch.inference_mode(), _memory_guard():
+            with torch.inference_mode(), memory_guard():
                 scores = self._hole_logits(layout, state, known, view, len(prompt)).add_(banned)
                 if limits is not None:
                     scores[:, 0] += limits
@@ -151,36 +143,38 @@ class LocalDenoiser:
     def score(
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
     ) -> list[BranchScore]:
-        """One causal pass over all branches: a tree that shares the prompt and the head."""
+        """One causal pass over all branches as a tree: the prompt, the head, and what some of them begin
+        with alike are there once."""
         if not head:
             prompt, head = prompt[:-1], prompt[-1:]
-        flat = [[*b.ids, *b.after] for b in branches]
-        start, stem = len(prompt), len(head)
-        with torch.inference_mode(), _memory_guard():
-            kv = rolled_back(self._encode(prompt), start)
-            owner = torch.tensor(
-                [-1] * stem + [k for k, ids in enumerate(flat) for _ in ids], device=self._device
-            )
-            offsets = [*range(stem), *(stem + j for ids in flat for j in range(len(ids)))]
-            positions = start + torch.tensor(offsets, device=self._device)
-            ids = torch.tensor([*head, *(i for ids in flat for i in ids)], device=self._device)
-            masks = tree_masks(start, owner, positions, self._window)
-            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv)[0]
-            parents, at = [], stem
-            for tokens in flat:
-                parents += [stem - 1, *range(at, at + len(tokens) - 1)][: len(tokens)]
-                at += len(tokens)
-            values = iter(self._logprobs(hidden[parents], ids[stem:]))
+        texts = [[*b.ids, *b.after] for b in branches]
+        tree = ScoreTree.of(head, texts)
+        before = [tree.before(head, text) for text in texts]
+        asked = sorted({node for nodes in before for node in nodes})
+        with torch.inference_mode(), memory_guard():
+            kv = rolled_back(self._encode(prompt), len(prompt))
+            ids = torch.tensor(tree.ids, device=self._device)
+            positions = len(prompt) + torch.tensor(tree.depths, device=self._device)
+            ends = torch.tensor(tree.ends, device=self._device)
+            masks = tree_masks(len(prompt), ends, positions, self._window)
+            wanted = torch.tensor([asked], dtype=torch.long, device=self._device)
+            self.forwards += 1
+            hidden = forward.encode(self.model, ids[None], positions[None], masks, kv, wanted=wanted)[0]
+            row = {node: k for k, node in enumerate(asked)}
+            rows = [row[node] for nodes in before for node in nodes]
+            values = iter(self._logprobs(hidden, rows, [token for text in texts for token in text]))
         return [BranchScore([*islice(values, len(b.ids))], [*islice(values, len(b.after))]) for b in branches]
 
-    def _logprobs(self, hidden: Tensor, wanted: Tensor) -> list[float]:
-        """Log-probability of each wanted token [T] after its row of `hidden` [T, H]. Computed in parts, since
+    def _logprobs(self, hidden: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> list[float]:
+        """Log-probability of each token [N] after its row [N] of `hidden` [T, H]. Computed in parts, since
         logits over the vocabulary are wide."""
-        found: list[float] = []
-        for rows, tokens in zip(hidden.split(SCORED), wanted.split(SCORED), strict=True):
-            logp = forward.logits(self.model, rows).log_softmax(-1)
-            found += logp.gather(1, tokens[:, None])[:, 0].tolist()
-        return found
+        at, wanted = (torch.tensor(each, dtype=torch.long, device=self._device) for each in (rows, tokens))
+        found = torch.zeros(len(rows), device=self._device)
+        for first in range(0, len(hidden), SCORED):
+            logp = forward.logits(self.model, hidden[first : first + SCORED]).log_softmax(-1)
+            here = (at >= first) & (at < first + SCORED)
+            found[here] = logp[at[here] - first, wanted[here]]
+        return found.tolist()
 
     def _limits(self, rows: Sequence[Row]) -> Tensor | None:
         """-inf where a row's first hole token may not be: [R, V], or None where no row has a limit."""
@@ -205,25 +199,28 @@ class LocalDenoiser:
             piece = CPU_PIECE if cpu else PIECE
             step = len(prompt) if whole else piece
             for start in range(done, len(prompt), step):
-                self.extend(kv, prompt[start : start + step])
+                self.extend(kv, prompt[start : start + step], wanted=())
             self.cache.insert(prompt, kv)
             if long:
                 process_memory.trim()
         return kv
 
-    def extend(self, kv: forward.KeyValues, new: Sequence[int]) -> Tensor:
-        """Encode N tokens that follow those in `kv`, append their keys and values to it, and return their
-        hidden states [N, H]."""
+    def extend(
+        self, kv: forward.KeyValues, new: Sequence[int], wanted: Sequence[int] | None = None
+    ) -> Tensor:
+        """Encode N tokens that follow those in `kv`, append their keys and values to it, and return the
+        hidden states [K, H] of the tokens `wanted` among them, or of all."""
         start = len(kv)
         ids = torch.tensor([list(new)], device=self._device)
         positions = torch.arange(start, start + len(new), device=self._device)[None]
-        masks: forward.Masks = tree_masks(
-            start, torch.full_like(positions[0], -1), positions[0], self._window
-        )
+        ends = torch.full_like(positions[0], len(new))
+        masks: forward.Masks = tree_masks(start, ends, positions[0], self._window)
         embedded = None
         if max(new) >= self._vocabulary:
             embedded, masks = self._images.shown(ids[0], masks)
-        return forward.encode(self.model, ids, positions, masks, kv, embedded)[0]
+        at = None if wanted is None else torch.tensor([list(wanted)], dtype=torch.long, device=self._device)
+        self.forwards += 1
+        return forward.encode(self.model, ids, positions, masks, kv, embedded, at)[0]
 
     def _canvas_view(self, kv: forward.KeyValues, rows: int, width: int) -> CanvasView:
         view = CanvasView.of(kv, self._layer_types, self._window, width, padded=self._static)
@@ -241,5 +238,8 @@ class LocalDenoiser:
             believed = torch.where(layout.valid[..., None], believed, known.gather(1, at))
             signal = known.scatter(1, at, believed)
         positions = torch.arange(start, start + ids.shape[1], device=self._device)[None]
-        hidden = self._decode(self.model, ids, signal, positions, view.masks, view.kv)
-        return forward.logits(self.model, hidden.gather(1, at))
+        self.forwards += 1
+        decoded = (self.model, ids, signal, positions, view.masks, view.kv)
+        if self.compiled:  # the hole's length is no shape to compile for
+            return forward.logits(self.model, forward.picked(self._decode(*decoded), layout.index))
+        return forward.logits(self.model, self._decode(*decoded, layout.index))

@@ -19,6 +19,7 @@ class Known:
 
 
 GEMMA = "google/diffusiongemma-26B-A4B-it"
+DREAMON, OPEN_DCODER = "Dream-org/DreamOn-v0-7B", "fredzzp/open-dcoder-0.5B"
 KNOWN = (
     Known(
         "embedded",
@@ -33,6 +34,34 @@ KNOWN = (
         52.0,
         {"none": 54.0, "fp8": 29.8, "int8": 29.8, "int4": 17.5},
         "follows instructions; one GPU, quantised as it is loaded",
+    ),
+    Known(
+        DREAMON,
+        "Apache-2.0",
+        15.2,
+        {"none": 16.4, "fp8": 10.1, "int8": 10.1, "int4": 5.9},
+        "fills holes in code and finds their length; no instructions; one GPU",
+    ),
+    Known(
+        "Dream-org/Dream-Coder-v0-Base-7B",
+        "Apache-2.0",
+        15.2,
+        {"none": 16.4, "fp8": 10.1, "int8": 10.1, "int4": 5.9},
+        "fills holes in code, several lengths are tried; no instructions; one GPU",
+    ),
+    Known(
+        OPEN_DCODER,
+        "not stated",
+        1.0,
+        {"none": 2.0, "fp8": 1.8, "int8": 1.8, "int4": 1.5},
+        "fills holes in code, several lengths are tried; no instructions; a small GPU or a CPU",
+    ),
+    Known(
+        "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1",
+        "Apache-2.0",
+        1.3,
+        {},
+        "fills holes in code, several lengths are tried; a small GPU or a CPU",
     ),
     Known(
         "RedHatAI/diffusiongemma-26B-A4B-it-FP8-dynamic",

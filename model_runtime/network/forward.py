@@ -51,7 +51,11 @@ class KeyValues:
         return self.layers[0].keys.shape[2] if self.layers else 0
 
 
-def _run_layers(stack: Any, hidden: Tensor, positions: Tensor, masks: Masks, kv: KeyValues) -> Tensor:
+def _run(
+    stack: Any, hidden: Tensor, positions: Tensor, masks: Masks, kv: KeyValues, wanted: Tensor | None
+) -> Tensor:
+    if hasattr(stack, "run"):  # of `modules`
+        return stack.run(hidden, positions, masks, kv, wanted)
     types: list[str] = stack.config.get_text_config().layer_types
     rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in sorted(set(types))}
     for kind, layer in zip(types, stack.layers, strict=True):
@@ -62,7 +66,12 @@ def _run_layers(stack: Any, hidden: Tensor, positions: Tensor, masks: Masks, kv:
             position_ids=positions,
             past_key_values=kv,
         )
-    return stack.norm(hidden)
+    return stack.norm(hidden if wanted is None else picked(hidden, wanted))
+
+
+def picked(x: Tensor, wanted: Tensor) -> Tensor:
+    """Of x [B, T, H] the tokens `wanted` [B, K]: [B, K, H]."""
+    return x.gather(1, wanted[..., None].expand(-1, -1, x.shape[-1]))
 
 
 def encode(
@@ -72,20 +81,29 @@ def encode(
     masks: Masks,
     kv: KeyValues,
     embedded: Tensor | None = None,
+    wanted: Tensor | None = None,
 ) -> Tensor:
-    """Causal pass: ids [B, P], or what they are `embedded` as [B, P, H] -> hidden [B, P, H]; appends to
-    `kv`."""
+    """Causal pass: ids [B, P], or what they are `embedded` as [B, P, H] -> hidden [B, P, H], or that of the
+    tokens `wanted` [B, K]: [B, K, H]. Appends to `kv`."""
     stack = model.model.encoder.language_model
     hidden = stack.embed_tokens(ids) if embedded is None else embedded
-    return _run_layers(stack, hidden, positions, masks, kv)
+    return _run(stack, hidden, positions, masks, kv, wanted)
 
 
-def decode(model: Any, ids: Tensor, signal: Tensor, positions: Tensor, masks: Masks, kv: KeyValues) -> Tensor:
+def decode(
+    model: Any,
+    ids: Tensor,
+    signal: Tensor,
+    positions: Tensor,
+    masks: Masks,
+    kv: KeyValues,
+    wanted: Tensor | None = None,
+) -> Tensor:
     """Bidirectional pass over canvases: ids [B, C], self-conditioning signal [B, C, H] -> hidden
-    [B, C, H]. Reads `kv`, never writes it."""
+    [B, C, H], or that of the tokens `wanted` [B, K]: [B, K, H]. Reads `kv`, never writes it."""
     stack = model.model.decoder
     hidden = stack.self_conditioning(stack.embed_tokens(ids), signal)
-    return _run_layers(stack, hidden, positions, masks, kv)
+    return _run(stack, hidden, positions, masks, kv, wanted)
 
 
 def logits(model: Any, hidden: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ WIDENED = 2**26  # elements of packed weights that are widened at once
 RUNTIME_BYTES = 600_000_000  # torch itself, and what a GPU's driver takes
 LOGIT_COPIES = 4  # fp32 tensors over the vocabulary that exist at once on a canvas's hole positions
 LEAST_CONTEXT = 2048  # there has to be room for the keys and values of so many prompt tokens
+WINDOW, CPU_WINDOW = 512, 256  # tokens that a masked-diffusion model reads, on a GPU and on a CPU
 BUCKET = 256  # a canvas's view of its prompt is padded to a multiple of so many tokens
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KINDS = ("none", "fp8", "int8", "int4")  # from the most exact to the smallest
@@ -28,8 +29,9 @@ _WANTED = re.compile(
     r".*\.(self_attn\.[qkvo]_proj\.weight|mlp\.(gate|up|down)_proj\.weight"
     r"|self_conditioning\.(gate|up|down)_proj\.weight|experts\.(gate_up|down)_proj)"
 )
-_TABLE = re.compile(r"model\.(encoder\.language_model|decoder)\.embed_tokens\.weight|lm_head\.weight")
-_KEYS = re.compile(r"model\.(?:encoder\.language_model|decoder)\.layers\.(\d+)\.self_attn\.k_proj\.weight")
+_STACK = r"model\.(?:encoder\.language_model\.|decoder\.)?"
+_TABLE = re.compile(_STACK + r"embed_tokens\.weight|lm_head\.weight")
+_KEYS = re.compile(_STACK + r"layers\.(\d+)\.self_attn\.k_proj\.weight")
 
 
 def packed_as(name: str, kind: str) -> str | None:
@@ -99,6 +101,12 @@ class Working:
     logits: int  # of a canvas over the vocabulary
     keys: int = 0  # elements of keys and values
     fixed: int = 0  # bytes of what does not depend on the dtype
+
+    @classmethod
+    def of_window(cls, vocabulary: int, keys: Keys, window: int) -> Working:
+        """Of a masked-diffusion model that reads `window` tokens: the logits of the longest hole, a quarter
+        of them, and the keys and values of eight canvases, some in a batch and some kept."""
+        return cls(vocabulary * window // 4, 8 * keys.full * window)
 
     def bytes(self, dtype: str, kind: str) -> int:
         size = BYTES[dtype]

@@ -63,6 +63,8 @@ def attach(module: Any, name: str, scale: Tensor, dtype: torch.dtype) -> None:
     elif isinstance(module, nn.Embedding):
         table: Any = module
         table.__class__, table.wide = PackedTable, dtype
+        if not hasattr(table, "embed_scale"):  # a plain embedding
+            table.register_buffer("embed_scale", torch.ones((), device=scale.device), persistent=False)
 
 
 def row_scale(weight: Tensor, most: float) -> Tensor:
@@ -93,9 +95,10 @@ class PackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         if self.weight.dtype == _FP8 and multiplies_fp8(self.weight.device):
-            return _linear_fp8(input, self.weight, self.weight_scale)
-        parts = [F.linear(input, wide) for wide in pieces(self.weight, self.weight_scale, input.dtype)]
-        found = _joined(parts)
+            found = _linear_fp8(input, self.weight, self.weight_scale)
+        else:
+            wide = pieces(self.weight, self.weight_scale, input.dtype)
+            found = _joined([F.linear(input, some) for some in wide])
         return found if self.bias is None else found + self.bias
 
 
@@ -107,7 +110,7 @@ class PackedTable(nn.Embedding):
     wide: torch.dtype
 
     def forward(self, input: Tensor) -> Tensor:
-        rows = unpack(self.weight[input], self.weight_scale[input], self.wide)
+        rows = unpack(F.embedding(input, self.weight), F.embedding(input, self.weight_scale), self.wide)
         return rows * self.embed_scale.to(self.wide)
 
     def mixed(self, probabilities: Tensor) -> Tensor:
@@ -152,7 +155,7 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def _linear_fp8(input: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """As `_grouped_fp8`, for one matrix; no linear layer of this model has a bias."""
+    """As `_grouped_fp8`, for one matrix, without its bias."""
     rows = input.flatten(0, -2)
     row_scales = row_scale(rows, torch.finfo(_FP8).max)
     small = (rows.float() / row_scales).to(_FP8)

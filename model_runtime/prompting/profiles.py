@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_runtime.diffusion.hole_length import CandidateLengths, FillerEnds, LengthPolicy
 from model_runtime.diffusion.policy import (
@@ -21,6 +21,9 @@ from model_runtime.diffusion.policy import (
     stable_and_confident,
     up_to_first,
 )
+
+if TYPE_CHECKING:  # it needs torch
+    from model_runtime.diffusion import masked
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Profile:
     end: int  # after the last token of the file
     first_text_id: int  # ids below are special: never noise, never offered (the filler excepted)
     filler: int | None  # special id that a hole may hold
-    policy: Policy
+    policy: Policy | masked.Policy
     length: LengthPolicy
     drafts: int  # retrieved drafts that are ranked
     composed: int  # texts of the n-gram model that are ranked

@@ -44,6 +44,7 @@ class TextEngine:
         self.name = name
         self.scale = scale
         self.device = "server at " + ", ".join(servers.states())
+        self.dtype = ""
         self._servers = servers
         self._http = http
         self._background = background

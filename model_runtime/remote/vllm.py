@@ -39,6 +39,7 @@ class VllmDenoiser:
         self, http: Http, servers: Servers[Contact], background: Background, profile: Profile, vocabulary: int
     ) -> None:
         self.device = "vllm at " + ", ".join(servers.states())
+        self.dtype = ""
         self.profile = profile
         self._servers = servers
         self._http = http

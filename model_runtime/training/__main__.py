@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from model_runtime.network import threads
 
@@ -28,18 +28,15 @@ if __name__ == "__main__" and sys.platform == "linux" and "MALLOC_TOP_PAD_" not 
     os.execv(sys.executable, [sys.executable, "-m", "model_runtime.training", *sys.argv[1:]])
 
 import torch  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
 
-from model_runtime.training import corpus, loop  # noqa: E402
-from model_runtime.training.batches import BatchMaker, TokenizedDocument, tokenize  # noqa: E402
-from model_runtime.training.fim import FimMaker  # noqa: E402
+from model_runtime.training import corpus, loader, loop, source  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
 from model_runtime.training.loop import BRANCH, TRUNK  # noqa: E402
-from model_runtime.training.vocabulary import train_tokenizer  # noqa: E402
+from model_runtime.training.plan import Plan  # noqa: E402
+from model_runtime.training.source import CORPUS  # noqa: E402
+from model_runtime.training.token_file import TokenFile  # noqa: E402
 
-CORPUS = "corpus.jsonl"
-VOCABULARY = 6144
-TOKENIZER_SAMPLE = 3000  # documents
+CHECKED = 6  # held-out batches; canvases have each of their widths twice
 
 
 def default_folder(objective: str = "infill") -> Path:
@@ -49,31 +46,12 @@ def default_folder(objective: str = "infill") -> Path:
     return Path(platformdirs.user_cache_dir("infill-ls")) / name
 
 
-class Ids:
-    """A `batches.Encoder`: text to ids, without added tokens."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-
-    def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
-
-
-def prepare(folder: Path, sites: list[Path], stdlibs: list[Path]) -> None:
-    """Write the corpus and tokenizer.json unless they are there."""
-    if not (folder / CORPUS).exists():
-        train, unseen = corpus.collect(corpus.projects(sites, stdlibs))
-        corpus.save(folder / CORPUS, train, unseen)
-        print(f"corpus: {len(train)} files to learn from, {len(unseen)} held out")
-    if not (folder / "tokenizer.json").exists():
-        train, _ = corpus.load(folder / CORPUS)
-        sample = random.Random(0).sample(train, min(TOKENIZER_SAMPLE, len(train)))
-        train_tokenizer([d.text for d in sample], VOCABULARY).save(str(folder / "tokenizer.json"))
-
-
-def tokenized(documents: list[corpus.Document], tokenizer: Tokenizer) -> list[TokenizedDocument]:
-    ids = Ids(tokenizer)
-    return [tokenize(d.text, ids) for d in documents]
+def setting(text: str) -> tuple[str, Any]:
+    """A field of `Plan` and its value, as `--set` gives them."""
+    name, _, value = text.partition("=")
+    if name not in {field.name for field in fields(Plan)}:
+        raise argparse.ArgumentTypeError(f"{name!r} is no setting of a run")
+    return name, json.loads(value)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -94,6 +72,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--no-compile", action="store_true", help="skip torch.compile")
     parser.add_argument("--threads", type=int, help="CPU threads; 1 where other work shares the cores")
+    parser.add_argument(
+        "--tokens", type=Path, help="packed corpus, from benchmarks.training_corpus, to learn from"
+    )
+    parser.add_argument("--loaders", type=int, default=0, help="processes that draw batches; 0: a thread")
+    parser.add_argument(
+        "--set", type=setting, action="append", metavar="NAME=VALUE", help="a field of `Plan` (new runs)"
+    )
     parser.add_argument("--rows", type=int, default=4, help="sequences a step (new runs)")
     parser.add_argument("--causal-steps", type=int, help="encoder-only steps before the joint ones")
     parser.add_argument("--site", type=Path, action="append", help="more site-packages folders to learn from")
@@ -140,31 +125,35 @@ def main() -> None:
     )  # both objectives learn from the same
     data.mkdir(parents=True, exist_ok=True)
 
-    sites, stdlibs = corpus.default_roots()
-    prepare(data, sites + (options.site or []), options.stdlib or stdlibs)
-    tokenizer = Tokenizer.from_file(str(data / "tokenizer.json"))
+    if options.tokens:
+        opened = source.unpack(data, options.tokens)
+    else:
+        sites, stdlibs = corpus.default_roots()
+        opened = source.prepare(data, sites + (options.site or []), options.stdlib or stdlibs)
     if options.export:
-        write_model(options, data, tokenizer)
+        write_model(options, data, opened)
         return
     trunk = options.folder / TRUNK
-    plan = loop.Plan(options.size, tokenizer.get_vocab_size(), rows=options.rows, objective=options.objective)
+    vocabulary = opened.tokenizer.get_vocab_size()
+    plan = Plan(options.size, vocabulary, rows=options.rows, objective=options.objective)
     if trunk.exists():
-        plan = loop.Plan(**torch.load(trunk, weights_only=True)["plan"])
+        plan = Plan(**torch.load(trunk, weights_only=True)["plan"])
         if plan.objective != options.objective:
             parser.error(
                 f"{options.folder} holds a run with --objective {plan.objective}; name another --folder"
             )
     if options.causal_steps is not None:
         plan = replace(plan, causal_steps=options.causal_steps)
-    train_slice(options, data, tokenizer, plan)
+    plan = replace(plan, **dict(options.set or ()))
+    train_slice(options, opened, plan)
 
 
-def write_model(options: argparse.Namespace, data: Path, tokenizer: Tokenizer) -> None:
+def write_model(options: argparse.Namespace, data: Path, opened: TokenFile) -> None:
     from model_runtime.training import calibrate, export, held_out
 
     branch = options.folder / (BRANCH if options.anneal else TRUNK)
     if options.objective == "fim":
-        export.export_weights(branch, tokenizer, options.export)
+        export.export_weights(branch, opened.tokenizer, options.export)
         return
     both = corpus.load(data / CORPUS)
     files, parts = options.test_holes or (None, None), calibrate.split(both[1])
@@ -172,24 +161,24 @@ def write_model(options: argparse.Namespace, data: Path, tokenizer: Tokenizer) -
         held_out.read(file) if file else list(held_out.holes(part, options.holes))
         for file, part in zip(files, parts, strict=True)
     )
-    export.export(branch, tokenizer, options.export, both, (dev, test), options.hardware)
+    export.export(branch, opened.tokenizer, options.export, both, (dev, test), options.hardware)
 
 
-def train_slice(options: argparse.Namespace, data: Path, tokenizer: Tokenizer, plan: loop.Plan) -> None:
+def train_slice(options: argparse.Namespace, opened: TokenFile, plan: Plan) -> None:
     """Go on from the trunk, if there is one, for as long as the options say."""
     trainer = loop.Trainer(plan, options.folder, options.device, not options.no_compile)
     trunk = options.folder / TRUNK
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
-    train, unseen = corpus.load(data / CORPUS)
-    make = FimMaker if plan.objective == "fim" else BatchMaker
-    maker = make(tokenized(train, tokenizer), Ids(tokenizer), plan.seed)
-    check = make(tokenized(unseen, tokenizer), Ids(tokenizer), plan.seed + 1)
-    batches = [
-        loop.to_device(check.draw(i, plan.rows, plan.canvases, plan.width), trainer.device) for i in range(4)
+    check = source.Drawing(opened.folder, plan, held_out=True)()
+    held_out = [
+        loader.to_device(check.draw(i, plan.rows, plan.canvases, plan.width_at(i)), trainer.device)
+        for i in range(CHECKED)
     ]
-    loop.train(trainer, maker, batches, options.minutes, options.anneal)
+    steps = loader.Steps(source.Drawing(opened.folder, plan), plan)
+    drawn = loader.batches(steps, trainer.progress.step, trainer.device, options.loaders)
+    loop.train(trainer, drawn, held_out, options.minutes, options.anneal)
 
 
 if __name__ == "__main__":

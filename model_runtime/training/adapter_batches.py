@@ -18,8 +18,9 @@ from model_runtime.loading.prompt_setup import Prompting
 from model_runtime.prompting.layout import Layout, LayoutError
 from model_runtime.protocol import Infill
 from model_runtime.training import calibrate, held_out
-from model_runtime.training.batches import Batch, BatchMaker, tokenize
+from model_runtime.training.batches import Batch, BatchMaker
 from model_runtime.training.corpus import Document
+from model_runtime.training.documents import tokenize
 from model_runtime.training.holes import cut_hole
 
 SLACK = (8, 12, 16, 24, 32, 48)  # tokens of a hole, its filler included

@@ -52,8 +52,16 @@ class BlockKV(KeyValues):
         return torch.cat([last, blocks], dim=3).flatten(0, 1)
 
 
-def causal_masks(length: int, window: int, device: torch.device, blocks: int = 1) -> dict[str, Tensor]:
-    """For each block, over the keys that `BlockKV` gives it, by layer type: [N, 1, P / N, keys]."""
+def causal_masks(
+    length: int,
+    window: int,
+    device: torch.device,
+    blocks: int = 1,
+    rows: int = 1,
+    segments: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """For each block, over the keys that `BlockKV` gives it, by layer type: [B * N, 1, P / N, keys]. With
+    `segments` [B, P] a token sees those of its own segment only."""
     size = length // blocks
     query = torch.arange(length, device=device).view(blocks, 1, size, 1)
     key = torch.arange(length, device=device)
@@ -61,13 +69,30 @@ def causal_masks(length: int, window: int, device: torch.device, blocks: int = 1
     if blocks > 1:
         first = (torch.arange(blocks, device=device) - 1) * size
         near = (first[:, None] + torch.arange(2 * size, device=device)).view(blocks, 1, 1, -1)
-    return {FULL: query >= key, SLIDING: (query >= near) & (near > query - window) & (near >= 0)}
+    masks = {FULL: query >= key, SLIDING: (query >= near) & (near > query - window) & (near >= 0)}
+    masks = {kind: mask.repeat(rows, 1, 1, 1) for kind, mask in masks.items()}
+    if segments is None:
+        return masks
+    own = segments.view(rows, blocks, 1, size, 1)
+    keys = {
+        FULL: segments.view(rows, 1, 1, 1, length),
+        SLIDING: segments[:, near.clamp(min=0)].view(rows, -1, 1, 1, near.shape[-1]),
+    }
+    return {kind: mask & (own == keys[kind]).flatten(0, 1) for kind, mask in masks.items()}
 
 
-def canvas_view(kv: KeyValues, types: Sequence[str], cuts: Tensor, content: Tensor, window: int) -> View:
+def canvas_view(
+    kv: KeyValues,
+    types: Sequence[str],
+    cuts: Tensor,
+    content: Tensor,
+    window: int,
+    segments: Tensor | None = None,
+) -> View:
     """Keys and values [B * K, ...] that the canvases see of sequences encoded into `kv`, and masks
-    [B * K, 1, 1, keys] by layer type. A canvas sees the prefix up to its cut (`cuts` [B, K]), then its own
-    tokens where `content` [B * K, C] is true."""
+    [B * K, 1, 1, keys] by layer type. A canvas sees the prefix up to its cut (`cuts` [B, K]), with `segments`
+    [B, P] of the token before the cut's segment only, then its own tokens where `content` [B * K, C] is
+    true."""
     length, canvases = len(kv), cuts.shape[1]
     reach = min(window - 1, length)
     everything = torch.arange(length, device=cuts.device).expand(*cuts.shape, -1)
@@ -75,6 +100,10 @@ def canvas_view(kv: KeyValues, types: Sequence[str], cuts: Tensor, content: Tens
     masks = {}
     for kind, at in ((FULL, everything), (SLIDING, near)):
         seen = (at >= 0) & (at < cuts[..., None])
+        if segments is not None:
+            known = segments[:, None].expand(-1, canvases, -1)
+            own = known.gather(2, cuts[..., None] - 1)
+            seen &= known.gather(2, at.clamp(min=0)) == own
         masks[kind] = torch.cat([seen.flatten(0, 1), content], dim=1)[:, None, None]
     take: dict[str, Callable[[Tensor], Tensor]] = {
         FULL: lambda states: _repeated(states, canvases),

@@ -1,37 +1,31 @@
 """Training batches: sequences for the encoder, and canvases on them.
 
 One encoder pass over a sequence serves several canvases. The encoder is causal and the decoder only reads its
-keys and values, so each canvas sees the sequence up to its own cut.
+keys and values, so each canvas sees the sequence up to its own cut. A sequence is a pack of segments, each
+one document or example, with pieces of the document's siblings before it.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from model_runtime.training import fim
+from model_runtime.training.canvases import composed, lay_canvas
+from model_runtime.training.documents import Encoder, TokenizedDocument
 from model_runtime.training.geometry import CONTEXT
-from model_runtime.training.holes import HoleCut, cut_hole
-from model_runtime.training.vocabulary import BOS, EOS, GAP, PAD
+from model_runtime.training.holes import cut_hole
+from model_runtime.training.siblings import Siblings
+from model_runtime.training.vocabulary import BOS, GAP
 
-MIN_SLOT, MAX_SLOT = 8, 48  # tokens of a hole, slack included
-MAX_HEAD = 32  # pinned tokens before the hole
-
-
-class Encoder(Protocol):
-    def encode(self, text: str) -> list[int]: ...
-
-
-@dataclass(frozen=True)
-class TokenizedDocument:
-    lines: list[str]  # without line ends
-    ids: np.ndarray  # uint16, all lines with their newline tokens
-    starts: np.ndarray  # int32 [len(lines) + 1]: first token of each line
+TRIES = 8  # lines tried for an example in fill-in-the-middle order
+NOISE = -1  # in `Batch.begin`
 
 
 @dataclass(frozen=True)
@@ -44,109 +38,143 @@ class Batch:
     filler: Tensor  # bool [B, K * C]: hole positions after the first gap token
     cuts: Tensor  # [B, K]: prefix tokens canvas k may see
     width: int  # C
+    begin: Tensor | None = None  # [B, K * C]: ids of drafts that holes begin with, NOISE elsewhere
+    segments: Tensor | None = None  # [B, P]: number of each token's segment; None: all may see all
 
 
-def tokenize(text: str, tokenizer: Encoder) -> TokenizedDocument:
-    """Of a tokenizer with fewer than 65,536 ids, in which a newline is always a token of its own."""
-    ids = np.asarray(tokenizer.encode(text if text.endswith("\n") else text + "\n"), dtype=np.uint16)
-    lines = text.removesuffix("\n").split("\n")
-    newline = tokenizer.encode("\n")[0]
-    starts = np.concatenate([[0], np.flatnonzero(ids == newline) + 1]).astype(np.int32)
-    assert len(starts) == len(lines) + 1, "a newline must always be a token of its own"
-    return TokenizedDocument(lines, ids, starts)
+@dataclass(frozen=True)
+class Mix:
+    """What is drawn. Shares are in [0, 1]."""
+
+    holes: int = 1  # on a canvas, at most; two at least where it is more than one
+    fim: float = 0.0  # share of documents in fill-in-the-middle order
+    context: float = 0.0  # share of the other documents with pieces of other files before them
+    drafts: float = 0.0  # share of canvases that begin with a composed draft
+    apart: bool = False  # segments do not see each other
 
 
-def lay_canvas(
-    document: TokenizedDocument, hole: HoleCut, tokenizer: Encoder, width: int, rng: random.Random
-) -> tuple[list[int], slice, int, int] | None:
-    """(clean ids of length `width`, hole slice, middle length, first line that is on the canvas).
+class _Shown(NamedTuple):
+    """A document in a sequence: its lines from `line` on, whose ids are at `offset`."""
 
-    None where it does not fit. At run time canvases have several widths, so some suffixes are cut short here.
-    At run time the lines typed since the prefix cache last moved are on the canvas before the head, so some
-    whole lines are put there here too."""
-    middle = tokenizer.encode(hole.middle)
-    if not 0 < len(middle) < MAX_SLOT:
-        return None
-    head = tokenizer.encode(hole.head)
-    if len(head) > MAX_HEAD:
-        return None
-    first = hole.line
-    room = rng.randint(0, MAX_HEAD) if rng.random() < 0.5 else 0  # tokens for those lines
-    while first > 0 and document.starts[hole.line] - document.starts[first - 1] + len(head) <= room:
-        first -= 1
-    pinned = document.ids[document.starts[first] : document.starts[hole.line]].tolist() + head
-    slots = [s for s in (8, 12, 16, 24, 32, MAX_SLOT) if s > len(middle) and s + len(pinned) < width - 4]
-    if not slots:
-        return None
-    slot = rng.choice(slots)
-    suffix = tokenizer.encode(hole.tail + "\n")
-    rest = document.ids[document.starts[hole.next_line] :][:width].tolist()
-    ids = pinned + middle + [GAP] * (slot - len(middle)) + suffix + rest + [EOS]
-    shown = len(pinned) + slot + rng.randint(2, width) if rng.random() < 0.3 else width
-    ids = (ids[: min(shown, width)] + [PAD] * width)[:width]
-    return ids, slice(len(pinned), len(pinned) + slot), len(middle), first
+    document: TokenizedDocument
+    line: int
+    offset: int
+
+
+@dataclass
+class _Row:
+    """One sequence and its canvases while they are drawn."""
+
+    ids: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    shown: list[_Shown] = field(default_factory=list)
+    canvas: list[int] = field(default_factory=list)
+    begin: list[int] = field(default_factory=list)
+    hole: list[bool] = field(default_factory=list)
+    filler: list[bool] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int]) -> None:
+        self.segments += [self.segments[-1] + 1 if self.segments else 0] * len(ids)
+        self.ids += ids
 
 
 class BatchMaker:
     """Draws batches from tokenized documents; deterministic for a seed and a step number."""
 
-    def __init__(self, documents: Sequence[TokenizedDocument], tokenizer: Encoder, seed: int) -> None:
+    def __init__(
+        self, documents: Sequence[TokenizedDocument], tokenizer: Encoder, seed: int, mix: Mix | None = None
+    ) -> None:
         self.documents = documents
         self.tokenizer = tokenizer
         self.seed = seed
-        self.weights = np.cumsum([len(d.ids) for d in documents])
-
-    def _window(self, rng: random.Random, length: int) -> tuple[list[int], list[tuple[int, int, int]]]:
-        """Token ids of `length`, and (document, first line, token offset) of each piece in it."""
-        ids: list[int] = []
-        pieces = []
-        while len(ids) < length:
-            d = int(np.searchsorted(self.weights, rng.randrange(int(self.weights[-1])), side="right"))
-            document = self.documents[d]
-            room = length - len(ids) - 1
-            latest = int(np.searchsorted(document.starts, max(0, len(document.ids) - room)))
-            line = rng.randint(0, min(latest, len(document.lines) - 1))
-            pieces.append((d, line, len(ids) + 1))
-            start = int(document.starts[line])
-            ids += [BOS, *document.ids[start : start + room].tolist()]
-        return ids[:length], pieces
+        self.mix = mix or Mix()
+        self._siblings = Siblings(documents)
+        self._weights = np.cumsum([len(d.ids) for d in documents])
 
     def draw(self, step: int, rows: int, canvases: int, width: int, length: int = CONTEXT) -> Batch:
         rng = random.Random(f"{self.seed}/{step}")
-        sequences, all_ids, holes, fillers, cuts = [], [], [], [], []
-        for _ in range(rows):
-            sequence, pieces = self._window(rng, length)
-            row_ids: list[int] = []
-            row_hole = np.zeros(canvases * width, dtype=bool)
-            row_filler = np.zeros(canvases * width, dtype=bool)
-            row_cuts: list[int] = []
-            while len(row_cuts) < canvases:
-                d, line, offset = rng.choice(pieces)
-                document = self.documents[d]
-                base = int(document.starts[line])
-                end = int(np.searchsorted(document.starts, base + length - offset, side="right")) - 1
-                if end <= line:
-                    continue
-                cut = cut_hole(document.lines, rng.randint(line, min(end, len(document.lines)) - 1), rng)
-                canvas = cut and lay_canvas(document, cut, self.tokenizer, width, rng)
-                if not canvas or canvas[3] < line:
-                    continue
-                ids, slot, middle, first = canvas
-                at = len(row_cuts) * width
-                row_hole[at + slot.start : at + slot.stop] = True
-                row_filler[at + slot.start + middle + 1 : at + slot.stop] = True
-                row_ids += ids
-                row_cuts.append(offset + int(document.starts[first]) - base)
-            sequences.append(sequence)
-            all_ids.append(row_ids)
-            holes.append(row_hole)
-            fillers.append(row_filler)
-            cuts.append(row_cuts)
+        drawn = [self._row(rng, canvases, width, length) for _ in range(rows)]
+        begins = any(at != NOISE for row in drawn for at in row.begin)
+        empty = torch.zeros(rows, 0, dtype=torch.long)
+
+        def stacked(values: Sequence[Sequence[int]]) -> Tensor:
+            return torch.tensor(values, dtype=torch.long) if canvases else empty
+
         return Batch(
-            torch.tensor(sequences),
-            torch.tensor(all_ids) if canvases else torch.zeros(rows, 0, dtype=torch.long),
-            torch.from_numpy(np.stack(holes)),
-            torch.from_numpy(np.stack(fillers)),
-            torch.tensor(cuts, dtype=torch.long).reshape(rows, canvases),
+            torch.tensor([row.ids for row in drawn]),
+            stacked([row.canvas for row in drawn]),
+            stacked([row.hole for row in drawn]).bool(),
+            stacked([row.filler for row in drawn]).bool(),
+            stacked([row.cuts for row in drawn]),
             width,
+            stacked([row.begin for row in drawn]) if begins else None,
+            torch.tensor([row.segments for row in drawn]) if self.mix.apart else None,
         )
+
+    def _row(self, rng: random.Random, canvases: int, width: int, length: int) -> _Row:
+        row = _Row()
+        while len(row.ids) < length:
+            self._segment(rng, row, length - len(row.ids), canvases > 0)
+        while len(row.cuts) < canvases:
+            self._canvas(rng, row, width, length)
+        return row
+
+    def _document(self, rng: random.Random) -> TokenizedDocument:
+        """One, the longer the likelier."""
+        at = rng.randrange(int(self._weights[-1]))
+        return self.documents[int(np.searchsorted(self._weights, at, side="right"))]
+
+    def _segment(self, rng: random.Random, row: _Row, room: int, canvases: bool) -> None:
+        """One more, of at most `room` tokens. A row with canvases keeps room for a document in its order."""
+        free = room - fim.SHORTEST if canvases and not row.shown else room
+        size = rng.randint(fim.SHORTEST, free) if free > fim.SHORTEST else free
+        if size > 0 and rng.random() < self.mix.fim:
+            for _ in range(TRIES):
+                document = self._document(rng)
+                line = rng.randrange(len(document.lines))
+                if found := fim.example(document, line, size, self.tokenizer, rng):
+                    row.add(found)
+                    return
+        self._in_order(rng, row, room if canvases else size)
+
+    def _in_order(self, rng: random.Random, row: _Row, room: int) -> None:
+        document = self._document(rng)
+        latest = int(np.searchsorted(document.starts, max(0, len(document.ids) - room + 1)))
+        line = rng.randint(0, min(latest, len(document.lines) - 1))
+        ids = [BOS]
+        if rng.random() < self.mix.context:
+            ids += self._siblings.before(document, line, room, self.tokenizer, rng)
+        row.shown.append(_Shown(document, line, len(row.ids) + len(ids)))
+        start = int(document.starts[line])
+        row.add(ids + document.ids[start : start + room - len(ids)].tolist())
+
+    def _canvas(self, rng: random.Random, row: _Row, width: int, length: int) -> None:
+        """One more canvas on the row, unless the place that is tried has none."""
+        document, line, offset = rng.choice(row.shown)
+        base = int(document.starts[line])
+        end = int(np.searchsorted(document.starts, base + length - offset, side="right")) - 1
+        if end <= line:
+            return
+        cut = cut_hole(document.lines, rng.randint(line, min(end, len(document.lines)) - 1), rng)
+        if cut is None:
+            return
+        drafted = rng.random() < self.mix.drafts
+        several = self.mix.holes > 1 and not drafted  # only a single hole has drafts
+        holes = rng.randint(2, self.mix.holes) if several else 1
+        laid = lay_canvas(document, cut, self.tokenizer, width, rng, holes)
+        if laid is None or laid.first < line:
+            return
+        begin, hole, filler = [NOISE] * width, [False] * width, [False] * width
+        for each in laid.holes:
+            stop = each.start + each.size
+            hole[each.start : stop] = [True] * each.size
+            filler[each.start + each.middle + 1 : stop] = [True] * (each.size - each.middle - 1)
+        if drafted and (draft := composed(document, line, cut, self.tokenizer, rng)):
+            first = laid.holes[0]
+            begin[first.start : first.start + first.size] = (draft + [GAP] * first.size)[: first.size]
+        row.canvas += laid.ids
+        row.begin += begin
+        row.hole += hole
+        row.filler += filler
+        row.cuts.append(offset + int(document.starts[laid.first]) - base)

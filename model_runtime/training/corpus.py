@@ -97,6 +97,12 @@ def default_roots() -> tuple[list[Path], list[Path]]:
     return [Path(paths["purelib"])], [Path(paths["stdlib"])]
 
 
+def suits(text: str) -> bool:
+    """Whether a file is neither tiny nor a table, and names no benchmark."""
+    lines = text.count("\n") + 1
+    return 200 < len(text) < MAX_FILE and len(text) / lines <= 80 and not BENCHMARKS.search(text)
+
+
 def read(project: Project) -> Iterator[Document]:
     total = 0
     for relative, path in project.files:
@@ -104,8 +110,7 @@ def read(project: Project) -> Iterator[Document]:
             text = path.read_text("utf-8").replace("\r\n", "\n")
         except (OSError, UnicodeDecodeError):
             continue
-        lines = text.count("\n") + 1
-        if not 200 < len(text) < MAX_FILE or len(text) / lines > 80 or BENCHMARKS.search(text):
+        if not suits(text):
             continue
         total += len(text)
         if total > PROJECT_CAP:
@@ -132,6 +137,30 @@ def load(path: Path) -> tuple[list[Document], list[Document]]:
     return both
 
 
+class Repeats:
+    """The lines of all files so far; which files repeat too many of them. Held-out files come first."""
+
+    def __init__(self) -> None:
+        self._held_out: set[int] = set()
+        self._seen: set[int] = set()
+
+    def hold_out(self, text: str) -> bool:
+        """Whether the file has lines that count."""
+        lines = _lines(text)
+        self._held_out.update(lines)
+        return bool(lines)
+
+    def admit(self, text: str) -> bool:
+        """Whether the file may be learnt from."""
+        lines = _lines(text)
+        copied = sum(h in self._held_out for h in lines)
+        repeated = sum(h in self._seen for h in lines)
+        if not lines or copied > SEEN_HELD_OUT * len(lines) or repeated > SEEN_TRAIN * len(lines):
+            return False
+        self._seen.update(lines)
+        return True
+
+
 def _lines(text: str) -> list[int]:
     return [hash(s) for line in text.split("\n") if len(s := line.strip()) > 20]
 
@@ -139,24 +168,12 @@ def _lines(text: str) -> list[int]:
 def collect(sources: Iterable[Project]) -> tuple[list[Document], list[Document]]:
     """(training, held-out) documents. Held-out projects are read first, so that copies of their files in
     training projects are found and dropped."""
-    ordered = sorted(sources, key=lambda p: p.name not in HELD_OUT)
     train: list[Document] = []
     held_out: list[Document] = []
-    held_lines: set[int] = set()
-    seen: set[int] = set()
-    for project in ordered:
-        for document in read(project):
-            lines = _lines(document.text)
-            if not lines:
-                continue
-            if project.name in HELD_OUT:
-                held_lines.update(lines)
-                held_out.append(document)
-                continue
-            copied = sum(h in held_lines for h in lines) / len(lines)
-            repeated = sum(h in seen for h in lines) / len(lines)
-            if copied > SEEN_HELD_OUT or repeated > SEEN_TRAIN:
-                continue
-            seen.update(lines)
-            train.append(document)
+    repeats = Repeats()
+    for project in sorted(sources, key=lambda p: p.name not in HELD_OUT):
+        if project.name in HELD_OUT:
+            held_out += (document for document in read(project) if repeats.hold_out(document.text))
+        else:
+            train += (document for document in read(project) if repeats.admit(document.text))
     return train, held_out

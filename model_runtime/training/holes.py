@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,19 +41,19 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _end_of_line(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
+def _end_of_line(lines: Sequence[str], i: int, rng: random.Random) -> HoleCut | None:
     line, first = lines[i], _indent(lines[i])
     edges = [m.start() for m in _WORD_EDGE.finditer(line) if m.start() > first]
     at = rng.choice(edges) if edges and rng.random() < 0.8 else rng.randint(first, max(first, len(line) - 1))
     return HoleCut("end-of-line", i, line[:at], line[at:], "", i + 1)
 
 
-def _whole_line(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
+def _whole_line(lines: Sequence[str], i: int, rng: random.Random) -> HoleCut | None:
     at = _indent(lines[i]) if rng.random() < 0.9 else 0
     return HoleCut("whole-line", i, lines[i][:at], lines[i][at:], "", i + 1)
 
 
-def _some_lines(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
+def _some_lines(lines: Sequence[str], i: int, rng: random.Random) -> HoleCut | None:
     last = i + rng.randint(1, 4)
     if last >= len(lines) or not lines[last].strip():
         return None
@@ -62,7 +62,7 @@ def _some_lines(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
     return HoleCut("lines", i, lines[i][:at], middle, "", last + 1)
 
 
-def _brackets(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
+def _brackets(lines: Sequence[str], i: int, rng: random.Random) -> HoleCut | None:
     found = list(_BRACKETS.finditer(lines[i]))
     if not found:
         return None
@@ -71,14 +71,14 @@ def _brackets(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
     return HoleCut("brackets", i, lines[i][:start], lines[i][start:end], lines[i][end:], i + 1)
 
 
-def _span(lines: list[str], i: int, rng: random.Random) -> HoleCut | None:
+def _span(lines: Sequence[str], i: int, rng: random.Random) -> HoleCut | None:
     line, first = lines[i], _indent(lines[i])
     start = rng.randint(first, len(line) - 1)
     end = rng.randint(start + 1, len(line))
     return HoleCut("span", i, line[:start], line[start:end], line[end:], i + 1)
 
 
-CUTTERS: dict[Kind, Callable[[list[str], int, random.Random], HoleCut | None]] = {
+CUTTERS: dict[Kind, Callable[[Sequence[str], int, random.Random], HoleCut | None]] = {
     "end-of-line": _end_of_line,
     "whole-line": _whole_line,
     "lines": _some_lines,
@@ -87,7 +87,7 @@ CUTTERS: dict[Kind, Callable[[list[str], int, random.Random], HoleCut | None]] =
 }
 
 
-def cut_hole(lines: list[str], i: int, rng: random.Random, kind: Kind | None = None) -> HoleCut | None:
+def cut_hole(lines: Sequence[str], i: int, rng: random.Random, kind: Kind | None = None) -> HoleCut | None:
     """A hole that starts on line `i`, of `kind` or one drawn by WEIGHTS; None where there is none."""
     if not lines[i].strip():
         return None

@@ -13,42 +13,24 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import torch
 from torch import nn
 
 from model_runtime.network import forward
-from model_runtime.training.batches import Batch, BatchMaker
+from model_runtime.training.arithmetic import matrix_type
+from model_runtime.training.batches import Batch
 from model_runtime.training.geometry import fresh_model
 from model_runtime.training.muon import optimizers
 from model_runtime.training.objective import Objective
+from model_runtime.training.plan import Plan
 
 TRUNK, BRANCH = "checkpoint.pt", "annealed.pt"  # in the run folder
 AVERAGE = 0.998  # decay of the running weight average, per step
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The settings of a run, fixed when it starts."""
-
-    size: str
-    vocab_size: int
-    seed: int = 0
-    rows: int = 4  # sequences a step
-    canvases: int = 8  # per sequence
-    width: int = 96
-    lr: float = 4e-3
-    warmup: int = 100  # steps
-    causal_steps: int = 1000  # the encoder alone first: at equal tokens it teaches far more
-    objective: str = "infill"  # or "fim": the causal loss alone, on permuted sequences
-
-    def canvases_at(self, step: int) -> int:
-        return self.canvases if self.objective == "infill" and step >= self.causal_steps else 0
 
 
 @dataclass
@@ -67,11 +49,14 @@ class Trainer:
         fresh: Any = fresh_model(plan.size, plan.vocab_size, plan.seed)
         self.model: Any = fresh.to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
+        pairs = zip(self.average.parameters(), self.model.parameters(), strict=True)
+        self._averaged, self._learnt = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
         self.optimizers = optimizers(self.model, plan.lr)
         encode, decode = forward.encode, forward.decode
         if compiled:
             encode, decode = torch.compile(encode), torch.compile(decode)
-        self.objective = Objective(self.model, encode, decode)
+        self.objective = Objective(self.model, encode, decode, full_noise=plan.full_noise)
+        self.shipped = "average"  # or "model": whichever weights are better on held-out batches
         self.generator = torch.Generator(device=self.device).manual_seed(plan.seed)
         self.progress = Progress()
 
@@ -83,6 +68,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizers": [o.state_dict() for o in self.optimizers],
             "generator": self.generator.get_state(),
+            "shipped": self.shipped,
         }
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
@@ -96,9 +82,12 @@ class Trainer:
             optimizer.load_state_dict(saved)
         self.generator.set_state(state["generator"].cpu())
         self.progress = Progress(**state["progress"])
+        self.shipped = state.get("shipped", "average")
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        """bf16, where that pays."""
+        kind = matrix_type(self.device.type)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=kind == torch.bfloat16)
 
     def losses(self, batch: Batch, condition: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         with self.autocast():
@@ -111,8 +100,9 @@ class Trainer:
         """Learning-rate factor: linear warm-up, constant, and `annealed` in [0, 1] on a branch."""
         return min(1.0, (self.progress.step + 1) / self.plan.warmup) * annealed
 
-    def step(self, batch: Batch, annealed: float) -> dict[str, float]:
-        causal, canvas = self.losses(batch, condition=self.progress.step % 2 == 1)
+    def step(self, batch: Batch, annealed: float) -> dict[str, torch.Tensor]:
+        """The losses stay on the device: reading one would wait for the step."""
+        causal, canvas = self.losses(batch, self.plan.conditions(self.progress.step))
         loss = causal if canvas is None else causal + canvas
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -123,20 +113,20 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             decay = min(AVERAGE, (1 + self.progress.step) / (10 + self.progress.step))
-            for mean, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(p, 1 - decay)
+            torch._foreach_lerp_(self._averaged, self._learnt, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         self.progress.step += 1
         self.progress.causal_tokens += batch.sequence.numel()
         self.progress.canvas_tokens += batch.canvas.numel()
-        report = {"causal": causal.item()}
+        report = {"causal": causal.detach()}
         if canvas is not None:
-            report["canvas"] = canvas.item()
+            report["canvas"] = canvas.detach()
         return report
 
     @torch.no_grad()
-    def validate(self, batches: list[Batch]) -> dict[str, float]:
-        """Losses of the averaged weights on held-out batches, with the same noise each time."""
-        objective = Objective(self.average)
+    def validate(self, batches: Sequence[Batch], weights: str = "average") -> dict[str, float]:
+        """Losses of the averaged weights on held-out batches, with the same noise each time; or of the
+        "model" as it is."""
+        objective = Objective(getattr(self, weights), full_noise=self.plan.full_noise)
         totals = dict.fromkeys(["val_causal"] + ["val_canvas"] * bool(batches[0].cuts.shape[1]), 0.0)
         for i, batch in enumerate(batches):
             noise = torch.Generator(device=self.device).manual_seed(i)
@@ -148,49 +138,44 @@ class Trainer:
                     totals["val_canvas"] += canvas.item() / len(batches)
         return totals
 
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    tensors = {k: v.to(device) for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
-    return replace(batch, **tensors)
-
-
-def prefetched(maker: BatchMaker, plan: Plan, first: int, device: torch.device) -> Iterator[Batch]:
-    """Batches for steps `first`, `first` + 1, ..., drawn ahead by a thread."""
-    queue: Queue[Batch] = Queue(maxsize=4)
-
-    def produce() -> None:
-        step = first
-        while True:
-            queue.put(maker.draw(step, plan.rows, plan.canvases_at(step), plan.width))
-            step += 1
-
-    threading.Thread(target=produce, daemon=True).start()
-    while True:
-        yield to_device(queue.get(), device)
+    def choose(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """Ship the weights that do best on held-out batches; the loss of each."""
+        losses = {name: sum(self.validate(batches, name).values()) for name in ("average", "model")}
+        self.shipped = min(losses, key=lambda name: losses[name])
+        return losses
 
 
 def train(
-    trainer: Trainer, maker: BatchMaker, held_out: list[Batch], minutes: float, anneal: bool, every: int = 50
+    trainer: Trainer,
+    drawn: Iterator[Batch],
+    held_out: Sequence[Batch],
+    minutes: float,
+    anneal: bool,
+    every: int = 50,
+    steps: int | None = None,
 ) -> None:
     """One slice; SIGTERM or Ctrl-C ends it early, saved. A line is logged `every` so many steps.
 
-    `anneal` lets the rate fall to zero over the slice and saves a branch, not the trunk."""
+    `steps`: no more than that. `anneal` lets the rate fall to zero over the slice and saves a branch, not
+    the trunk."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     target = trainer.folder / (BRANCH if anneal else TRUNK)
     started, saved, last = time.monotonic(), time.monotonic(), time.monotonic()
     budget = minutes * 60
+    last_step = None if steps is None else trainer.progress.step + steps
     with (trainer.folder / "log.jsonl").open("a") as log:
-        for batch in prefetched(maker, trainer.plan, trainer.progress.step, trainer.device):
+        for batch in drawn:
             elapsed = time.monotonic() - started
-            if elapsed > budget or stopping.is_set():
+            if elapsed > budget or stopping.is_set() or trainer.progress.step == last_step:
                 break
-            report = trainer.step(batch, max(0.0, 1 - elapsed / budget) if anneal else 1.0)
+            losses = trainer.step(batch, max(0.0, 1 - elapsed / budget) if anneal else 1.0)
             now = time.monotonic()
             trainer.progress.seconds += now - last
             last = now
             if trainer.progress.step % every == 0:
+                report: dict[str, float] = {name: loss.item() for name, loss in losses.items()}
                 if trainer.progress.step % (every * 5) == 0:
                     report |= trainer.validate(held_out)
                 report |= asdict(trainer.progress) | {"anneal": anneal}
@@ -200,6 +185,9 @@ def train(
             if now - saved > 240:
                 trainer.save(target)
                 saved = now
+        chosen = trainer.choose(held_out)
+        log.write(json.dumps({"step": trainer.progress.step, "weights": chosen}) + "\n")
+    print(f"held-out loss {chosen['average']:.3f} averaged, {chosen['model']:.3f} raw", flush=True)
     trainer.save(target)
 
 

@@ -4,6 +4,7 @@ Momentum orthogonalised by a quintic Newton-Schulz iteration, scaled to AdamW's 
 Moonlight (arXiv 2502.16982). Matrices of one shape, experts included, are handled as one batch.
 """
 
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 from collections import defaultdict
@@ -13,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model_runtime.training.arithmetic import matrix_type
+
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan's quintic coefficients
 
 
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     """Nearest semi-orthogonal matrices, roughly: [N, rows, columns] -> the same shape."""
-    x = stack.bfloat16()
+    x = stack.to(matrix_type(stack.device.type))
     wide = x.shape[1] <= x.shape[2]
     x = x if wide else x.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
@@ -37,21 +40,25 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            shapes: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"])
-                shapes[p.shape[-2:]].append((p, update.reshape(-1, *p.shape[-2:])))
+            params = [p for p in group["params"] if p.grad is not None]
+            grads = [p.grad for p in params]
+            for p in params:
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+            buffers = [self.state[p]["momentum"] for p in params]
+            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+            updates = [*torch._foreach_lerp(grads, buffers, group["momentum"])]
+            shapes: dict[torch.Size, list[int]] = defaultdict(list)
+            for number, p in enumerate(params):
+                shapes[p.shape[-2:]].append(number)
             for shape, members in shapes.items():
-                updates = orthogonalize(torch.cat([u for _, u in members]))
+                stack = orthogonalize(torch.cat([updates[i].reshape(-1, *shape) for i in members]))
                 scale = 0.2 * max(shape) ** 0.5
-                pieces = updates.split([u.shape[0] for _, u in members])
-                for (p, _), piece in zip(members, pieces, strict=True):
-                    p.mul_(1 - group["lr"] * group["decay"])
-                    p.add_(piece.reshape(p.shape), alpha=-group["lr"] * scale)
+                pieces = stack.split([updates[i].numel() // shape.numel() for i in members])
+                for i, piece in zip(members, pieces, strict=True):
+                    updates[i] = piece.reshape(params[i].shape) * scale
+            torch._foreach_mul_(params, 1 - group["lr"] * group["decay"])
+            torch._foreach_add_(params, updates, alpha=-group["lr"])
 
 
 def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -62,5 +69,5 @@ def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
             (matrices if p.ndim >= 2 and "embed" not in name else rest).append(p)
     return [
         Muon(matrices, lr),
-        torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
     ]

@@ -20,21 +20,28 @@ from model_runtime.training.attention import BlockKV, View, block_count, canvas_
 from model_runtime.training.batches import Batch
 from model_runtime.training.vocabulary import PAD, SPECIAL
 
-FULL_NOISE = 0.4  # share of canvases whose hole is pure noise, as it is at the first step
+FULL_NOISE = 0.4  # share of canvases whose hole is pure noise, as it is at the first step, if none is given
 FILLER_WEIGHT = 0.1  # gap tokens after the first are trivial, and must not outweigh the text
 
 
-def noised(batch: Batch, vocab_size: int, generator: torch.Generator, first: int = len(SPECIAL)) -> Tensor:
+def noised(
+    batch: Batch,
+    vocab_size: int,
+    generator: torch.Generator,
+    first: int = len(SPECIAL),
+    share: float = FULL_NOISE,
+) -> Tensor:
     """Canvas ids with each hole token replaced by a random one, from `first` on, with its canvas's
-    probability t."""
+    probability t, which is 1 for a `share` of them. A hole that begins with a draft has that instead."""
     rows, canvases = batch.cuts.shape
     device = batch.canvas.device
     t = torch.rand(rows, canvases, generator=generator, device=device)
-    pure = torch.rand(rows, canvases, generator=generator, device=device) < FULL_NOISE
+    pure = torch.rand(rows, canvases, generator=generator, device=device) < share
     t = torch.where(pure, 1.0, t).repeat_interleave(batch.width, dim=1)
     noise = torch.randint(first, vocab_size, batch.canvas.shape, generator=generator, device=device)
     hit = torch.rand(batch.canvas.shape, generator=generator, device=device) < t
-    return torch.where(batch.hole & hit, noise, batch.canvas)
+    ids = torch.where(batch.hole & hit, noise, batch.canvas)
+    return ids if batch.begin is None else torch.where(batch.begin >= 0, batch.begin, ids)
 
 
 class Objective:
@@ -48,10 +55,13 @@ class Objective:
         *,
         pad: int = PAD,
         first: int = len(SPECIAL),
+        full_noise: float = FULL_NOISE,
     ) -> None:
-        """`pad`: canvas positions that nobody attends to; `first`: the first id that may be noise."""
+        """`pad`: canvas positions that nobody attends to; `first`: the first id that may be noise;
+        `full_noise`: share of canvases whose hole is pure noise where no second pass is made."""
         self.pad = pad
         self.first = first
+        self.full_noise = full_noise
         self.model = model
         self.encode = encode
         self.decode = decode
@@ -71,13 +81,13 @@ class Objective:
         rows, length = batch.sequence.shape
         blocks = block_count(length, self.window)
         positions = torch.arange(length, device=batch.sequence.device).view(blocks, -1).repeat(rows, 1)
-        masks = causal_masks(length, self.window, batch.sequence.device, blocks)
+        masks = causal_masks(length, self.window, batch.sequence.device, blocks, rows, batch.segments)
         kv = BlockKV(types=self.types, blocks=blocks)
         hidden = self.encode(
             self.model,
             batch.sequence.view_as(positions),
             positions,
-            {kind: mask.repeat(rows, 1, 1, 1) for kind, mask in masks.items()},
+            masks,
             kv,
         )
         return hidden.view(rows, length, -1), kv
@@ -85,7 +95,7 @@ class Objective:
     def view(self, batch: Batch, kv: forward.KeyValues) -> View:
         """What the batch's canvases see of its sequences and of themselves."""
         content = batch.canvas.view(-1, batch.width) != self.pad
-        return canvas_view(kv, self.types, batch.cuts, content, self.window)
+        return canvas_view(kv, self.types, batch.cuts, content, self.window, batch.segments)
 
     def canvas_states(self, batch: Batch, view: View, ids: Tensor, signal: Tensor) -> Tensor:
         """Decode canvases `ids` [B, K * C] with their `signal` [B, K * C, H]: hidden states [B, K * C, H]."""
@@ -98,7 +108,8 @@ class Objective:
         self, batch: Batch, kv: forward.KeyValues, generator: torch.Generator, condition: bool
     ) -> Tensor:
         """Weighted mean over hole positions, in nats; `condition` adds the second, self-conditioned pass."""
-        ids = noised(batch, self.vocab_size, generator, self.first)
+        share = FULL_NOISE if condition else self.full_noise
+        ids = noised(batch, self.vocab_size, generator, self.first, share)
         signal = forward.embed(self.model, batch.canvas) * ~batch.hole[..., None]
         view = self.view(batch, kv)
         if condition:

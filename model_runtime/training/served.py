@@ -34,7 +34,7 @@ class AsServed:
     """Implements `interface.Denoiser`, not `interface.Scoring`."""
 
     def __init__(self, local: LocalDenoiser) -> None:
-        self.device = local.device
+        self.device, self.dtype = local.device, local.dtype
         self._local = local
         self._top: tuple[Tensor, Tensor] | None = None
         inner = local._hole_logits

@@ -19,10 +19,7 @@ def test_the_gpu_script_runs_at_toy_size_with_torch_alone(tmp_path: Path) -> Non
 import sys, runpy
 sys.modules.update(msgspec=None, platformdirs=None, pygls=None)
 found = runpy.run_path({str(script)!r})
-steps = found["steps"]
-steps.CANVASES, steps.BATCHES, steps.PREFIX = (64,), (1,), 96
-found["main"].__globals__.update(PREFIX=96, FULL_CANVAS=64, CANVAS_STEPS=2, ROUNDS=1)
-sys.argv = ["gpu.py", "--toy", "--steps", "1", "--out", {str(tmp_path)!r}]
+sys.argv = ["gpu.py", "--toy", "--steps", "1", "--kinds", "none", "int4", "--out", {str(tmp_path)!r}]
 sys.exit(found["main"]())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
@@ -31,6 +28,10 @@ sys.exit(found["main"]())
     assert result["failed"] == {}
     assert result["fill"]["forwards"] == 8
     assert result["generate"]["tokens_per_s"] > 0
-    assert result["fp8"]["failed"] == {}
-    assert result["fp8"]["weights_bytes"] < 0.75 * result["weights_bytes"]
+    assert result["int4"]["failed"] == {}
+    assert result["int4"]["weights_bytes"] < 0.6 * result["weights_bytes"]
+    users = {one["batch"]: one for one in result["canvas"]}
+    assert list(users) == [1, 8]
+    for count, one in users.items():
+        assert abs(one["tokens_per_s_and_user"] - one["tokens_per_s"] / count) <= 1
     assert (tmp_path / "gpu.png").read_bytes().startswith(PNG)

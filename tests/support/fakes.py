@@ -25,6 +25,7 @@ PIECE = Token("x", "?", "accepted", -0.1)
 @dataclass
 class Engine:
     device: str = "cpu"
+    dtype: str = "float32"
     name: str = "fake"
     calibrated: Calibrated = "none"
     started: list[int] = field(default_factory=list)  # request ids

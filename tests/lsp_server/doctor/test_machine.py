@@ -34,6 +34,12 @@ def test_memory(available: int, need: int, level: str) -> None:
     ("wanted", "report", "level", "words"),
     [
         ("auto", {"devices": {"cpu": None}, "torch": "2"}, "ok", ["cpu"]),
+        (
+            "auto",
+            {"devices": {"cpu": None}, "cpu": {"fastest": "int8", "instructions": "AVX2"}},
+            "ok",
+            ["with AVX2; there the embedded model computes in int8"],
+        ),
         ("auto", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "ok", ["cuda:0"]),
         ("cuda", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "ok", ["cuda:0"]),
         ("cuda:1", {"devices": {"cuda:0": 8 * GIB, "cpu": None}}, "problem", ["no cuda:1", "auto"]),

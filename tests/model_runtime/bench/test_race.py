@@ -29,7 +29,11 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> Race:
 def test_every_round_has_all_runs(race: Race) -> None:
     found = race.run(SMALL, 1, None)
     counts = {name: len(runs) for name, runs in found.runs.items()}
-    assert counts == {cases.COLD: 1, cases.WARM: cases.KEYSTROKES, cases.STOCK: 1}
+    assert counts == {cases.COLD: 1, cases.WARM: cases.KEYSTROKES, cases.STOCK: 1, cases.FEWEST: 1}
+    for name, prompts in ((cases.COLD, 1), (cases.WARM, 0)):  # its pieces, the steps, and the ranking
+        assert all(run.forwards == prompts + run.steps + 1 for run in found.runs[name])
+    (fewest,) = found.runs[cases.FEWEST]
+    assert (fewest.steps, fewest.forwards) == (1, 2)
     assert found.notes == []
 
 

@@ -16,20 +16,24 @@ WHERE = {"hardware": "a machine", "model": "m", "torch": "2", "transformers": "5
 
 
 def outcome(setting: cases.Setting, ms: float) -> Outcome:
-    times = {cases.COLD: 2 * ms, cases.WARM: ms, cases.STOCK: 10 * ms}
-    return Outcome(setting, setting, {name: [Run(t, 4, 1000)] * 3 for name, t in times.items()})
+    times = {cases.COLD: 2 * ms, cases.WARM: ms, cases.STOCK: 10 * ms, cases.FEWEST: 3 * ms}
+    return Outcome(setting, setting, {name: [Run(t, 4, 5, 1000)] * 3 for name, t in times.items()})
 
 
 def test_statistics_table_and_chart(tmp_path: Path) -> None:
     outcomes = [outcome(setting, 10.0 * setting.candidates) for setting in cases.settings()]
     outcomes[1].notes.append("hole cut")
-    result = report.as_json(outcomes, "static cache", WHERE)
+    reached = {"dtype": "int8", "gflops": 200.0, "step_ms": 20.0, "step_gflop": 2.0, "share": 0.5}
+    result = report.as_json(outcomes, "static cache", WHERE | {"peak": reached})
     assert result["warm"]["ratio_to_generate"] == 10
+    assert result["warm"]["ratio_to_strongest"] == 3
+    assert (result["warm"]["forwards"], result["warm"]["ms_per_forward"]) == (5, 2)
     assert result["warm"]["tokens_per_s"] == 3200
     assert result["growth"]["candidates"]["warm"] == 8
     assert result["growth"]["hole"]["warm"] == 1
     assert "candidates from 1 to 8: engine, warm x8.00" in report.table(result)
     assert "note: hole cut" in report.table(result)
+    assert "50% of the 200 GFLOP/s that a large product in int8 reaches here" in report.table(result)
     chart.draw(result, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(PNG)
     json.dumps(result)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from model_runtime.diffusion.faults import ModelError
-from model_runtime.loading import devices
+from model_runtime.loading import checkpoint, devices
 from model_runtime.loading.devices import resolve_device
+from model_runtime.network import arithmetic, memory_budget
+from model_runtime.prompting.infillers import OPEN_DCODER
+from tests.support import tiny_infiller
 from tests.support.paths import ROOT
 
 
@@ -49,8 +53,23 @@ def test_the_program_prints_what_it_found() -> None:
     assert told["torch"] == torch.__version__
     assert "cpu" in told["devices"]
     assert told["devices"]["cpu"] is None
+    assert told["cpu"] == {
+        "fastest": arithmetic.best(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
     assert told["model"]["needs"]["none"] > told["model"]["disk"] > told["model"]["parameters"] > 0
 
 
 def test_a_model_that_is_not_there_is_a_problem() -> None:
     assert "there is no folder" in str(devices.model_report("/no/such/folder")["problem"])
+
+
+def test_a_masked_diffusion_model_is_counted_with_its_window(tmp_path: Path) -> None:
+    """With what its own loader counts: the logits of a hole, no canvas."""
+    folder = tiny_infiller.write(tmp_path, OPEN_DCODER, tied=True)
+    told = devices.model_report(str(folder))
+    found = checkpoint.examine(folder, "x")
+    working = memory_budget.Working.of_window(found.vocabulary, found.keys, memory_budget.WINDOW)
+    expected = memory_budget.total_bytes(found.weights(), working, "bfloat16", "int4")
+    assert found.keys.full > 0
+    assert told["needs"]["int4"] == expected  # type: ignore[index]

@@ -11,21 +11,27 @@ from model_runtime.network.memory_budget import BUCKET
 
 
 @pytest.mark.parametrize(
-    ("cached", "owner", "offsets", "window"),
+    ("cached", "parents", "window"),
     [
-        (0, [-1, -1, -1], [0, 1, 2], 8),
-        (5, [-1, -1], [5, 6], 3),
-        (4, [-1, 0, 0, 1, 1, 1], [4, 5, 6, 5, 6, 7], 8),  # two branches behind one head
-        (4, [-1, 0, 0, 1, 1, 1], [4, 5, 6, 5, 6, 7], 2),
+        (0, [-1, 0, 1], 8),
+        (5, [-1, 0], 3),
+        (4, [-1, 0, 1, 0, 3, 4], 8),  # two branches behind one head
+        (4, [-1, 0, 1, 2, 1, 4, 0], 2),  # a branch that divides
     ],
 )
-def test_masks_of_a_tree(cached: int, owner: list[int], offsets: list[int], window: int) -> None:
-    masks = tree_masks(cached, torch.tensor(owner), torch.tensor(offsets), window)
-    keys = [(-1, at) for at in range(cached)] + list(zip(owner, offsets, strict=True))
-    for kind, reach in ((FULL, cached + len(owner) + 1), (SLIDING, window)):
+def test_masks_of_a_tree(cached: int, parents: list[int], window: int) -> None:
+    def line(token: int) -> list[int]:
+        return [] if token < 0 else [*line(parents[token]), token]
+
+    count = len(parents)
+    ends = torch.tensor([1 + max(k for k in range(count) if token in line(k)) for token in range(count)])
+    offsets = [cached - 1 + len(line(token)) for token in range(count)]
+    masks = tree_masks(cached, ends, torch.tensor(offsets), window)
+    for kind, reach in ((FULL, cached + count + 1), (SLIDING, window)):
         expected = [
-            [branch in (-1, mine) and here - reach < at <= here for branch, at in keys]
-            for mine, here in zip(owner, offsets, strict=True)
+            [here - reach < at for at in range(cached)]
+            + [key in line(token) and here - reach < offsets[key] for key in range(count)]
+            for token, here in enumerate(offsets)
         ]
         assert masks[kind].tolist() == [[expected]]
 

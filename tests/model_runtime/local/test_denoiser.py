@@ -160,6 +160,7 @@ def test_branches_score_as_if_each_stood_alone() -> None:
     ours = tiny.denoiser()
     prompt, head, after = random_ids(280), random_ids(7, seed=1), random_ids(5, seed=2)
     texts = [random_ids(n, seed=10 + n) for n in (1, 6, 12)]
+    texts += [texts[2][:5], [*texts[2][:5], 77], texts[1]]  # begin alike, or are the same
     together = ours.score(prompt, head, [Branch(t, after) for t in texts])
     for text, found in zip(texts, together, strict=True):
         whole = torch.tensor([prompt + head + text + after])
@@ -238,7 +239,9 @@ def test_a_long_prompt_is_encoded_in_pieces(monkeypatch: pytest.MonkeyPatch, ima
     denoiser, lengths = tiny.denoiser(), []
     extend = denoiser.extend
     monkeypatch.setattr(local_denoiser, "CPU_PIECE", 128)
-    monkeypatch.setattr(denoiser, "extend", lambda kv, new: (lengths.append(len(new)), extend(kv, new))[1])
+    monkeypatch.setattr(
+        denoiser, "extend", lambda kv, new, **k: (lengths.append(len(new)), extend(kv, new, **k))[1]
+    )
     if images:
         monkeypatch.setattr(denoiser, "_vocabulary", 0)  # any id is an image's then
         monkeypatch.setattr(denoiser._images, "shown", lambda ids, masks: (None, masks))

@@ -19,7 +19,7 @@ from model_runtime.protocol import Choice
 from tests.support.paths import ROOT
 
 CONFIG = json.loads((EMBEDDED_FOLDER / "config.json").read_bytes())
-EMBEDDED = Choice(device="cpu")
+EMBEDDED = Choice(device="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_configuration_without_a_text_model_does_not_suit() -> None:
 
 @pytest.mark.parametrize("wrong", ["missing", "shape"])
 def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    weights = model.int8_file.load(EMBEDDED_FOLDER)
+    weights = dict(model.int8_file.load(EMBEDDED_FOLDER))
     name = "model.encoder.language_model.layers.0.mlp.up_proj.weight"
     if wrong == "missing":
         del weights[name]

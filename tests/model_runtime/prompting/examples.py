@@ -34,6 +34,7 @@ class Scripted:
     """A denoiser that writes given canvases, one after another, and likes them as told."""
 
     device = "cpu"
+    dtype = "float32"
 
     def __init__(self, canvases: list[list[int]], means: list[float] | None = None) -> None:
         self.canvases = canvases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_runtime.training import batches
+from model_runtime.training import batches, documents
 from tests.support import tiny
 
 
@@ -11,5 +11,8 @@ class Ids:
         return tiny.tokenizer().encode(text, add_special_tokens=False).ids
 
 
-def maker(seed: int = 0) -> batches.BatchMaker:
-    return batches.BatchMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), seed)
+def maker(seed: int = 0, mix: batches.Mix | None = None) -> batches.BatchMaker:
+    """Of two documents of one project."""
+    texts = {"tiny.py": tiny.SOURCE, "half.py": tiny.SOURCE[: len(tiny.SOURCE) // 2].rpartition("\n")[0]}
+    read = [documents.tokenize(text, Ids(), "p", path) for path, text in texts.items()]
+    return batches.BatchMaker(read, Ids(), seed, mix)

@@ -9,6 +9,7 @@ import torch
 
 from model_runtime.network import forward
 from model_runtime.training import attention, objective
+from model_runtime.training.batches import Mix
 from model_runtime.training.vocabulary import PAD
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
@@ -44,10 +45,51 @@ def test_a_sequence_in_blocks_is_the_sequence() -> None:
     run = objective.Objective(net)
     with torch.no_grad():
         hidden, kv = run.prefix(batch)
-        masks = attention.causal_masks(512, run.window, torch.device("cpu"))
+        masks = attention.causal_masks(512, run.window, torch.device("cpu"), rows=2)
         whole, positions = forward.KeyValues(), torch.arange(512).expand(2, -1)
         expected = forward.encode(net, batch.sequence, positions, masks, whole)
     torch.testing.assert_close(hidden, expected, rtol=1e-3, atol=1e-4)
     for mine, theirs in zip(kv.layers, whole.layers, strict=True):
         torch.testing.assert_close(mine.keys, theirs.keys, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(mine.values, theirs.values, rtol=1e-3, atol=1e-4)
+
+
+def test_documents_of_a_sequence_do_not_see_each_other() -> None:
+    """Each segment, and each canvas on it, has the states that it gets where it is alone."""
+    batch = maker(mix=Mix(fim=0.9, apart=True)).draw(2, rows=2, canvases=3, width=96, length=1024)
+    assert batch.segments is not None
+    net = tiny.model()
+    run = objective.Objective(net)
+    with torch.no_grad():
+        hidden, kv = run.prefix(batch)
+        together = run.canvas_states(
+            batch, run.view(batch, kv), batch.canvas, forward.embed(net, batch.canvas)
+        )
+        for row in range(2):
+            numbers = batch.segments[row]
+            assert numbers.max() > 0
+            for number in numbers.unique():
+                at = torch.nonzero(numbers == number).flatten()
+                masks = attention.causal_masks(len(at), run.window, torch.device("cpu"))
+                own = forward.KeyValues()
+                alone = forward.encode(net, batch.sequence[row, at][None], at[None], masks, own)
+                torch.testing.assert_close(hidden[row, at], alone[0], rtol=1e-3, atol=1e-4)
+                for k in range(3):
+                    cut = int(batch.cuts[row, k])
+                    if numbers[cut - 1] != number:
+                        continue
+                    place = slice(k * 96, (k + 1) * 96)
+                    begun = forward.KeyValues()
+                    seen = at[at < cut]
+                    masks = attention.causal_masks(len(seen), run.window, torch.device("cpu"))
+                    forward.encode(net, batch.sequence[row, seen][None], seen[None], masks, begun)
+                    content = (batch.canvas[row, place] != PAD)[None]
+                    view = attention.canvas_view(
+                        begun, run.types, torch.tensor([[len(seen)]]), content, run.window
+                    )
+                    ids = batch.canvas[row, place][None]
+                    where = cut + torch.arange(96)[None]
+                    single = forward.decode(net, ids, forward.embed(net, ids), where, view[1], view[0])
+                    torch.testing.assert_close(
+                        single[0][content[0]], together[row, place][content[0]], rtol=1e-3, atol=1e-4
+                    )

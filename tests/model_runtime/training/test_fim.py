@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import torch
 
-from model_runtime.training import batches, fim
+from model_runtime.training import fim
+from model_runtime.training.batches import Mix
 from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, PREFIX, SUFFIX
-from tests.model_runtime.training.examples import Ids
+from tests.model_runtime.training.examples import maker
 from tests.support import tiny
 
 
 def test_fim_sequences_hold_the_file() -> None:
     """Put back in order, every example is a stretch of the source; everything else is a plain stretch."""
-    made = fim.FimMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), 0)
-    batch = made.draw(3, rows=6, canvases=8, width=96, length=512)
-    assert torch.equal(batch.sequence, made.draw(3, 6, 8, 96, 512).sequence)
+    made = maker(mix=Mix(fim=fim.RIVAL))
+    batch = made.draw(3, rows=6, canvases=0, width=96, length=512)
+    assert torch.equal(batch.sequence, made.draw(3, 6, 0, 96, 512).sequence)
     assert batch.sequence.shape == (6, 512)
     assert batch.cuts.shape == (6, 0)
     decode, permuted, plain = tiny.tokenizer().decode, 0, 0

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from model_runtime.loading import model
 from model_runtime.protocol import Choice
-from model_runtime.training import batches, corpus, export, fim, held_out, loop
-from tests.model_runtime.training.examples import Ids, maker
+from model_runtime.training import corpus, export, fim, held_out, loop
+from model_runtime.training.batches import Mix
+from model_runtime.training.plan import Plan
+from tests.model_runtime.training.examples import maker
 from tests.support import tiny
 
 
 def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
-    plan = loop.Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=4)
+    plan = Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=4)
     source = maker()
     trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
     drawn = [source.draw(i, 1, 2 if i >= 4 else 0, 96, 128) for i in range(16)]
@@ -35,15 +37,15 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
     export.export(tmp_path / "checkpoint.pt", tiny.tokenizer(), out, both, (cut, cut), "a test", only)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| denoiser alone, 1 step " in card
-    assert "| brackets, 1 holes " in card
+    assert "| brackets | 1 |" in card
     assert "| flask | MIT |" in card
     loaded = model.load(Choice(model=str(tmp_path / "out"), device="cpu")).denoiser
     assert loaded.model.config.text_config.vocab_size == 600
 
 
 def test_a_fim_run_learns_and_resumes(tmp_path: Path) -> None:
-    plan = loop.Plan("tiny", 600, rows=2, canvases=2, warmup=2, causal_steps=1, objective="fim")
-    made = fim.FimMaker([batches.tokenize(tiny.SOURCE, Ids())], Ids(), 0)
+    plan = Plan("tiny", 600, rows=2, canvases=2, warmup=2, causal_steps=1, objective="fim")
+    made = maker(mix=Mix(fim=fim.RIVAL))
     trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
     drawn = [made.draw(i, 2, plan.canvases_at(i), 96, 256) for i in range(12)]
     reports = [trainer.step(batch, 1.0) for batch in drawn]

@@ -1,0 +1,66 @@
+"""The model card says what is in the files that it is made of, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from model_runtime.training import card
+from model_runtime.training.card import Share
+from tests.support.paths import ROOT
+
+RECORD = {
+    **{"size": "9m", "vocab_size": 600, "causal_steps": 7, "objective": "infill", "narrow": [48]},
+    **{"step": 11, "causal_tokens": 2_500_000, "canvas_tokens": 1_500_000, "seconds": 7200.0},
+    **{"parameters": 9_100_000, "hardware": "a toy"},
+}
+
+
+def shares(right: float) -> dict:
+    return {"share": right, "low": right / 2, "high": right * 2, "of": 10}
+
+
+def result(**contenders: str) -> dict:
+    none = {"share": None, "low": None, "high": None, "of": 0}
+    rows = [
+        {
+            **{"contender": name, "kind": kind, "n": 10, "exact": shares(0.25), "shown": shares(0.5)},
+            **{"exact_shown": none, "parses": shares(0.4), "p50_ms": 12.4, "p90_ms": 20.0},
+        }
+        for name in contenders
+        for kind in ("end-of-line", "span")
+    ]
+    about = {"data": ["holes"], "hardware": "a toy", "date": "2026-01-02T00:00:00", "threshold": 0.3}
+    return {**about, "rows": rows, "contenders": contenders}
+
+
+def test_the_page_is_made_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / card.RECORD).write_text(json.dumps(RECORD))
+    card.save_corpus(tmp_path, [Share("small", "MIT | BSD", 1_000_000), Share("large", "ISC", 2_000_000)])
+    files = []
+    for number, found in enumerate((result(shipped="as shipped", copy="copy"), result(causal="greedy"))):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(found))
+    curve = tmp_path / "curve.jsonl"
+    point = {"hours": 1.5, "causal_tokens": 2_500_000, "canvas_tokens": 1_500_000, "val_causal": 2.25}
+    curve.write_text(json.dumps(point) + "\n")
+    card.main([str(tmp_path), *map(str, files), "--curve", str(curve)])
+    text = (tmp_path / card.PAGE).read_text()
+    assert "| end-of-line | 10 | 25.0 (12-50) | 50.0 (25-100) |  | 40.0 (20-80) | 12 | 20 |" in text
+    assert "| copy | 25.0 (12-50) | 25.0 (12-50) |" in text
+    assert "| greedy | 25.0 (12-50) | 25.0 (12-50) |" in text
+    assert text.index("| large | ISC | 2.00 |") < text.index("| small | MIT / BSD | 1.00 |")
+    assert "| 1.5 | 2.5 | 1.5 |  | 2.25 |  |  |" in text
+    assert "| `narrow` | [48] |" in text
+    assert "2.0 hours on a toy" in text
+    assert "reliability" not in text
+
+
+def test_the_committed_page_is_the_one_that_its_files_make(tmp_path: Path) -> None:
+    folder, results = ROOT / "model_runtime" / "embedded", ROOT / "benchmarks" / "results"
+    for name in (card.RECORD, card.CORPUS, card.RELIABILITY):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    named = ("eval-test-python-cpu-2-cores.json", "eval-parts-cpu-2-cores.json")
+    card.write(tmp_path, [json.loads((results / name).read_text()) for name in named])
+    remedy = f"make it anew with `python -m model_runtime.training.card` of {', '.join(named)}"
+    assert (tmp_path / card.PAGE).read_text() == (folder / card.PAGE).read_text(), remedy
