@@ -17,8 +17,8 @@ from typing import Any
 from benchmarks.fuzz_inputs import Failed
 from benchmarks.odd_answers import TEXTS as ANSWERS
 from benchmarks.odd_edits import Document
-from lsp_server.actions import rename_followup
 from lsp_server.actions.tracked_ranges import TrackedRange
+from lsp_server.next_edit import rules
 from lsp_server.session import completion
 from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal, Snapshot
@@ -104,7 +104,7 @@ class _History:
         self.asked.append(_Asked(snapshot, cursor, asyncio.ensure_future(work)))
 
     def _ask_for_next_edit(self, snapshot: Snapshot, cursor: int) -> None:
-        found = rename_followup.find(snapshot, cursor, self.session.renames(URI), self.session.parses)
+        found = rules.suggest(snapshot, cursor, self.session.next_edits.history, self.session.parses)
         for edit in () if isinstance(found, Refusal) else found:
             if not 0 <= edit.span.start <= edit.span.end <= len(snapshot.text):
                 raise Failed(f"a next edit of {edit.span} in a text of {len(snapshot.text)}")
