@@ -342,8 +342,10 @@ def test_the_next_edit_is_shown_gone_to_and_made(bench: Workbench) -> None:
         bench.do("wait", f"document.body.textContent.includes('Ln {text.count(chr(10))},')")
         bench.expect(path, text.replace("area(width", "area(depth"))
         bench.do("press", "Tab")
+        bench.wait_for_line("return depth")
         bench.expect(path, text.replace("width", "depth"))
         bench.do("press", "Control+z")
+        bench.wait_for_line("return width")
         bench.expect(path, text.replace("area(width", "area(depth"))
 
 
