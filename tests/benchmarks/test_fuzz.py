@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks import fuzz, fuzz_inputs, fuzz_targets
+from benchmarks import fuzz, fuzz_inputs, fuzz_targets, odd_files
 from benchmarks.framing import framed
 from benchmarks.fuzz_files import Crowd
 
@@ -100,3 +101,14 @@ def test_wrong_parameters_cost_no_time(server: fuzz_targets.Server, params: dict
     server.write(framed({"method": CHANGE, "params": params}))
     server.probe(b"")
     assert psutil.Process(server.process.pid).cpu_times().user - began < 0.5
+
+
+def test_what_a_link_leads_to_is_left_alone(tmp_path: Path) -> None:
+    (outside := tmp_path / "outside").mkdir(mode=0o755)
+    link = tmp_path / "link"
+    for seed in range(50):
+        if not link.is_symlink():
+            link.symlink_to(outside)
+        odd_files.disturb(random.Random(seed), [os.fsencode(link)])
+        (tmp_path / "link~").unlink(missing_ok=True)
+        assert outside.stat().st_mode & 0o777 == 0o755

@@ -43,7 +43,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_others_read_what_we_read(models: dict[str, str], name: str, form: Form, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(models[name], "", form, out)
-    ours, again = (load_engine(Choice(model=model, device="cpu")) for model in (models[name], str(out)))
+    both = (Choice(model=model, device="cpu", dtype="float32") for model in (models[name], str(out)))
+    ours, again = map(load_engine, both)
     expected, found = ours.run(HOLE), again.run(HOLE)
     assert found.texts == expected.texts
     assert found.confidence == pytest.approx(expected.confidence, rel=1e-3)
