@@ -1,6 +1,6 @@
 """Where the milliseconds of a keystroke go, in the worker: by step of a fill and by operation of the network.
 
-    python -m benchmarks.profile [--rounds N] [--dtype D] [--json FILE]
+    python -m benchmarks.keystroke_profile [--rounds N] [--dtype D] [--json FILE]
 
 The fills are those of `infill-ls bench`: cold in a document never seen, then warm, one more character typed
 each time. Torch has one thread, and what is counted is that thread's time on a core, so that other programs
@@ -113,7 +113,7 @@ def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.keystroke_profile")
     parser.add_argument("--rounds", type=int, default=8, help="places")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE")
