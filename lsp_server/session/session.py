@@ -135,11 +135,12 @@ class Session:
                 if typed:
                     self.next_edits.history.change(uri, start, end, new, document.line, now)
                 else:
-                    self.next_edits.history.move(uri, start[0], end[0], new.count("\n") + 1)
+                    self.next_edits.history.move(uri, start[0], end[0], positions.line_ends(new) + 1)
                 lines = document.line_count + positions.line_ends(new) - (end[0] - start[0])
                 document.replace(*replaced, new, self.encoding)
                 if document.line_count != lines:  # a \r and a \n have become one line end, or have parted
                     self.tracked_ranges.forget(uri)
+                    self.next_edits.history.forget(uri)
             else:
                 if typed:
                     self.next_edits.history.replace_all(uri, document.text, new, now)

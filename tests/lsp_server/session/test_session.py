@@ -147,6 +147,17 @@ def test_marks_go_where_a_change_makes_two_line_ends_one() -> None:
     assert session.tracked_ranges.of(URI) == ()
 
 
+def test_edits_of_lines_that_cannot_be_counted_are_forgotten() -> None:
+    """A \\r and a \\n become one line end: an edit below would be said to be of a line that is not there."""
+    session = Session()
+    session.open(URI, 1, "python", "a\rx\nb\nc = 1")
+    session.change(URI, 2, [(((3, 5), (3, 5)), "2")])
+    assert len(session.next_edits.history.all(URI)) == 1
+    session.change(URI, 3, [(((1, 0), (1, 1)), "")])
+    assert session.next_edits.history.all(URI) == ()
+    session.change(URI, 4, [(None, "a\r\nb\nc = 13")])
+
+
 def test_a_cell_has_the_other_cells_around_it_while_its_notebook_is_open() -> None:
     notebook, first, second = "file:///n.ipynb", "cell:1", "cell:2"
     session, _ = session_with((first, "a = 1"), (second, "b = 2"))
