@@ -98,7 +98,7 @@ def test_what_is_missing_is_told_in_one_line(
     done = run(python, *(each.format(path=tmp_path / "a.py") for each in arguments))
     assert done.returncode == 1
     *waiting, line = done.stderr.splitlines()
-    assert waiting in ([], ["loading the model"])  # said where it takes a while
+    assert all(each.startswith("waiting for the worker") for each in waiting)  # on a slow machine
     assert f"`{python} -m pip install " in line
     command = line.partition("pip install ")[2].partition("`")[0]
     assert set(command.split()) == set(needed)
