@@ -17,12 +17,13 @@ from typing import Any
 from benchmarks.fuzz_inputs import Failed
 from benchmarks.odd_answers import TEXTS as ANSWERS
 from benchmarks.odd_edits import Document
+from benchmarks.serve import ImmediateWorker
 from lsp_server.actions.tracked_ranges import TrackedRange
 from lsp_server.next_edit import rules
 from lsp_server.session import completion
 from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal, Snapshot
-from model_runtime.protocol import Alternative, Done, Infill, Refused, Slot, Texts
+from model_runtime.protocol import Alternative, Done, Infill, Refused, Slot
 
 URI = "file:///fuzz/a.py"
 STEPS = 60  # of one history
@@ -158,7 +159,7 @@ def check_edit(edit: Edit, snapshot: Snapshot, cursor: int) -> None:
     edit.text.encode()
 
 
-class _Worker:
+class _Worker(ImmediateWorker):
     """Answers when it is told to, with texts that no model should write."""
 
     on_connected: Callable[[], None] | None = None
@@ -192,15 +193,3 @@ class _Worker:
 
         others = tuple(Alternative(texts(), self._rng.random()) for _ in range(self._rng.randrange(3)))
         return Done(request.id, texts(), self._rng.random(), 1, 0, 0, 0, alternatives=others)
-
-    async def prepare(self) -> None:
-        pass
-
-    def tell(self, texts: Texts) -> None:
-        pass
-
-    def feedback(self, *, shown: int = 0, accepted: int = 0) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
