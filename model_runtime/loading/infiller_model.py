@@ -23,7 +23,7 @@ from model_runtime.diffusion.faults import ModelError, one_line
 from model_runtime.loading.checkpoint import Checkpoint
 from model_runtime.loading.devices import available_cores, capability_problem, free_bytes, resolve_device
 from model_runtime.local.masked_denoiser import MaskedDenoiser
-from model_runtime.network import backbone, memory_budget, quantized_layers
+from model_runtime.network import arithmetic, backbone, memory_budget, quantized_layers
 from model_runtime.prompting import infillers
 from model_runtime.prompting.infillers import Infiller
 from model_runtime.prompting.layout import Tokens
@@ -33,6 +33,10 @@ from . import checkpoint, infiller_tokenizer
 from .model import DTYPES, SMALL
 
 log = logging.getLogger(__name__)
+
+BYTES = (
+    "bytes"  # packed as int8 and multiplied so, the head too; the other kinds are those of `memory_budget`
+)
 
 # Of config.json: what transformers' own classes do not read, what would load code, and a mixture of kinds of
 # attention, as all layers have full attention here.
@@ -75,7 +79,7 @@ def load(choice: Choice, on_progress: Callable[[float], None] = lambda done: Non
     dtype = _dtype(found, choice, device, window)
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:  # torch has obeyed that variable
         torch.set_num_threads(min(8, available_cores()))
-    model = weights(found, record, device, DTYPES[dtype], choice.quantization)
+    model = weights(found, record, device, DTYPES[dtype], kind(choice, device))
     on_progress(0.8)
     return Loaded(folder, MaskedDenoiser(model, record, tokens.profile, exact=exact), tokens)
 
@@ -111,6 +115,13 @@ def _dtype(found: Checkpoint, choice: Choice, device: torch.device, window: int)
     return dtype
 
 
+def kind(choice: Choice, device: torch.device) -> str:
+    """How the weights are packed: those that are int8 are multiplied so where a CPU is fast at it, unless a
+    dtype is asked for."""
+    fast = device.type == "cpu" and choice.dtype == "auto" and arithmetic.best() == arithmetic.INT8
+    return BYTES if fast and choice.quantization == "int8" else choice.quantization
+
+
 def weights(found: Checkpoint, record: Infiller, device: torch.device, dtype: torch.dtype, kind: str) -> Any:
     """The model with full attention. Raises ModelError."""
     model = _empty(found, record, dtype)
@@ -118,15 +129,19 @@ def weights(found: Checkpoint, record: Infiller, device: torch.device, dtype: to
         for path in found.files:
             with safe_open(path, framework="pt", device=str(device)) as file:
                 for name in file.keys():  # noqa: SIM118
-                    _place(model, name, file.get_tensor(name), dtype, kind)
+                    place(model, name, file.get_tensor(name), dtype, kind)
     except torch.OutOfMemoryError:
         raise ModelError(
             f"{device} ran out of memory while loading; set infill.quantization to int4"
         ) from None
     except (OSError, RuntimeError, SafetensorError, AttributeError, ValueError) as error:
         raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
-    if model.lm_head.weight.is_meta and found.config.get("tie_word_embeddings"):
-        _tie(model, dtype)
+    if (
+        found.config.get("tie_word_embeddings")
+        and (head := model.lm_head.weight) is not None
+        and head.is_meta
+    ):
+        tie(model, dtype, kind)
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
             raise ModelError(f"{found.folder} lacks {name}; copy the model again")
@@ -159,7 +174,7 @@ def _empty(found: Checkpoint, record: Infiller, dtype: torch.dtype) -> Any:
     return model
 
 
-def _place(model: Any, name: str, value: Tensor, dtype: torch.dtype, kind: str) -> None:
+def place(model: Any, name: str, value: Tensor, dtype: torch.dtype, kind: str) -> None:
     """Put a tensor where it belongs, packed if it is to be. Raises ValueError."""
     parent, _, own = name.rpartition(".")
     module: Any = model.get_submodule(parent)
@@ -167,6 +182,9 @@ def _place(model: Any, name: str, value: Tensor, dtype: torch.dtype, kind: str) 
         raise ValueError(f"no place for {name}")
     if expected.shape != value.shape:
         raise ValueError(f"{name} has the shape {tuple(value.shape)}, not {tuple(expected.shape)}")
+    if kind == BYTES and isinstance(module, nn.Linear) and own == "weight":
+        arithmetic.attach(module, *quantized_layers.pack_slowly(value, arithmetic.INT8))
+        return
     packed = memory_budget.packed_as(name, kind)
     if packed is None:
         setattr(module, own, nn.Parameter(value.to(dtype), requires_grad=False))
@@ -176,8 +194,12 @@ def _place(model: Any, name: str, value: Tensor, dtype: torch.dtype, kind: str) 
     quantized_layers.attach(module, own, scale, dtype)
 
 
-def _tie(model: Any, dtype: torch.dtype) -> None:
+def tie(model: Any, dtype: torch.dtype, kind: str) -> None:
+    """The head is the table of tokens, or that as bytes: fewer than are counted for widening weights."""
     table = model.model.embed_tokens
+    if kind == BYTES:
+        arithmetic.attach(model.lm_head, *quantized_layers.pack_slowly(table.weight, arithmetic.INT8))
+        return
     model.lm_head.weight = table.weight
     if (scale := getattr(table, "weight" + quantized_layers.SCALE, None)) is not None:
         quantized_layers.attach(model.lm_head, "weight", scale, dtype)

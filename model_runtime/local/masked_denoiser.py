@@ -18,7 +18,7 @@ from torch import Tensor
 from model_runtime.diffusion import masked
 from model_runtime.diffusion.interface import DenoiseError, Guess, Proposal, Row, Seen
 from model_runtime.diffusion.masked import Ids, State
-from model_runtime.diffusion.sampler import SeededNoise
+from model_runtime.diffusion.sampler import QuickNoise
 from model_runtime.prompting.infillers import Infiller
 from model_runtime.prompting.profiles import Profile
 
@@ -68,7 +68,7 @@ class MaskedDenoiser:
     def denoise(
         self, prompt: Sequence[int], rows: Sequence[Row], policy: masked.Policy, seed: int
     ) -> Generator[Proposal, Sequence[int] | None, None]:
-        noise = SeededNoise(self._vocabulary, seed, self._device)
+        noise = QuickNoise(self._vocabulary, seed, self._device)
         canvases = self._canvases(prompt, rows)
         states = self._begun(canvases, rows, policy)
         starts = [self._allowed(row) for row in rows]
@@ -170,7 +170,7 @@ class MaskedDenoiser:
         return table
 
     def _finite(self, table: Tensor) -> Tensor:
-        if not bool(torch.isfinite(table).all()):
+        if table.numel() and not all(map(torch.isfinite, torch.aminmax(table))):
             raise DenoiseError("the model returned values that are not numbers; copy it again")
         return table
 

@@ -7,12 +7,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.loading import checkpoint, infiller_model
-from model_runtime.network import memory_budget
+from model_runtime.network import arithmetic, backbone, memory_budget
+from model_runtime.network.forward import KeyValues
 from model_runtime.prompting import infillers
 from model_runtime.prompting.infillers import A2D, DREAMON, OPEN_DCODER
 from model_runtime.protocol import Choice
@@ -87,6 +89,26 @@ def test_tied_and_packed(tmp_path: Path, kind: str) -> None:
         expected = stock.lm_head(hidden)
         off = (model.lm_head(hidden) - expected).abs().mean() / expected.abs().mean()
     assert off < (0.01 if kind == "int4" else 1e-6)
+
+
+@pytest.mark.skipif(arithmetic.best() != arithmetic.INT8, reason="no fast product of bytes on this CPU")
+@pytest.mark.parametrize("tied", [True, False])
+def test_int8_is_multiplied_as_bytes(tmp_path: Path, tied: bool) -> None:
+    """No matrix but the table of tokens is left in fp32, and logits stay near those of widened weights, for
+    which one asks with a dtype."""
+    folder = tiny_infiller.write(tmp_path, OPEN_DCODER, tied=tied)
+    asked = choice(folder, quantization="int8")
+    fast = infiller_model.load(asked).denoiser
+    wide = infiller_model.load(msgspec.structs.replace(asked, dtype="float32")).denoiser
+    assert [n for n, p in fast.model.named_parameters() if p.ndim > 1] == ["model.embed_tokens.weight"]
+    ids, seen = torch.tensor([[5, 9, 31, 2, 17]]), torch.ones(1, 1, 5, 5, dtype=torch.bool)
+    with torch.inference_mode():
+        found, expected = (
+            backbone.logits(m, backbone.run(m, ids, torch.arange(5)[None], seen, KeyValues()))
+            for m in (fast.model, wide.model)
+        )
+    assert fast.dtype == wide.dtype == "float32"
+    assert 0 < (found - expected).norm() / expected.norm() < 0.1
 
 
 def test_llama_layers_load_too(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import torch
 from model_runtime.diffusion.faults import ModelError
 from model_runtime.loading import model
 from model_runtime.loading.checkpoint import EMBEDDED_FOLDER
-from model_runtime.network import arithmetic
-from model_runtime.network.arithmetic import FLOAT32, INT8, LARGEST, matrix
+from model_runtime.network import arithmetic, quantized_layers
+from model_runtime.network.arithmetic import FLOAT32, INT8, LARGEST, FineInt8Matrix, matrix
 from model_runtime.protocol import Choice
 
 needs_int8 = pytest.mark.skipif(arithmetic.best() != INT8, reason="no fast product of bytes on this CPU")
@@ -50,6 +50,22 @@ def test_sums_of_the_largest_products_are_exact() -> None:
     weight, given = torch.full((64, 256), 127.0), torch.full((3, 256), float(LARGEST))
     torch.testing.assert_close(matrix(weight, INT8)(given), matrix(weight, FLOAT32)(given))
     torch.testing.assert_close(matrix(weight, INT8)(-given), matrix(weight, FLOAT32)(-given))
+
+
+@needs_int8
+@pytest.mark.parametrize("stands_out", [1.0, 30.0, 1000.0])
+def test_values_that_stand_out_do_not_hide_the_others(stands_out: float) -> None:
+    """One input is much larger than all others, as in language models. With one product the others are
+    lost."""
+    small, scale = quantized_layers.pack(values(512, 896, seed=1), INT8)
+    given = values(9, 896)
+    given[::2, 5] *= stands_out
+    fine, wide = FineInt8Matrix.of(small, scale), quantized_layers.unpack(small, scale, torch.float32)
+    found, expected = fine(given), given @ wide.T
+    assert ((found - expected).norm(dim=1) / expected.norm(dim=1)).max() < 0.05
+    assert torch.equal(fine(given[:1])[0], found[0]), "a row does not depend on the others"
+    assert fine(given[None]).shape == (1, 9, 512)
+    assert fine(torch.full((1, 896), float("nan"))).isnan().all()
 
 
 @needs_int8
