@@ -23,9 +23,12 @@ PACKED_FILE, WHOLE_FILE = "model.int8.safetensors", "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MODEL_TYPE = "diffusion_gemma"
 INFILLER_TYPES = frozenset({"Dream", "qwen2", "a2d-qwen2"})  # of `prompting/infillers`, which loads torch
-# Files of a repository that are neither fetched nor needed: pickles may run code, others are for other
-# programs.
-IGNORED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.onnx", "*.h5", "*.msgpack", "original/*"]
+# Files of a repository that are neither fetched nor needed: code, pickles, which may run some, and what is
+# for other programs.
+IGNORED = [
+    *("*.py", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl"),
+    *("*.gguf", "*.onnx", "*.h5", "*.msgpack", "original/*"),
+]
 MAX_HEADER = 100_000_000  # bytes; what the safetensors library accepts
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _ELEMENT_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "F4": 4}  # others: 8

@@ -14,8 +14,13 @@ import pytest
 from model_runtime.daemon import request
 from model_runtime.daemon.request_queue import RequestQueue
 from model_runtime.daemon.scheduler import Scheduler
+from model_runtime.diffusion.results import Filling
+from model_runtime.inference.engine import Engine as MaskedEngine
+from model_runtime.loading import infiller_model
 from model_runtime.network import compilation
-from model_runtime.protocol import Done, Draft, Refused, Slot
+from model_runtime.prompting.infillers import OPEN_DCODER
+from model_runtime.protocol import Choice, Done, Draft, Fixed, Infill, Refused, Slot
+from tests.support import tiny_infiller
 from tests.support.fakes import Engine, infill
 
 pytestmark = pytest.mark.timeout(20)
@@ -386,3 +391,61 @@ def test_the_engine_hears_of_every_pause(bench: Bench) -> None:
         bench.submit(i)
         assert bench.outcome(i) == "done"
         wait_for(lambda i=i: bench.engine.pauses > i)
+
+
+class Interrupted:
+    """An engine to which something happens after the first step of a fill."""
+
+    def __init__(self, inner: MaskedEngine, then: Callable[[], None]) -> None:
+        self._inner, self._then = inner, then
+        self.idle = inner.idle
+
+    def fill(self, request: Infill) -> Filling:
+        steps = self._inner.fill(request)
+        step = next(steps)
+        self._then()
+        while True:
+            try:
+                step = steps.send((yield step))
+            except StopIteration as stop:
+                return stop.value
+            except GeneratorExit:
+                steps.close()
+                raise
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> MaskedEngine:
+    folder = tiny_infiller.write(tmp_path_factory.mktemp("model"), OPEN_DCODER, tied=True)
+    loaded = infiller_model.load(Choice(model=str(folder), device="cpu"))
+    return MaskedEngine("tiny", loaded.denoiser, loaded.tokens)
+
+
+@pytest.mark.timeout(60)
+def test_a_masked_diffusion_fill_is_cancelled_or_ends_at_its_deadline(masked: MaskedEngine) -> None:
+    """Between two steps. What is decided by then is the answer, and the fill after it is as good as ever."""
+    now: list[float] = [0.0]
+    replies: list[Draft | Done | Refused] = []
+    queue = RequestQueue(lambda _, message: replies.append(message), clock=lambda: now[-1])
+    events: list[Callable[[], None]] = [lambda: None, lambda: queue.cancel(1, 2), lambda: now.append(9.0)]
+
+    def happens() -> None:
+        (events.pop(0) if events else lambda: None)()
+
+    scheduler, engine = Scheduler(queue), Interrupted(masked, happens)
+    canvas = (Fixed("y = "), Slot(8), Fixed("\n"))
+    for number in range(1, 5):
+        queue.submit(1, infill(f"document {number}", id=number, canvas=canvas, deadline_ms=5000))
+        taken = queue.next()
+        assert taken
+        scheduler._serve(engine, taken)
+    whole, cancelled, late, again = replies
+    assert isinstance(cancelled, Refused)
+    assert cancelled.reason == "cancelled"
+    assert isinstance(whole, Done)
+    assert isinstance(late, Done)
+    assert isinstance(again, Done)
+    assert whole.complete
+    assert (late.complete, late.steps) == (False, 1)
+    assert whole.steps == again.steps > 1
+    assert again.texts == whole.texts

@@ -10,8 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from model_runtime.loading import infiller_model
+from model_runtime.prompting.infillers import DREAMON
+from model_runtime.protocol import Choice
 from tests.model_runtime.models.test_listing import Command, states
-from tests.support import fake_hub
+from tests.support import fake_hub, tiny_infiller
 from tests.support.fake_hub import Hub
 
 SHARD = "model-00001-of-00002.safetensors"
@@ -28,6 +31,18 @@ def test_download(command: Command, hub: Hub, folder: Path) -> None:
     before = len(hub.requests)
     assert command("download", hub.repo).returncode == 0
     assert not any(method == "GET" and "resolve" in path for method, path, _ in hub.requests[before:])
+
+
+def test_a_masked_diffusion_model_is_there_to_be_used(command: Command, tmp_path: Path) -> None:
+    """With its tokenizer in parts, and without the code that its config.json names."""
+    with fake_hub.serving(tiny_infiller.write(tmp_path / "release", DREAMON), DREAMON.id) as hub:
+        run = command("download", DREAMON.id, HF_ENDPOINT=hub.url)
+    assert run.returncode == 0, run.stderr
+    assert states(command)[DREAMON.id] == "ready"
+    here = Path(run.stdout.strip())
+    assert {"vocab.json", "merges.txt", "added_tokens.json"} < {path.name for path in here.iterdir()}
+    assert not list(here.glob("*.py"))
+    assert infiller_model.load(Choice(model=str(here), device="cpu")).denoiser.record is DREAMON
 
 
 def test_a_download_that_was_cut_goes_on(command: Command, hub: Hub, folder: Path) -> None:
