@@ -18,7 +18,6 @@ from tests.conftest import private_workers
 from tests.e2e.test_prose import command, made, opened
 from tests.e2e.test_stdio import running_editor
 from tests.support import tiny_infiller
-from tests.support.editor import listen
 
 HOLE = Infill(
     0, "d", "import os\nx = 1\n", (Fixed("y = "), Slot(6), Fixed("\nprint(y)\n")), language="python"
@@ -77,7 +76,8 @@ async def test_all_that_an_editor_asks(server_command: list[str], tmp_path: Path
     settings |= {"languages": ["plaintext"], "deadlineMs": 60_000, "confidenceThreshold": 0.0}
     able = lsp.ClientCapabilities(experimental={"infill": {"canvas": True}})
     async with running_editor(server_command, settings, able, folder=tmp_path) as editor:
-        drafts = listen(editor, "infill/draft")
+        drafts: list[Any] = []
+        editor.client.feature("infill/draft")(drafts.append)
         place = opened(editor, tmp_path / "a.txt", "plaintext", text, "came")
         filled = made(await command(editor, "infill.fill", uri=place.uri), text)
         assert filled.count("<fill>") < 2, "a hole whose text comes to nothing is left"
