@@ -77,7 +77,7 @@ async def test_all_that_an_editor_asks(server_command: list[str], tmp_path: Path
     able = lsp.ClientCapabilities(experimental={"infill": {"canvas": True}})
     async with running_editor(server_command, settings, able, folder=tmp_path) as editor:
         drafts: list[Any] = []
-        editor.client.feature("infill/draft")(drafts.append)
+        editor.client.feature("infill/draft")(lambda draft: drafts.append(draft))
         place = opened(editor, tmp_path / "a.txt", "plaintext", text, "came")
         filled = made(await command(editor, "infill.fill", uri=place.uri), text)
         assert filled.count("<fill>") < 2, "a hole whose text comes to nothing is left"
