@@ -45,7 +45,8 @@ def decode(
         new = list(prompt[known:])
         special = [i for i in range(denoiser.profile.first_text_id) if i not in ends]
         for _ in range(most + 1):
-            scores = forward.logits(denoiser.model, denoiser.extend(kv, new, wanted=[len(new) - 1])[0])
+            hidden = denoiser.extend(kv, new, wanted=[len(new) - 1])  # one row: int8 products take no vector
+            scores = forward.logits(denoiser.model, hidden)[0]
             scores[special] = float("-inf")
             logp = scores.log_softmax(-1)
             token = int(logp.argmax())
