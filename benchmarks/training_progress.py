@@ -4,9 +4,9 @@
 
 RUN is a folder of `python -m model_runtime.training --tokens`, FOLDER one of `benchmarks.projects`. Losses
 are those of single holes of pure noise and of documents in their own order, on the held-out documents of
-the run's corpus, so that runs with different settings can be compared. Exact matches are those of the denoiser
-alone and of the causal encoder writing greedily, on development holes, with the project's other files in the
-prompt. A line of JSON is added to FILE.
+the run's corpus, so that runs with different settings can be compared. Exact matches are those of the
+denoiser alone and of the causal encoder writing greedily, on development holes, with the project's other
+files in the prompt. A line of JSON is added to FILE.
 """
 
 from __future__ import annotations
