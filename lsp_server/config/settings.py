@@ -269,8 +269,8 @@ SETTINGS: dict[str, Setting] = {
     "nextEdit.format": Setting(
         _one_of("none", "sweep", "zeta-2", "mercury", INSTRUCT),
         "have a model rewrite the lines around the cursor where no rule has a next edit, and around a "
-        "problem that you ask to fix: `instruct` one that follows instructions, the others a model that was made "
-        "for next edits, behind `infill.backend` `openai`; docs/remote.md has more",
+        "problem that you ask to fix: `instruct` one that follows instructions, the others a model that was "
+        "made for next edits, behind `infill.backend` `openai`; docs/remote.md has more",
         per_folder=True,
     ),
     "idleUnloadMinutes": Setting(

@@ -21,14 +21,14 @@ TEXT = "".join(f"line_{n} = {n}\n" for n in range(60))
 
 
 class Worker:
-    def __init__(self, answer: str | Refused = "", *, complete: bool = True) -> None:
-        self.answer, self.complete, self.asked = answer, complete, list[Infill]()
+    def __init__(self, answer: str | Refused = "") -> None:
+        self.answer, self.asked = answer, list[Infill]()
 
     async def fill(self, request: Infill, on_draft: Any = None) -> Done | Refused:
         self.asked.append(request)
         if isinstance(self.answer, Refused):
             return self.answer
-        return Done(1, (self.answer,), 0.5, 1, 0.0, 0.0, 0.0, complete=self.complete)
+        return Done(1, (self.answer,), 0.5, 1, 0.0, 0.0, 0.0)
 
 
 async def clean(texts: Sequence[str]) -> Sequence[str]:
@@ -88,27 +88,15 @@ async def test_it_asks_nobody_without_edits_and_says_what_the_worker_says() -> N
     assert await ask(edited(), worker) == ([], "failed")
 
 
-LAST = "line_40 = 40"  # of the region
-
-
 @pytest.mark.parametrize(
-    ("old", "new", "complete", "reason"),
-    [
-        (TEXT, "", True, "empty"),
-        (LAST, "line_40 = <|im_end|>", True, "special"),
-        (LAST, "line_40 = \x07", True, "unprintable"),
-        (f"9\n{LAST}", "11", False, "deadline"),  # cut off: what is missing is not to go
-    ],
+    ("number", "reason"),
+    [("", "empty"), ("40 <|im_end|>", "special"), ("\x07", "unprintable")],
 )
-async def test_an_answer_that_is_no_text_or_not_all_of_it(
-    old: str, new: str, complete: bool, reason: str
-) -> None:
+async def test_an_answer_that_is_no_text(number: str, reason: str) -> None:
     it, worker = edited(), Worker()
     await ask(it, worker)
     region = worker.asked[0].original
-    worker.answer = region.replace(region if old is TEXT else old, new)
-    worker.complete = complete
-    assert worker.answer != region
+    worker.answer = region.removesuffix("40") + number if number else ""
     assert await ask(it, worker) == ([], reason)
 
 
