@@ -50,7 +50,7 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     next_edit_enabled: bool = True
-    next_edit_format: str = "none"  # of a model that rewrites regions: sweep, zeta-2, mercury, instruct
+    next_edit_format: str = "none"  # of a model that rewrites regions: sweep, zeta-2, ... or instruct
     idle_unload_minutes: float = 10
     log_level: str = "info"
 
@@ -267,7 +267,7 @@ SETTINGS: dict[str, Setting] = {
         per_folder=True,
     ),
     "nextEdit.format": Setting(
-        _one_of("none", "sweep", "zeta-2", "mercury", INSTRUCT),
+        _one_of("none", "sweep", "zeta-2", "zeta-2.1", "mercury", INSTRUCT),
         "have a model rewrite the lines around the cursor where no rule has a next edit, and around a "
         "problem that you ask to fix: `instruct` one that follows instructions, the others a model that was "
         "made for next edits, behind `infill.backend` `openai`; docs/remote.md has more",
