@@ -150,6 +150,9 @@ def test_the_next_edit_is_dismissed_and_turned_off(opened: Neovim) -> None:
     opened.wait("next edit", lambda: next_edit(opened))
     opened.keys("<F6>")
     opened.wait("nothing", lambda: not next_edit(opened))
+    opened.nvim.command("Infill status")
+    said = opened.wait("status", lambda: floating(opened), 30)
+    assert re.search(r"next edits \(rules\): \d+ shown, \d+ accepted, [1-9]\d* dismissed, \d+ ignored", said)
     opened.nvim.command("Infill toggle nextedit")
     assert told(opened) == ["infill: next edits are off"]
     opened.nvim.command("Infill toggle nextedit")
