@@ -1,8 +1,8 @@
 """Rewriting a region: a model sees the lines around a place and the last edits, and writes the lines anew.
 
-At the cursor it is the lane that asks a model, and what it changed becomes suggestions, one for each place.
-At a diagnostic it fixes what is wrong there. Asks the worker; what leaves the machine, if its backend is a
-server, was freed of secrets by `clean`.
+At the cursor, or at a problem that the newest edit has brought about, it is the lane that asks a model, and
+what it changed becomes suggestions, one for each place. At a diagnostic it fixes what is wrong there. Asks
+the worker; what leaves the machine, if its backend is a server, was freed of secrets by `clean`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lsp_server.actions.actions import Diagnostic
 from lsp_server.config.settings import INSTRUCT, Settings
 from lsp_server.infilling import postprocess, validation
 from lsp_server.infilling.canvas import normalize
 from lsp_server.infilling.pipeline import Filler
-from lsp_server.next_edit import filters, region_request
+from lsp_server.next_edit import consequences, filters, region_request
 from lsp_server.next_edit.history import Edited, EditHistory
 from lsp_server.next_edit.region_request import Clean
 from lsp_server.text.document import Edit, Refusal, Snapshot, Span
@@ -31,14 +32,26 @@ _SAME = "the model would change nothing here"
 
 
 async def suggest(
-    snapshot: Snapshot, cursor: int, history: EditHistory, worker: Filler, settings: Settings, clean: Clean
+    snapshot: Snapshot,
+    cursor: int,
+    history: EditHistory,
+    worker: Filler,
+    settings: Settings,
+    clean: Clean,
+    problems: Sequence[Diagnostic] = (),
 ) -> tuple[Edit, ...] | Refusal:
-    """What follows from the last edits in the lines around the cursor, the nearest first, as far as no filter
-    objects."""
+    """What follows from the last edits in the lines around the cursor, or out of these around a problem that
+    the newest edit has brought about; the nearest first, as far as no filter objects. `problems`: all that
+    are known in the snapshot."""
     edits = _meant(history)
     if not edits:
         return Refusal("no-next-edit", "nothing follows from the last edits")
-    whole = await _rewritten(snapshot, cursor, edits, _FOLLOW, worker, settings, clean)
+    at, asked = cursor, _FOLLOW
+    if problem := consequences.caused(snapshot, cursor, edits[-1], problems):
+        asked = _to_fix(snapshot, problem.span.start, (await clean([problem.message]))[0])
+        near = region_request.around(snapshot.text, cursor)
+        at = cursor if near.start <= problem.span.start <= near.end else problem.span.start
+    whole = await _rewritten(snapshot, at, edits, asked, worker, settings, clean)
     if isinstance(whole, Refusal):
         return whole
     syntax, found, refusal = _parse(snapshot), [], Refusal("same", _SAME)
@@ -70,13 +83,17 @@ async def fix(
     """One edit for the lines around a place, where a diagnostic says `message`. A model that follows
     instructions is told it, and shown `context`. The user has asked for it, so of the filters only the parse
     counts."""
-    line = line_at(snapshot.text, at)
-    asked = _FIX.format(line=snapshot.text[line.start : line.end].strip(), message=message.strip())
+    asked = _to_fix(snapshot, at, message)
     whole = await _rewritten(snapshot, at, _meant(history), asked, worker, settings, clean, context)
     if isinstance(whole, Refusal):
         return whole
     edit = _trimmed(snapshot.text, whole)
     return filters.worse(edit, _parse(snapshot)) or edit
+
+
+def _to_fix(snapshot: Snapshot, at: int, message: str) -> str:
+    line = line_at(snapshot.text, at)
+    return _FIX.format(line=snapshot.text[line.start : line.end].strip(), message=message.strip())
 
 
 def _meant(history: EditHistory) -> list[Edited]:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from lsp_server.actions.actions import Diagnostic
 from lsp_server.actions.fix import ByRegion
 from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.settings import Settings
@@ -225,13 +226,15 @@ class Session:
         now = self._documents.get(snapshot.uri)
         return now is not None and now.version == snapshot.version
 
-    async def suggest_next_edits(self, snapshot: Snapshot, cursor: int) -> tuple[Edit, ...] | Refusal:
-        """Where the text should change next. Refused as `superseded` where the document has changed
-        meanwhile."""
+    async def suggest_next_edits(
+        self, snapshot: Snapshot, cursor: int, problems: Sequence[Diagnostic] = ()
+    ) -> tuple[Edit, ...] | Refusal:
+        """Where the text should change next. `problems`: what is wrong in it, as far as the client says.
+        Refused as `superseded` where the document has changed meanwhile."""
         settings, clean = self.settings_for(snapshot.uri), self.tracker.cleaned
 
         def rewritten(history: EditHistory) -> Awaitable[tuple[Edit, ...] | Refusal]:
-            return region.suggest(snapshot, cursor, history, self.worker, settings, clean)
+            return region.suggest(snapshot, cursor, history, self.worker, settings, clean, problems)
 
         lane = rewritten if settings.rewrites_regions else None
         found = await self.next_edits.suggest(snapshot, cursor, self.parses, lane)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pytest
 
+from lsp_server.actions.actions import Diagnostic
 from lsp_server.config.settings import Settings
 from lsp_server.next_edit import region
 from lsp_server.next_edit.history import EditHistory
-from lsp_server.text.document import Refusal, Snapshot
+from lsp_server.text.document import Refusal, Snapshot, Span
 from model_runtime.protocol import Done, Infill, Refused
 from tests.support.typist import Typing
 
@@ -42,12 +44,18 @@ def edited() -> Typing:
 
 
 async def ask(
-    it: Typing, worker: Worker, settings: Settings = SWEEP, line: int = 30
+    it: Typing,
+    worker: Worker,
+    settings: Settings = SWEEP,
+    line: int = 30,
+    problems: Sequence[tuple[int, str]] = (),
 ) -> tuple[list[tuple[int, str, str]], str]:
-    """Line, old and new text of each edit; and the reason where there is none."""
+    """Line, old and new text of each edit; and the reason where there is none. `problems`: lines and
+    messages."""
     snapshot = it.document.snapshot(line)
-    cursor = sum(map(len, snapshot.text.splitlines(keepends=True)[:line]))
-    found = await region.suggest(snapshot, cursor, it.history, worker, settings, clean)
+    starts = [0, *accumulate(map(len, snapshot.text.splitlines(keepends=True)))]
+    known = [Diagnostic(Span(starts[at], starts[at] + 1), message) for at, message in problems]
+    found = await region.suggest(snapshot, starts[line], it.history, worker, settings, clean, known)
     if isinstance(found, Refusal):
         return [], found.reason
     text = snapshot.text
@@ -105,6 +113,27 @@ async def test_lines_that_are_too_long_are_not_asked_for() -> None:
     it.retype(0, 0, "x", "z")
     assert await ask(it, worker, line=0) == ([], "too-long")
     assert worker.asked == []
+
+
+async def test_it_looks_where_the_newest_edit_has_brought_a_problem_about() -> None:
+    it, worker = edited(), Worker()
+    await ask(it, worker, INSTRUCT, problems=[(50, "no name line_30"), (55, "no name line_30")])
+    (request,) = worker.asked
+    assert request.original.split("\n")[10] == "line_50 = 50"
+    assert "in the line `line_50 = 50`: no name line_30" in request.instruction
+    worker.answer = request.original.replace("50 = 50", "50 = row")
+    problem = [(50, "no name line_30")]
+    assert await ask(it, worker, INSTRUCT, problems=problem) == ([(50, "50", "row")], "")
+    assert await ask(it, worker, SWEEP, problems=problem) == ([(50, "50", "row")], "")
+
+
+async def test_a_problem_near_the_cursor_moves_no_region() -> None:
+    it, worker = edited(), Worker()
+    await ask(it, worker, INSTRUCT, problems=[(35, "no name line_30"), (36, "my secret line_30")])
+    assert worker.asked[0].original.split("\n")[10] == "row_30 = 30"
+    assert "in the line `line_35 = 35`: no name line_30" in worker.asked[0].instruction
+    await ask(it, worker, INSTRUCT, problems=[(36, "my secret line_30")])
+    assert "in the line `line_36 = 36`: \n" in worker.asked[1].instruction
 
 
 CODE = "import os\n\n\ndef f(price):\n    return prize\n"
