@@ -43,7 +43,7 @@ async def suggest(
     """What follows from the last edits in the lines around the cursor, or out of these around a problem that
     the newest edit has brought about; the nearest first, as far as no filter objects. `problems`: all that
     are known in the snapshot."""
-    edits = _meant(history)
+    edits = await region_request.tellable(_meant(history), clean)
     if not edits:
         return Refusal("no-next-edit", "nothing follows from the last edits")
     at, asked = cursor, _FOLLOW
@@ -51,7 +51,7 @@ async def suggest(
         asked = _to_fix(snapshot, problem.span.start, (await clean([problem.message]))[0])
         near = region_request.around(snapshot.text, cursor)
         at = cursor if near.start <= problem.span.start <= near.end else problem.span.start
-    whole = await _rewritten(snapshot, at, edits, asked, worker, settings, clean)
+    whole = await _rewritten(snapshot, at, edits, asked, worker, settings)
     if isinstance(whole, Refusal):
         return whole
     syntax, found, refusal = _parse(snapshot), [], Refusal("same", _SAME)
@@ -83,8 +83,8 @@ async def fix(
     """One edit for the lines around a place, where a diagnostic says `message`. A model that follows
     instructions is told it, and shown `context`. The user has asked for it, so of the filters only the parse
     counts."""
-    asked = _to_fix(snapshot, at, message)
-    whole = await _rewritten(snapshot, at, _meant(history), asked, worker, settings, clean, context)
+    asked, edits = _to_fix(snapshot, at, message), await region_request.tellable(_meant(history), clean)
+    whole = await _rewritten(snapshot, at, edits, asked, worker, settings, context)
     if isinstance(whole, Refusal):
         return whole
     edit = _trimmed(snapshot.text, whole)
@@ -108,16 +108,14 @@ async def _rewritten(
     asked: str,
     worker: Filler,
     settings: Settings,
-    clean: Clean,
     context: tuple[str, ...] = (),
 ) -> Edit | Refusal:
     """The lines around a place as the model would have them."""
     region = region_request.around(snapshot.text, at)
     if region.end - region.start > CHARS:
         return Refusal("too-long", "the lines here are longer than what the model can write at once")
-    answer = await worker.fill(
-        await region_request.request(snapshot, at, region, edits, asked, settings, clean, context)
-    )
+    request = region_request.request(snapshot, at, region, edits, asked, settings, context)
+    answer = await worker.fill(request)
     if isinstance(answer, Refused):
         return Refusal(answer.reason, answer.message)
     return _whole(snapshot, region, answer)

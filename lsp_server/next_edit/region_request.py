@@ -1,7 +1,5 @@
 """What a model that rewrites regions is asked: the lines around a place, the lines around those, and the last
-edits.
-
-Sends nothing. Edits are freed of secrets by `clean`.
+edits. Sends nothing.
 """
 
 from __future__ import annotations
@@ -30,18 +28,25 @@ _EDITS = "The user has just made these edits:\n{edits}\n"
 Clean = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 
-async def request(
+async def tellable(edits: Sequence[Edited], clean: Clean) -> list[Edited]:
+    """The edits that neither brought nor took a secret."""
+    texts = ["\n".join(side) for each in edits for side in (each.before, each.after)]
+    cleaned = list(await clean(texts))
+    sides = [slice(at, at + 2) for at in range(0, len(texts), 2)]
+    return [each for each, both in zip(edits, sides, strict=True) if cleaned[both] == texts[both]]
+
+
+def request(
     snapshot: Snapshot,
     at: int,
     region: Span,
     edits: Sequence[Edited],
     asked: str,
     settings: Settings,
-    clean: Clean,
     context: tuple[str, ...] = (),
 ) -> Infill:
-    """The request to rewrite the region around a place. A model that follows instructions is told `asked`
-    and shown `context`; one that was made for next edits goes by the edits, of which it needs one."""
+    """The request to rewrite the region around a place, after edits that are `tellable`. A model that follows
+    instructions is told `asked` and shown `context`; one that was made for next edits goes by the edits."""
     text = snapshot.text
     above = normalize(text[: region.start]).splitlines(keepends=True)[-SHOWN:]
     below = normalize(text[region.end :]).splitlines(keepends=True)[: SHOWN + 1]
@@ -55,7 +60,7 @@ async def request(
         original=normalize(text[region.start : region.end]),
         lines=2 * AROUND + 1 + filters.MOST_LINES,
     )
-    told = await _told(edits, clean)
+    told = tuple(map(_told, edits))
     if settings.next_edit_format == INSTRUCT:
         shown = "\n".join(f"{each.path}:{each.line}\n{_marked(each)}" for each in told)
         instruction = (_EDITS.format(edits=shown) if shown else "") + asked
@@ -66,7 +71,7 @@ async def request(
         path=posixpath.basename(path_of(snapshot.uri).replace("\\", "/")),
         line=line + 1,
         cursor=len(normalize(text[region.start : at])),
-        earlier=_earlier(infill.original, line, snapshot.uri, edits[-1]),
+        earlier=_earlier(infill.original, line, snapshot.uri, edits[-1]) if edits else infill.original,
         edits=told,
     )
     return replace(infill, next_edit=edit)
@@ -85,17 +90,9 @@ def around(text: str, at: int) -> Span:
     return Span(start, line_at(text, max(at, end - 1)).end)
 
 
-async def _told(edits: Sequence[Edited], clean: Clean) -> tuple[PastEdit, ...]:
-    """The edits without secrets; one that holds some tells nothing."""
-    texts = ["\n".join(side) for each in edits for side in (each.before, each.after)]
-    cleaned = list(await clean(texts))
-    told = []
-    for number, each in enumerate(edits):
-        sides = slice(2 * number, 2 * number + 2)
-        if cleaned[sides] == texts[sides]:
-            path = posixpath.basename(path_of(each.uri).replace("\\", "/"))
-            told.append(PastEdit(path, max(0, each.line) + 1, *texts[sides]))
-    return tuple(told)
+def _told(edit: Edited) -> PastEdit:
+    path = posixpath.basename(path_of(edit.uri).replace("\\", "/"))
+    return PastEdit(path, max(0, edit.line) + 1, "\n".join(edit.before), "\n".join(edit.after))
 
 
 def _earlier(region: str, first: int, uri: str, edit: Edited) -> str:

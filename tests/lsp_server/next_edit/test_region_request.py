@@ -48,6 +48,23 @@ async def test_an_edit_with_a_secret_is_not_told() -> None:
     assert [each.after for each in told.edits] == ["row_30 = 30"]
 
 
+async def test_a_secret_that_was_taken_out_is_not_told() -> None:
+    """Not as the edit, and not as what was there before it; without another edit nothing is asked."""
+    text, worker = TEXT.replace("line_31 = 31", "line_31 = 'secret'"), Worker()
+    for others in ([], [33]):
+        it = Typing(text)
+        for line in others:
+            it.retype(line, 0, f"line_{line}", f"row_{line}")
+        it.retype(31, 10, "'secret'", "read()")
+        _, reason = await ask(it, worker)
+        assert reason == ("empty" if others else "no-next-edit")
+    (request,) = worker.asked
+    assert "read()" in request.original
+    assert "secret" not in str(request)
+    assert request.next_edit
+    assert [each.after for each in request.next_edit.edits] == ["row_33 = 33"]
+
+
 async def test_a_model_that_follows_instructions_gets_one() -> None:
     worker = Worker()
     await ask(edited(), worker, INSTRUCT)
