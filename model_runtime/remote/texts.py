@@ -91,7 +91,7 @@ class TextEngine:
                 break
         waiting.close()
         if request.original:
-            _check_whole(attempts, complete)
+            _check_whole(request, attempts, complete)
         ended = time.perf_counter()
         first = first or ended
         yield Step(max(step, 1), attempts[0].texts)
@@ -158,12 +158,13 @@ class TextEngine:
             raise faults.slow(url) from None
 
 
-def _check_whole(attempts: Sequence[Attempt], complete: bool) -> None:
+def _check_whole(request: Infill, attempts: Sequence[Attempt], complete: bool) -> None:
     """Half a rewrite is none: the rest of the old text would go. Raises Unfillable."""
     if not complete:
         raise Unfillable("deadline", "out of time before the answer ended; select fewer lines")
     if any(answer.cut for attempt in attempts for answer in attempt.answers):
-        raise Unfillable("failed", "the answer was longer than a rewrite may be; select fewer lines")
+        tokens = sum(slot.max_tokens for slot in prompts.slots(request))
+        raise Unfillable("failed", f"the answer did not end within {tokens} tokens; select fewer lines")
 
 
 def _best(attempts: Sequence[Attempt], scale: Scale) -> Fill:
