@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 PAD, EOS, BOS, GAP = 0, 1, 2, 3  # GAP fills a hole from the end of its text to its slack length
-# Only in the sequences of `fim`; 6 stays free, it is the configuration's image token.
-PREFIX, SUFFIX, MIDDLE = 4, 5, 7
-SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<s5>", "<s6>", "<s7>")
+# Only in the sequences of `fim`. A tokenizer that has them belongs to a model that knows this order. 4 and 6
+# stay free; 6 is the configuration's image token.
+SUFFIX, MIDDLE = 5, 7
+SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<suffix>", "<s6>", "<middle>")
 PIECES = r"\n|^[ \t]+| ?_*[^\W\d_]+| ?\d{1,3}| ?[^\s\w]+| ?_+|[^\S\n]+(?=\s|$)|[^\S\n]"
 
 
