@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -42,6 +43,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def with_special_names(tokenizer: str) -> str:
+    """A tokenizer of this project, as JSON, whose special tokens have the names of today."""
+    known = json.loads(tokenizer)
+    for token in known["added_tokens"]:
+        token["content"] = SPECIAL[token["id"]]
+    vocabulary = {text: i for text, i in known["model"]["vocab"].items() if i >= len(SPECIAL)}
+    known["model"]["vocab"] = {name: i for i, name in enumerate(SPECIAL)} | vocabulary
+    return json.dumps(known, ensure_ascii=False)
 
 
 class Ids:
