@@ -31,7 +31,7 @@ from benchmarks.projects import LARGEST, Project, RecipeError, source
 from model_runtime.training import corpus, token_file
 from model_runtime.training.corpus import Document, Repeats
 from model_runtime.training.token_file import Contents, Origin
-from model_runtime.training.vocabulary import Ids, train_tokenizer
+from model_runtime.training.vocabulary import Ids, train_tokenizer, with_special_names
 
 RECIPE = Path(__file__).parent / "data" / "corpus.toml"
 VOCABULARY = 6144
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--cache", type=Path, default=Path(user_cache_dir("infill-ls")) / "corpus")
     parser.add_argument("--vocabulary", type=int, default=VOCABULARY, help="tokens of the tokenizer to make")
-    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json to use instead")
+    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json of an exported model, to use instead")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     given = options.tokenizer.read_bytes() if options.tokenizer else str(options.vocabulary).encode()
@@ -185,7 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.out} was made by this recipe")
         return 0
     options.cache.mkdir(parents=True, exist_ok=True)
-    tokenizer = Tokenizer.from_str(given.decode()) if options.tokenizer else options.vocabulary
+    tokenizer = (
+        Tokenizer.from_str(with_special_names(given.decode())) if options.tokenizer else options.vocabulary
+    )
     try:
         make(options.out, read(options.recipe), Clients(options.cache), made_by, tokenizer)
     except (FetchError, RecipeError) as error:

@@ -22,7 +22,7 @@ def select(
     `fim`: the folder of the model for the contender of that name. Raises UnknownContender, ModelError."""
     from model_runtime.baselines import registry
     from model_runtime.baselines.drafts import copied
-    from model_runtime.baselines.greedy import FillInTheMiddle
+    from model_runtime.baselines.greedy import Causal
     from model_runtime.inference.engine import load_engine
     from model_runtime.protocol import Choice
     from model_runtime.retrieval.library import Library
@@ -51,8 +51,9 @@ def select(
         if name == SHIPPED:
             contenders[name], labels[name] = Shipped(settings), SHIPPED_LABEL
         elif name == registry.FIM:
-            own_model = FillInTheMiddle(load_engine(Choice(model=str(fim), device=settings.device)))
-            contenders[name], labels[name] = InProcess(own_model, own_model.prepare), registry.FIM_LABEL
+            other = load_engine(Choice(model=str(fim), device=settings.device))
+            contenders[name] = InProcess(Causal(other), partial(registry.prefill, other))
+            labels[name] = registry.FIM_LABEL
         elif engine is None:
             contenders[name], labels[name] = InProcess(copied), registry.BASELINES[name].label
         else:

@@ -90,7 +90,7 @@ class PastEdit(msgspec.Struct, frozen=True):
 class NextEdit(msgspec.Struct, frozen=True):
     """A rewrite of the region that `Infill.original` holds, by a model that was made for next edits."""
 
-    format: Literal["sweep", "zeta-2", "mercury"]  # the model's
+    format: Literal["sweep", "zeta-2", "zeta-2.1", "mercury"]  # the model's
     path: str  # of the document, as the model is told
     line: int  # of the region's first line, from 1
     cursor: int  # in the region, in code points

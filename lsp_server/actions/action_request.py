@@ -18,7 +18,8 @@ _numbers = itertools.count(1)
 
 @dataclass
 class ActionRequest:
-    """A worker whose requests all carry one action's fields; drafts are reported as steps.
+    """A worker whose requests all carry one action's fields; drafts are reported as steps. An instruction
+    that the request brings itself stays.
 
     The requests get a document name of their own, so that typing meanwhile does not supersede them.
     """
@@ -41,8 +42,8 @@ class ActionRequest:
             document=f"{request.document}#action-{self._number}",
             priority="rewrite",
             prefix=request.prefix + self.note,
-            instruction=self.instruction,
-            original=self.original,
+            instruction=self.instruction or request.instruction,
+            original=self.original or request.original,
             task=self.task,
             thinking=self.thinking,
             image=self.image,

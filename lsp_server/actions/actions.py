@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lsp_server.actions.action_request import ActionRequest, OnStep
+from lsp_server.actions.fix import ByRegion, fix
 from lsp_server.actions.proofread import DoubtfulWord, OnPiece
 from lsp_server.actions.rewrite import rewrite
 from lsp_server.config.settings import Settings
@@ -92,8 +93,9 @@ def offered(
         verb = "Write" if place.lead else "Refresh"
         yield Action(DOCSTRING, f"{verb} the docstring", span)
     for index, each in enumerate(diagnostics):
-        if syntax and isinstance(targets.to_fix(snapshot, syntax, each.span, settings), Hole):
-            first = each.message.strip().partition("\n")[0]
+        first = each.message.strip().partition("\n")[0]
+        in_a_hole = syntax and isinstance(targets.to_fix(snapshot, syntax, each.span, settings), Hole)
+        if first and (settings.rewrites_regions or in_a_hole):
             yield Action(FIX, f"Fix: {first[:60]}", each.span, each.message, diagnostic=index)
 
 
@@ -135,34 +137,38 @@ async def carry_out(
     *,
     threshold: float = 0.0,
     on_outcomes: OnOutcomes | None = None,
+    by_region: ByRegion | None = None,
 ) -> tuple[Edit, ...] | Refusal:
     """The edits that carry the action out, in order and not overlapping, or why there are none. The message
     of a fix is sent as it is here: secrets have to be taken out before. A hole whose text is less sure than
-    `threshold` is left alone. `on_outcomes` gets what became of each hole."""
+    `threshold` is left alone. `on_outcomes` gets what became of each hole. `by_region`: what rewrites the
+    lines around a problem, if there is a model for it."""
     if refusal := settings.refusal(snapshot):
         return refusal
     settings = replace(settings, deadline_ms=DEADLINE_MS)
     request = ActionRequest(worker, on_step, thinking=action.thinking, image=action.image)
-    if action.kind == FIX:
-        request.note = targets.as_comment(snapshot, action.span, action.message)
-        request.task = f"The code in its place has a problem, which is to be fixed: {action.message.strip()}"
-    elif action.kind == DOCSTRING:
-        request.task = "What is missing is a docstring of one line: say what this function does."
     if action.kind == INSTRUCTION:
         if refusal := follows_no_instructions(settings):
             return refusal
         instruction = action.message.strip() or targets.instruction(snapshot, action.span)
         return await rewrite(snapshot, action.span, instruction, request, settings, parses, on_step, context)
-    syntax = parses.around(snapshot, action.span.start)
+    if action.kind == FIX:
+        fixed = await fix(
+            snapshot, action.span, action.message, request, settings, parses, context, by_region
+        )
+        if isinstance(fixed, Refusal):
+            return fixed
+        return _unsure(fixed, settings) or validation.minimal(snapshot, fixed)
     if action.kind == FILL_ALL:  # in a thread: a large file takes a second
         all_of_them = await asyncio.to_thread(targets.placeholders, snapshot, settings)
         holes = all_of_them or Refusal("no-hole", "nothing in this file is to be filled")
     else:
+        syntax = parses.around(snapshot, action.span.start)
         holes = _holes(action, snapshot, syntax, settings)
     if isinstance(holes, Refusal):
         return holes
-    if action.kind == FIX:
-        request.task += f"\nThe code:\n{snapshot.text[holes[0].span.start : holes[0].span.end]}"
+    if action.kind == DOCSTRING:
+        request.task = "What is missing is a docstring of one line: say what this function does."
 
     def progress(done: int, of: int) -> None:
         on_step(f"{done} of {_holes_in_words(of)}", round(100 * done / of))
@@ -176,14 +182,16 @@ async def carry_out(
         return refusals[0]
     if refusals and not on_outcomes:
         on_step(f"{len(refusals)} of {_holes_in_words(len(holes))} left alone: {refusals[0].message}", 100)
-    replaces = action.kind == FIX or overwrites(action, snapshot, settings, parses)
-    if replaces and edits[0].confidence < settings.confidence_threshold:
-        return Refusal(
-            "confidence", f"the model is too unsure to replace what is there ({edits[0].confidence:.2f})"
-        )
-    if action.kind == FIX and syntax and not _parses_better(syntax, edits[0]):
-        return Refusal("parse", "what the model wrote parses no better than what is there")
+    if overwrites(action, snapshot, settings, parses) and (refusal := _unsure(edits[0], settings)):
+        return refusal
     return tuple(part for each in edits for part in validation.minimal(snapshot, each))
+
+
+def _unsure(edit: Edit, settings: Settings) -> Refusal | None:
+    """Why what somebody has written is not replaced."""
+    if edit.confidence >= settings.confidence_threshold:
+        return None
+    return Refusal("confidence", f"the model is too unsure to replace what is there ({edit.confidence:.2f})")
 
 
 def _holes_in_words(count: int) -> str:
@@ -218,14 +226,7 @@ def _holes(
         found = targets.to_fill(snapshot, syntax, action.span, settings)
     elif syntax is None:
         found = Refusal("no-grammar", f"this needs a grammar, and there is none for {snapshot.language}")
-    elif action.kind == FIX:
-        found = targets.to_fix(snapshot, syntax, action.span, settings)
     else:
         place = targets.of_docstring(snapshot, syntax, action.span.start, settings)
         found = place or Refusal("no-hole", "no function is here")
     return found if isinstance(found, Refusal) else [found]
-
-
-def _parses_better(syntax: Syntax, fix: Edit) -> bool:
-    after = syntax.replaced(fix.span, fix.text).errors
-    return after == 0 or after < syntax.errors

@@ -23,6 +23,7 @@ SERVED_ADAPTER = (  # what to do instead of setting infill.adapter
     "to NAME"
 )
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
+INSTRUCT = "instruct"  # the format of a region model that follows instructions
 
 
 # LSP language ids. The embedded model writes Python; in the others lines are composed from the code of the
@@ -49,7 +50,7 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     exclude: tuple[str, ...] = ()  # globs over the whole path; * crosses folders
     next_edit_enabled: bool = True
-    next_edit_format: str = "none"  # of a model that rewrites regions: sweep, zeta-2, mercury, instruct
+    next_edit_format: str = "none"  # of a model that rewrites regions: sweep, zeta-2, ... or instruct
     idle_unload_minutes: float = 10
     log_level: str = "info"
 
@@ -72,6 +73,13 @@ class Settings:
         """Whether the model may read what goes along with a request, as one that follows instructions does.
         The embedded model is shown text of the document only: the rest is searched for drafts."""
         return self.backend == "openai" or self.model != "embedded"
+
+    @property
+    def rewrites_regions(self) -> bool:
+        """Whether a model rewrites the lines around a place, as far as is known before it is loaded."""
+        if self.next_edit_format == INSTRUCT:
+            return self.backend == "openai" or self.model != "embedded"
+        return self.next_edit_format != "none" and self.backend == "openai"
 
     def refusal(self, snapshot: Snapshot) -> Refusal | None:
         """Why this document is not to be completed; None if it is."""
@@ -116,9 +124,11 @@ def without_effect(settings: Settings) -> list[str]:
     """A line for each setting that is valid but has no effect beside the others."""
     if settings.adapter and settings.backend != "local":
         return [f"infill.adapter: {_show(settings.adapter)} has no effect on a server; {SERVED_ADAPTER}"]
-    if settings.next_edit_format not in ("none", "instruct") and settings.backend != "openai":
-        wanted = _show(settings.next_edit_format)
-        return [f"infill.nextEdit.format: {wanted} has no effect without infill.backend openai"]
+    if settings.next_edit_format != "none" and not settings.rewrites_regions:
+        wanted, lacks = _show(settings.next_edit_format), "without infill.backend openai"
+        if settings.next_edit_format == INSTRUCT:
+            lacks = "with the embedded model, which follows no instructions"
+        return [f"infill.nextEdit.format: {wanted} has no effect {lacks}"]
     return []
 
 
@@ -257,10 +267,10 @@ SETTINGS: dict[str, Setting] = {
         per_folder=True,
     ),
     "nextEdit.format": Setting(
-        _one_of("none", "sweep", "zeta-2", "mercury", "instruct"),
-        "have a model rewrite the lines around the cursor where no rule has a next edit: `instruct` one that "
-        "follows instructions, the others a model that was made for next edits, behind `infill.backend` "
-        "`openai`; docs/remote.md has more",
+        _one_of("none", "sweep", "zeta-2", "zeta-2.1", "mercury", INSTRUCT),
+        "have a model rewrite the lines around the cursor where no rule has a next edit, and around a "
+        "problem that you ask to fix: `instruct` one that follows instructions, the others a model that was "
+        "made for next edits, behind `infill.backend` `openai`; docs/remote.md has more",
         per_folder=True,
     ),
     "idleUnloadMinutes": Setting(

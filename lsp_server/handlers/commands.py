@@ -148,11 +148,19 @@ async def _edit(ls: Server, title: str, data: dict[str, Any], token: Token) -> t
     action = Action(kind, title, span, str(data.get("message", "")), thinking=thinking, image=image)
 
     async def work(on_step: OnStep) -> tuple[Edit, ...] | Refusal:
-        told = action
+        told, by_region = action, None
         if kind == actions.FIX:
             told = replace(action, message=(await session.tracker.cleaned([action.message]))[0])
+            by_region = session.by_region(snapshot, span.start)
         return await actions.carry_out(
-            told, snapshot, session.worker, settings, session.parses, on_step, session.gather
+            told,
+            snapshot,
+            session.worker,
+            settings,
+            session.parses,
+            on_step,
+            session.gather,
+            by_region=by_region,
         )
 
     edits = await _run(ls, title, snapshot, token, work)

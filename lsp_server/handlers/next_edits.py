@@ -7,12 +7,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from lsp_server.handlers.support import Server, accepted, inside, range_of
+from lsp_server.actions.actions import Diagnostic
+from lsp_server.handlers.support import Server, accepted, inside, range_of, span_of
 from lsp_server.next_edit.lanes import lane_of
+from lsp_server.session.session import Session
 from lsp_server.text.document import Edit, Refusal, Snapshot
 
 NEXT_EDIT = "infill/nextEdit"
 COPILOT = "textDocument/copilotInlineEdit"
+MOST_PROBLEMS = 64  # of one request that are looked at
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +54,18 @@ async def _found(ls: Server, params: Any) -> list[dict[str, Any]] | Refusal:
         return refusal
     if not session.settings_for(snapshot.uri).next_edit_enabled:
         return Refusal("off", "infill.nextEdit.enabled is false")
-    found = await session.suggest_next_edits(snapshot, cursor)
+    found = await session.suggest_next_edits(snapshot, cursor, _problems(params, snapshot, session))
     if isinstance(found, Refusal):
         return found
     log.info("%d next edits in %s", len(found), snapshot.uri)
     return [_told(ls, snapshot, each) for each in found if inside(session, snapshot, each)]
+
+
+def _problems(params: Any, snapshot: Snapshot, session: Session) -> list[Diagnostic]:
+    """What the client says is wrong around the cursor, if it says anything."""
+    told = getattr(getattr(params, "context", None), "diagnostics", None) or ()
+    spans = [(span_of(snapshot, each.range, session), each.message) for each in told[:MOST_PROBLEMS]]
+    return [Diagnostic(span, message) for span, message in spans if span and isinstance(message, str)]
 
 
 def _told(ls: Server, snapshot: Snapshot, edit: Edit) -> dict[str, Any]:

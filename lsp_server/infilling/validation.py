@@ -31,6 +31,7 @@ _TRIES = 24  # parts of one answer that are parsed
 _TRAILING = CLOSERS + "([{"
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
+_LINE = re.compile(r".*?(?:\r\n|\n|\r|\Z)", re.DOTALL)
 
 
 def validate(
@@ -47,8 +48,8 @@ def validate(
 
     text = postprocess.without_sentinels(normalize(text[:_LONGEST]), known)
     text = "\n".join(text.split("\n")[: hole.lines])
-    if found := _UNPRINTABLE.search(text):
-        return Refusal("unprintable", f"the model wrote the character U+{ord(found[0]):04X}")
+    if refusal := unprintable(text):
+        return refusal
     text = postprocess.within_block(_spaced(postprocess.without_loop(text), head, rest), hole.indent)
     if head and not head.strip() and not _begins_block(known, hole):
         text = postprocess.at_block(text, hole.indent)
@@ -76,18 +77,27 @@ def validate(
     )
 
 
+def unprintable(text: str) -> Refusal | None:
+    """Why a model's text may not be offered, whatever it replaces."""
+    found = _UNPRINTABLE.search(text)
+    return Refusal("unprintable", f"the model wrote the character U+{ord(found[0]):04X}") if found else None
+
+
+def hunks(snapshot: Snapshot, edit: Edit) -> tuple[Edit, ...]:
+    """The same change as edits of only the lines that differ. In order, with text between them."""
+    return _apart(snapshot, edit, _LINE)
+
+
 def minimal(snapshot: Snapshot, edit: Edit) -> tuple[Edit, ...]:
     """The same change as edits of only the tokens that differ, so that marks, folds and cursors in the rest
     survive. In order, with text between them."""
-    old = snapshot.text[edit.span.start : edit.span.end]
-    parts = list(_differing(old, edit.text, re.compile(r".*?(?:\r\n|\n|\r|\Z)", re.DOTALL)))
-    finer = [
-        (start + first, start + last, new)
-        for start, end, text in parts
-        for first, last, new in _differing(old[start:end], text, _TOKEN)
-    ]
-    at = edit.span.start
-    return tuple(replace(edit, span=Span(at + first, at + last), text=new) for first, last, new in finer)
+    return tuple(part for hunk in hunks(snapshot, edit) for part in _apart(snapshot, hunk, _TOKEN))
+
+
+def _apart(snapshot: Snapshot, edit: Edit, piece: re.Pattern[str]) -> tuple[Edit, ...]:
+    at, end = edit.span.start, edit.span.end
+    parts = _differing(snapshot.text[at:end], edit.text, piece)
+    return tuple(replace(edit, span=Span(at + first, at + last), text=new) for first, last, new in parts)
 
 
 def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:

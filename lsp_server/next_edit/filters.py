@@ -38,7 +38,12 @@ def objection(
     first = snapshot.first_line + text.count("\n", 0, span.start)
     if _undoes(history.all(edit.uri), first, before, after):
         return Refusal("undoes", "the suggestion undoes what was typed")
-    if syntax and syntax.replaced(span, edit.text).errors > syntax.errors:
+    return worse(edit, syntax)
+
+
+def worse(edit: Edit, syntax: Syntax | None) -> Refusal | None:
+    """The one objection that also holds where the user has asked for the edit."""
+    if syntax and syntax.replaced(edit.span, edit.text).errors > syntax.errors:
         return Refusal("parse", "the suggestion would make the file parse worse")
     return None
 

@@ -13,10 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from lsp_server.actions.actions import Diagnostic
+from lsp_server.actions.fix import ByRegion
 from lsp_server.actions.tracked_ranges import TrackedRanges
 from lsp_server.config.settings import Settings
 from lsp_server.context.document_tracker import DocumentTracker, key_of
 from lsp_server.context.gather import Context
+from lsp_server.infilling.pipeline import Filler
 from lsp_server.next_edit import region
 from lsp_server.next_edit.history import EditHistory, scattered
 from lsp_server.session.latest_request import LatestRequests
@@ -223,19 +226,34 @@ class Session:
         now = self._documents.get(snapshot.uri)
         return now is not None and now.version == snapshot.version
 
-    async def suggest_next_edits(self, snapshot: Snapshot, cursor: int) -> tuple[Edit, ...] | Refusal:
-        """Where the text should change next. Refused as `superseded` where the document has changed
-        meanwhile."""
+    async def suggest_next_edits(
+        self, snapshot: Snapshot, cursor: int, problems: Sequence[Diagnostic] = ()
+    ) -> tuple[Edit, ...] | Refusal:
+        """Where the text should change next. `problems`: what is wrong in it, as far as the client says.
+        Refused as `superseded` where the document has changed meanwhile."""
         settings, clean = self.settings_for(snapshot.uri), self.tracker.cleaned
 
         def rewritten(history: EditHistory) -> Awaitable[tuple[Edit, ...] | Refusal]:
-            return region.suggest(snapshot, cursor, history, self.worker, settings, clean)
+            return region.suggest(snapshot, cursor, history, self.worker, settings, clean, problems)
 
-        lane = None if settings.next_edit_format == "none" else rewritten
+        lane = rewritten if settings.rewrites_regions else None
         found = await self.next_edits.suggest(snapshot, cursor, self.parses, lane)
         if not self.is_current(snapshot):
             return Refusal("superseded", "the document has changed since the request")
         return found
+
+    def by_region(self, snapshot: Snapshot, at: int) -> ByRegion | None:
+        """What rewrites the lines around a problem, where a model is set that can."""
+        history, clean = self.next_edits.history, self.tracker.cleaned
+        if not region.can_fix(self.settings_for(snapshot.uri), history):
+            return None
+
+        def fixed(
+            worker: Filler, settings: Settings, message: str, context: tuple[str, ...]
+        ) -> Awaitable[Edit | Refusal]:
+            return region.fix(snapshot, at, message, history, worker, settings, clean, context)
+
+        return fixed
 
     def remember_suggestion(self, suggestion: CachedSuggestion) -> None:
         self._suggestions[suggestion.snapshot.uri] = suggestion

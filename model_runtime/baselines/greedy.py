@@ -1,8 +1,7 @@
 """Greedy left-to-right decoding with a model's causal encoder.
 
-`Causal` is the embedded model's own encoder. It sees no suffix; the denoiser has to be better than that.
-`FillInTheMiddle` is a model trained only to fill in the middle (`training --objective fim`): in its prompt
-the suffix comes first.
+The denoiser has to be better than that. A model trained only so (`training --objective fim`) is asked in the
+same way.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +20,6 @@ from model_runtime.local.kv_cache import rolled_back
 from model_runtime.network import forward
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import Infill
-from model_runtime.training import fim
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,8 @@ def decode(
         new = list(prompt[known:])
         special = [i for i in range(denoiser.profile.first_text_id) if i not in ends]
         for _ in range(most + 1):
-            scores = forward.logits(denoiser.model, denoiser.extend(kv, new, wanted=[len(new) - 1])[0])
+            hidden = denoiser.extend(kv, new, wanted=[len(new) - 1])  # one row: int8 products take no vector
+            scores = forward.logits(denoiser.model, hidden)[0]
             scores[special] = float("-inf")
             logp = scores.log_softmax(-1)
             token = int(logp.argmax())
@@ -90,22 +88,8 @@ def _local(engine: Engine) -> LocalDenoiser:
 
 
 class Causal:
-    """The encoder continues the text before the hole to the end of the line."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._tokens, self._denoiser = engine.tokens, _local(engine)
-        self._ends = frozenset(engine.tokens.encode("\n")[:1])
-
-    def __call__(self, request: Infill) -> Fill:
-        started = time.perf_counter()
-        layout = lay(self._tokens, request)
-        prompt = layout.prompt + layout.head
-        written = decode(self._denoiser, prompt, len(layout.prompt), layout.slots[0], self._ends)
-        return _fill(self._tokens, written, started)
-
-
-class FillInTheMiddle:
-    """<bos> <pre> prefix <suf> suffix <mid> -> middle <eos>, as in training."""
+    """The encoder continues the text before the hole: with what follows in sight where it learnt that, else
+    to the end of the line."""
 
     def __init__(self, engine: Engine) -> None:
         self._tokens, self._denoiser = engine.tokens, _local(engine)
@@ -113,18 +97,10 @@ class FillInTheMiddle:
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         layout = lay(self._tokens, request)
-        prompt, stable = self._question(layout)
-        written = decode(self._denoiser, prompt, stable, layout.slots[0], frozenset({fim.END}))
+        head, end = layout.head, self._tokens.encode("\n")[0]
+        if order := self._tokens.profile.fim:
+            head, end = order.question(head, layout.suffix), order.end
+        written = decode(
+            self._denoiser, [*layout.prompt, *head], len(layout.prompt), layout.slots[0], frozenset({end})
+        )
         return _fill(self._tokens, written, started)
-
-    def prepare(self, request: Infill) -> None:
-        with suppress(Unfillable):
-            prompt, stable = self._question(lay(self._tokens, request))
-            self._denoiser.prefill(prompt[:stable])
-
-    def _question(self, layout: Layout) -> tuple[list[int], int]:
-        """The prompt, and how many of its first tokens stay the same while the line is being typed."""
-        before = layout.prompt[len(self._tokens.profile.bos) :] + layout.head
-        prompt = fim.question(before[-fim.MAX_PREFIX :], layout.suffix)
-        changing = len(layout.head) + min(len(layout.suffix), fim.MAX_SUFFIX) + 2
-        return prompt, max(1, len(prompt) - changing)

@@ -92,10 +92,10 @@ BASELINES: dict[str, Baseline] = {
     ),
     "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
     "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
-    "causal": Baseline("causal encoder, greedy, no suffix", Causal),
+    "causal": Baseline("causal encoder, greedy", Causal),
 }
 # What each part adds, on the shipped weights. No re-ranker is fitted for what is left: all but `text-ranked`
 # have the shipped one, without the features that are missing.
 ABLATION = ("uncomposed", "undrafted", "undenoised", "text-ranked", "copy")
-FIM = "fim"  # not in the table: it needs a model of its own, see `greedy.FillInTheMiddle`
+FIM = "fim"  # not in the table: it needs a model of its own, see `training --objective fim`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

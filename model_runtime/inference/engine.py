@@ -227,7 +227,7 @@ class Engine:
                 return text_fill.ranked(found, lines, self.on_scored)
             if isinstance(self.denoiser, Scoring) and self.calibrated == "model":
                 found = candidates.likeliest(found, self.tokens.profile.scored, text_fill.calibration())
-        scores = scoring.scores(self.denoiser, layout, found, AFTER, known)
+        scores = scoring.scores(self.denoiser, self.tokens, layout, found, AFTER, known)
         if self.on_scored:
             self.on_scored(found, scores)
         if self.calibrated == "model":
@@ -243,7 +243,9 @@ class Engine:
         found = candidates.gather(self.tokens, layout, guess, drafts)
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
-        scores = scoring.scores(self.denoiser, layout, [written, *others], proofread_scoring.AFTER, known)
+        scores = scoring.scores(
+            self.denoiser, self.tokens, layout, [written, *others], proofread_scoring.AFTER, known
+        )
         causal = isinstance(self.denoiser, Scoring)
         return _alternatives(proofread_scoring.weigh(written, others, scores, causal=causal))
 

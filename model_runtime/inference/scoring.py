@@ -58,13 +58,20 @@ def first_step(
 
 
 def scores(
-    denoiser: Denoiser, layout: Layout, found: Sequence[Candidate], after: int, known: TokenScores
+    denoiser: Denoiser,
+    tokens: Tokens,
+    layout: Layout,
+    found: Sequence[Candidate],
+    after: int,
+    known: TokenScores,
 ) -> list[BranchScore]:
     """One score per candidate; it is empty where nothing is known. `after`: tokens after the hole that a
-    causal encoder takes into account."""
+    causal encoder takes into account which does not have them in sight."""
     if isinstance(denoiser, Scoring):
-        branches = [Branch(candidate.ids, layout.suffix[:after]) for candidate in found]
-        return denoiser.score(layout.prompt, layout.head, branches)
+        head, following = layout.head, layout.suffix[:after]
+        if order := tokens.profile.fim:
+            head, following = order.question(head, layout.suffix), [order.end]
+        return denoiser.score(layout.prompt, head, [Branch(each.ids, following) for each in found])
     if isinstance(denoiser, PseudoScoring):
         width = max((layout.fixed_width([len(each.ids)]) for each in found), default=0)
         rows = [layout.row([each.ids], width) for each in found if each.ids]

@@ -44,7 +44,7 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
                 "add its chat_template.jinja, or set infill.model to an instruction-tuned one, such as "
                 "google/diffusiongemma-26B-A4B-it"
             )
-        return Prompting(Tokens(tokenizer, profiles.EMBEDDED), None)
+        return Prompting(Tokens(tokenizer, _embedded(tokenizer)), None)
     dialogue = chat_template.load(found.folder, tokenizer, found.config, found.generation)
     text = found.config.get("text_config") or {}
     added = json.loads((found.folder / "tokenizer.json").read_bytes()).get("added_tokens") or []
@@ -62,6 +62,13 @@ def load(found: Checkpoint, filler: int | None = None) -> Prompting:
     tokenizer.encode_special_tokens = True  # a special token's name in a document is plain text
     tokens = Tokens(tokenizer, profile)
     return Prompting(tokens, Chat(tokens, dialogue))
+
+
+def _embedded(tokenizer: Tokenizer) -> profiles.Profile:
+    suffix, middle = (tokenizer.token_to_id(name) for name in ("<suffix>", "<middle>"))
+    if suffix is None or middle is None:
+        return profiles.EMBEDDED
+    return profiles.with_fim(profiles.EMBEDDED, suffix, middle)
 
 
 def _tokenizer(folder: Path) -> Tokenizer:

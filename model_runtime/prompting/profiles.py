@@ -21,6 +21,7 @@ from model_runtime.diffusion.policy import (
     stable_and_confident,
     up_to_first,
 )
+from model_runtime.prompting.fim import MiddleLast
 
 if TYPE_CHECKING:  # it needs torch
     from model_runtime.diffusion import masked
@@ -48,6 +49,7 @@ class Profile:
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     languages: frozenset[str] | None = None  # that the model was trained on; None: any
     answer: Policy | None = None  # for a whole answer, where nothing is pinned
+    fim: MiddleLast | None = None  # how the causal encoder sees what follows a hole; None: it does not
 
 
 EMBEDDED = Profile(
@@ -77,6 +79,8 @@ EMBEDDED = Profile(
     heal=False,
     languages=frozenset({"python"}),
 )
+
+FOLLOWING = 64  # tokens after a hole that the causal encoder sees: about what a canvas has room for
 
 # transformers' defaults, for what a checkpoint's generation_config.json leaves out.
 STOCK = {"max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "confidence_threshold": 0.005}
@@ -136,3 +140,8 @@ def with_filler(profile: Profile, filler: int) -> Profile:
         length=FillerEnds(filler),
         policy=replace(profile.policy, relevant=up_to_first(filler)),
     )
+
+
+def with_fim(profile: Profile, suffix: int, middle: int) -> Profile:
+    """A model whose causal encoder learnt the order that these ids mark."""
+    return replace(profile, fim=MiddleLast(suffix, middle, profile.end, FOLLOWING))

@@ -52,29 +52,33 @@ class Answer:
     """What has come so far; written by the event loop, read by the engine's thread."""
 
     befores: list[str]  # for each hole to fill, the text before it
+    rewrites: bool = False  # a text that is there
     chat: bool = False
     text: str = ""
     logprob: float | None = None  # nats, of all of the text; None: the server gives none
+    tokens: int = 0  # that `logprob` is of
     pieces: int = 0  # chunks received
+    cut: bool = False  # it is as long as it may be, and not at its end
 
     def begin(self, kind: Kind) -> None:
         """Start afresh: a new try, perhaps at another server."""
-        self.chat, self.text, self.pieces, self.logprob = kind == "chat", "", 0, None
+        self.chat, self.text, self.logprob, self.tokens = kind == "chat", "", None, 0
+        self.pieces, self.cut = 0, False
 
     def take(self, chunk: Chunk) -> None:
         if chunk.content is not None:
             self.text += chunk.content
             self.pieces += 1
             if each := [value.logprob for value in chunk.completion_probabilities]:
-                self.logprob = (self.logprob or 0.0) + sum(each)
+                self._add(each)
         for choice in chunk.choices[:1]:
             said = choice.delta or choice.message
             self.text += choice.text or (said and said.content) or ""
             self.pieces += 1
+            self.cut = self.cut or choice.finish_reason == "length"
             if given := choice.logprobs:
                 each = [v for v in given.token_logprobs or [] if v is not None]
-                each += [v.logprob for v in given.content or []]
-                self.logprob = (self.logprob or 0.0) + sum(each)
+                self._add(each + [v.logprob for v in given.content or []])
 
     def texts(self) -> tuple[str, ...]:
         """One for each hole."""
@@ -82,7 +86,15 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        return UNKNOWN if self.logprob is None else math.exp(min(0.0, self.logprob))
+        """The probability of the text; of a rewrite, a token's on average: most of it repeats what was there,
+        and no text of many lines is likely as a whole."""
+        if self.logprob is None:
+            return UNKNOWN
+        return math.exp(min(0.0, self.logprob / (max(1, self.tokens) if self.rewrites else 1)))
+
+    def _add(self, logprobs: list[float]) -> None:
+        self.logprob = (self.logprob or 0.0) + sum(logprobs)
+        self.tokens += len(logprobs)
 
 
 @dataclass

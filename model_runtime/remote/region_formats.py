@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_runtime.protocol import Fixed, Infill, NextEdit, PastEdit
+from model_runtime.remote import numbered_blocks
 
 FILE_LINES = 300  # of the file that are shown
 _FENCED = re.compile(r"\A\s*```[^\n]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _MARK = re.compile(
-    r"<\|/?[a-z_]+(?:_\d+)?\|>|<\[fim-\w+\]>|^(?:<{7} CURRENT|={7}|>{7} UPDATED)$|<filename>", re.MULTILINE
+    r"<\|/?[a-z_]+(?:_\d+)?\|>|<\[(?:fim-|end\u2581)\w+\]>|^(?:<{7} CURRENT|={7}|>{7} UPDATED)$|<filename>",
+    re.MULTILINE,
 )
+_END = "<[end\u2581of\u2581sentence]>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Format:
 FORMATS = {
     "sweep": Format("/v1/completions", "<|cursor|>", ("<|file_sep|>", "<|endoftext|>")),
     "zeta-2": Format("/v1/completions", "<|user_cursor|>", (">>>>>>> UPDATED",), "NO_EDITS"),
+    "zeta-2.1": Format("/v1/completions", "<|user_cursor|>", (_END,)),
     "mercury": Format("/v1/edit/completions", "<|cursor|>", ()),
 }
 
@@ -51,7 +55,12 @@ def body(request: Infill, edit: NextEdit, model: str, tokens: int) -> dict[str, 
     asked: dict[str, Any] = {"model": model, "max_tokens": tokens, "stream": edit.format != "mercury"}
     if edit.format == "mercury":
         return asked | {"messages": [{"role": "user", "content": _mercury(request, edit, region)}]}
-    prompt = _sweep(request, edit, region) if edit.format == "sweep" else _zeta(request, edit, region)
+    if edit.format == "sweep":
+        prompt = _sweep(request, edit, region)
+    elif edit.format == "zeta-2":
+        prompt = _zeta(request, edit, f"<<<<<<< CURRENT\n{region}\n=======")
+    else:
+        prompt = _zeta(request, edit, numbered_blocks.marked(request.original, edit.cursor, form.cursor))
     return asked | {"prompt": prompt, "temperature": 0.0, "stop": list(form.stop)}
 
 
@@ -62,7 +71,11 @@ def read(answer: str, edit: NextEdit, region: str) -> str:
         answer = answer.partition(stop)[0]
     if fenced := _FENCED.match(answer) if edit.format == "mercury" else None:
         answer = fenced[1]
-    answer = answer.replace(form.cursor, "").removesuffix("\n")
+    answer = answer.replace(form.cursor, "")
+    if edit.format == "zeta-2.1":
+        new = numbered_blocks.read(answer, region)
+        return new if new.strip() and not _MARK.search(new) else region
+    answer = answer.removesuffix("\n")
     unusable = not answer.strip() or _MARK.search(answer)
     if unusable or (form.nothing and answer.strip().startswith(form.nothing)):
         return region
@@ -84,9 +97,11 @@ def _sweep(request: Infill, edit: NextEdit, region: str) -> str:
 
 def _zeta(request: Infill, edit: NextEdit, region: str) -> str:
     before, after = _around(request)
+    after = after if edit.format == "zeta-2.1" else "\n" + after  # there the line end is the region's
+    after += "\n" * (not after.endswith("\n"))
+    history = f"<filename>edit_history\n{_history(edit.edits)}\n\n" if edit.edits else ""
     return (
-        f"<[fim-suffix]>\n{after}<[fim-prefix]><filename>edit_history\n{_history(edit.edits)}\n\n"
-        f"<filename>{edit.path}\n{before}<<<<<<< CURRENT\n{region}\n=======\n<[fim-middle]>"
+        f"<[fim-suffix]>{after}<[fim-prefix]>{history}<filename>{edit.path}\n{before}{region}\n<[fim-middle]>"
     )
 
 

@@ -90,6 +90,8 @@ class TextEngine:
                 complete = False
                 break
         waiting.close()
+        if request.original:
+            _check_whole(request, attempts, complete)
         ended = time.perf_counter()
         first = first or ended
         yield Step(max(step, 1), attempts[0].texts)
@@ -126,7 +128,11 @@ class TextEngine:
                 return
             kind = "chat" if request.instruction else contact.kind
             befores = [prompts.before(request, hole) for hole in range(len(prompts.slots(request)))]
-            attempt.answers = [Answer(befores)] if kind == "chat" else [Answer([each]) for each in befores]
+            rewrites, holes = (
+                bool(request.original),
+                [befores] if kind == "chat" else [[it] for it in befores],
+            )
+            attempt.answers = [Answer(each, rewrites) for each in holes]
             try:
                 async with asyncio.TaskGroup() as group:
                     for hole, answer in enumerate(attempt.answers):
@@ -150,6 +156,15 @@ class TextEngine:
                         raise faults.endless(url)
         except TimeoutError:
             raise faults.slow(url) from None
+
+
+def _check_whole(request: Infill, attempts: Sequence[Attempt], complete: bool) -> None:
+    """Half a rewrite is none: the rest of the old text would go. Raises Unfillable."""
+    if not complete:
+        raise Unfillable("deadline", "out of time before the answer ended; select fewer lines")
+    if any(answer.cut for attempt in attempts for answer in attempt.answers):
+        tokens = sum(slot.max_tokens for slot in prompts.slots(request))
+        raise Unfillable("failed", f"the answer did not end within {tokens} tokens; select fewer lines")
 
 
 def _best(attempts: Sequence[Attempt], scale: Scale) -> Fill:

@@ -79,6 +79,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", type=setting, action="append", metavar="NAME=VALUE", help="a field of `Plan` (new runs)"
     )
+    parser.add_argument(
+        "--begin-with",
+        type=Path,
+        metavar="MODEL",
+        help="an exported model's weights to begin with (new runs)",
+    )
     parser.add_argument("--rows", type=int, default=4, help="sequences a step (new runs)")
     parser.add_argument("--causal-steps", type=int, help="encoder-only steps before the joint ones")
     parser.add_argument("--site", type=Path, action="append", help="more site-packages folders to learn from")
@@ -171,6 +177,8 @@ def train_slice(options: argparse.Namespace, opened: TokenFile, plan: Plan) -> N
     if trunk.exists():
         trainer.load(trunk)
         print("resuming:", json.dumps(vars(trainer.progress)))
+    elif options.begin_with:
+        trainer.begin_with(options.begin_with)
     check = source.Drawing(opened.folder, plan, held_out=True)()
     held_out = [
         loader.to_device(check.draw(i, plan.rows, plan.canvases, plan.width_at(i)), trainer.device)

@@ -40,6 +40,7 @@ class Batch:
     width: int  # C
     begin: Tensor | None = None  # [B, K * C]: ids of drafts that holes begin with, NOISE elsewhere
     segments: Tensor | None = None  # [B, P]: number of each token's segment; None: all may see all
+    missing: int = 0  # tokens of text in holes
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class _Row:
     hole: list[bool] = field(default_factory=list)
     filler: list[bool] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
+    missing: int = 0
 
     def add(self, ids: Sequence[int]) -> None:
         self.segments += [self.segments[-1] + 1 if self.segments else 0] * len(ids)
@@ -110,6 +112,7 @@ class BatchMaker:
             width,
             stacked([row.begin for row in drawn]) if begins else None,
             torch.tensor([row.segments for row in drawn]) if self.mix.apart else None,
+            sum(row.missing for row in drawn),
         )
 
     def _row(self, rng: random.Random, canvases: int, width: int, length: int) -> _Row:
@@ -167,6 +170,7 @@ class BatchMaker:
             return
         begin, hole, filler = [NOISE] * width, [False] * width, [False] * width
         for each in laid.holes:
+            row.missing += each.middle
             stop = each.start + each.size
             hole[each.start : stop] = [True] * each.size
             filler[each.start + each.middle + 1 : stop] = [True] * (each.size - each.middle - 1)

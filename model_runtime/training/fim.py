@@ -7,26 +7,19 @@ share of its documents, and the autoregressive model that the denoiser is compar
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import numpy as np
 
+from model_runtime.prompting import profiles
+from model_runtime.prompting.fim import MiddleLast
 from model_runtime.training.canvases import MAX_SLOT
 from model_runtime.training.documents import Encoder, TokenizedDocument
-from model_runtime.training.geometry import CONTEXT
 from model_runtime.training.holes import cut_hole
-from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, PREFIX, SUFFIX
+from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, SUFFIX
 
-END = EOS  # after the middle
-MAX_SUFFIX = 64  # tokens: about what a canvas has room for
-MAX_PREFIX = CONTEXT - MAX_SUFFIX - MAX_SLOT - 4
+ORDER = MiddleLast(SUFFIX, MIDDLE, EOS, profiles.FOLLOWING)
 SHORTEST = 192  # tokens of an example, where there is room: rows hold several
 RIVAL = 0.9  # share of examples in this order for the autoregressive model
-
-
-def question(prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-    """The prompt, to be continued by the middle. The suffix is cut to MAX_SUFFIX, as in training."""
-    return [BOS, PREFIX, *prefix, SUFFIX, *suffix[:MAX_SUFFIX], MIDDLE]
 
 
 def example(
@@ -37,11 +30,12 @@ def example(
     if cut is None or not 0 < len(middle := tokenizer.encode(cut.middle)) < MAX_SLOT:
         return None
     head = tokenizer.encode(cut.head)
-    rest = document.ids[document.starts[cut.next_line] :][:MAX_SUFFIX].tolist()
-    suffix = [*tokenizer.encode(cut.tail + "\n"), *rest, EOS][:MAX_SUFFIX]
-    room = size - len(question(head, suffix)) - len(middle) - 1
+    rest = document.ids[document.starts[cut.next_line] :][: ORDER.most].tolist()
+    following = [*tokenizer.encode(cut.tail + "\n"), *rest, EOS]
+    room = size - len(ORDER.question([BOS, *head], following)) - len(middle) - 1
     if room < 0:
         return None
     end = int(document.starts[line])
     first = int(np.searchsorted(document.starts, max(0, end - room)))  # whole lines only
-    return [*question(document.between(first, line) + head, suffix), *middle, END]
+    prefix = [BOS, *document.between(first, line), *head]
+    return [*ORDER.question(prefix, following), *middle, ORDER.end]

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from model_runtime.loading import int8_file
 from model_runtime.network import forward
 from model_runtime.training.arithmetic import matrix_type
 from model_runtime.training.batches import Batch
@@ -38,6 +39,7 @@ class Progress:
     step: int = 0
     causal_tokens: int = 0
     canvas_tokens: int = 0
+    missing_tokens: int = 0  # of these, text in holes
     seconds: float = 0.0
 
 
@@ -84,6 +86,17 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         self.shipped = state.get("shipped", "average")
 
+    def begin_with(self, folder: Path) -> None:
+        """Start from the weights of an exported model. Raises ValueError where it is of another size."""
+        stored = int8_file.load(folder)
+        with torch.no_grad():
+            for net in (self.model, self.average):
+                own = net.state_dict()
+                for name, weight in stored.items():
+                    if name not in own or own[name].shape != weight.shape:
+                        raise ValueError(f"{folder} is a model of another size or vocabulary: {name}")
+                    own[name].copy_(weight)
+
     def autocast(self) -> torch.autocast:
         """bf16, where that pays."""
         kind = matrix_type(self.device.type)
@@ -117,6 +130,7 @@ class Trainer:
         self.progress.step += 1
         self.progress.causal_tokens += batch.sequence.numel()
         self.progress.canvas_tokens += batch.canvas.numel()
+        self.progress.missing_tokens += batch.missing
         report = {"causal": causal.detach()}
         if canvas is not None:
             report["canvas"] = canvas.detach()

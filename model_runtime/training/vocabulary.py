@@ -7,14 +7,16 @@ it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 PAD, EOS, BOS, GAP = 0, 1, 2, 3  # GAP fills a hole from the end of its text to its slack length
-# Only in the sequences of `fim`; 6 stays free, it is the configuration's image token.
-PREFIX, SUFFIX, MIDDLE = 4, 5, 7
-SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<s5>", "<s6>", "<s7>")
+# Only in the sequences of `fim`. A tokenizer that has them belongs to a model that knows this order. 4 and 6
+# stay free; 6 is the configuration's image token.
+SUFFIX, MIDDLE = 5, 7
+SPECIAL = ("<pad>", "<eos>", "<bos>", "<gap>", "<s4>", "<suffix>", "<s6>", "<middle>")
 PIECES = r"\n|^[ \t]+| ?_*[^\W\d_]+| ?\d{1,3}| ?[^\s\w]+| ?_+|[^\S\n]+(?=\s|$)|[^\S\n]"
 
 
@@ -41,6 +43,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def with_special_names(tokenizer: str) -> str:
+    """A tokenizer of this project, as JSON, whose special tokens have the names of today."""
+    known = json.loads(tokenizer)
+    for token in known["added_tokens"]:
+        token["content"] = SPECIAL[token["id"]]
+    vocabulary = {text: i for text, i in known["model"]["vocab"].items() if i >= len(SPECIAL)}
+    known["model"]["vocab"] = {name: i for i, name in enumerate(SPECIAL)} | vocabulary
+    return json.dumps(known, ensure_ascii=False)
 
 
 class Ids:

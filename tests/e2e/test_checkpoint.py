@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from lsp_server.config.settings import Settings
+from lsp_server.next_edit import region
+from lsp_server.text.document import Refusal
 from lsp_server.worker_client.client import Worker
 from model_runtime.protocol import Choice, Done, Fixed, Infill, Refused, Slot
 from tests.conftest import private_workers
 from tests.support import tiny_gemma
 from tests.support.paths import ROOT
+from tests.support.typist import Typing
 
 SOURCE = "def area(width, height):\n    ...\n\n\ntotal = area(2, \nprint(total)\n"
 HOLE = Infill(0, "d", "x = 1\n", (Fixed("y = "), Slot(4), Fixed("\n")), language="python")
@@ -129,7 +134,7 @@ async def test_a_model_that_cannot_be_loaded_is_one_line(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_fix_and_a_rewrite_through_the_worker(folder: Path) -> None:
+async def test_a_fix_a_rewrite_and_a_region_through_the_worker(folder: Path) -> None:
     worker = Worker(Choice(model=str(folder), device="cpu", quantization="int8"))
     try:
         fixed = await worker.fill(replace(HOLE, task="Fix: no z in y = z", priority="rewrite"))
@@ -142,6 +147,38 @@ async def test_a_fix_and_a_rewrite_through_the_worker(folder: Path) -> None:
         pictured = await worker.fill(replace(asked, image=b"\x89PNG no"))
         assert isinstance(pictured, Refused)
         assert "the image cannot be read" in pictured.message
+        await _rewrite_regions(worker, str(folder))
     finally:
         await worker.stop()
         await worker.close()
+
+
+async def _rewrite_regions(worker: Worker, model: str) -> None:
+    """By the lane of next edits and for a problem: the model writes all of the region, which is then judged.
+    What random weights write is rarely offered."""
+    it, answers = Typing("".join(f"line_{n} = {n}\n" for n in range(12))), list[Done | Refused]()
+    it.retype(5, 0, "line_5", "row_5")
+
+    class Listening:
+        async def fill(self, request: Infill, on_draft: Any = None) -> Done | Refused:
+            answers.append(await worker.fill(request, on_draft))
+            return answers[-1]
+
+    async def clean(texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    settings = Settings(model=model, next_edit_format="instruct", deadline_ms=60_000)
+    snapshot, asked = it.document.snapshot(5), (it.history, Listening(), settings, clean)
+    for outcome in (
+        await region.suggest(snapshot, 0, *asked),
+        await region.fix(snapshot, snapshot.text.index("line_9"), "no such name", *asked, ("# b.py\n",)),
+    ):
+        edits = outcome if isinstance(outcome, tuple) else [outcome]
+        for each in edits:
+            text = each.message if isinstance(each, Refusal) else each.text
+            assert not any(special in text for special in tiny_gemma.SPECIAL)
+    for answer in answers:
+        assert isinstance(answer, Done), answer
+        assert answer.complete
+        assert answer.sources[0] == "denoiser"
+    assert len(answers) == 2

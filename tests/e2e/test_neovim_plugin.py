@@ -150,6 +150,9 @@ def test_the_next_edit_is_dismissed_and_turned_off(opened: Neovim) -> None:
     opened.wait("next edit", lambda: next_edit(opened))
     opened.keys("<F6>")
     opened.wait("nothing", lambda: not next_edit(opened))
+    opened.nvim.command("Infill status")
+    said = opened.wait("status", lambda: floating(opened), 30)
+    assert re.search(r"next edits \(rules\): \d+ shown, \d+ accepted, [1-9]\d* dismissed, \d+ ignored", said)
     opened.nvim.command("Infill toggle nextedit")
     assert told(opened) == ["infill: next edits are off"]
     opened.nvim.command("Infill toggle nextedit")
@@ -162,6 +165,27 @@ def test_a_next_edit_out_of_sight_is_announced(opened: Neovim) -> None:
     opened.keys("cwdepth<Esc>")
     opened.wait("next edit", lambda: next_edit(opened))
     assert next_edit(opened)[0] == (0, 0, 0, "→ line 202: depth")
+
+
+def test_the_errors_in_the_buffer_go_with_the_request(opened: Neovim) -> None:
+    """Those of any server: the edit may have brought one about."""
+    opened.lua("""
+        local found = { lnum = 1, col = 4, message = 'no name', severity = vim.diagnostic.severity.ERROR }
+        local hint = { lnum = 1, col = 4, message = 'a hint', severity = vim.diagnostic.severity.HINT }
+        vim.diagnostic.set(vim.api.nvim_create_namespace('test.errors'), 0, { found, hint })
+        local server = vim.lsp.get_clients({ bufnr = 0 })[1]
+        local request = server.request
+        server.request = function(self, method, params, ...)
+            sent = method == 'infill/nextEdit' and params or sent
+            return request(self, method, params, ...)
+        end
+    """)
+    opened.nvim.current.window.cursor = (1, 9)
+    opened.keys("cwdepth<Esc>")
+    opened.wait("next edit", lambda: next_edit(opened))
+    (error,) = opened.lua("return sent.context.diagnostics")
+    assert error["message"] == "no name"
+    assert error["range"]["start"] == {"line": 1, "character": 4}
 
 
 def test_fix(opened: Neovim) -> None:

@@ -73,7 +73,7 @@ def test_a_rename_is_followed(editor: Neovim) -> None:
     editor.wait("applied edit", lambda: editor.text == applied)
     counts = "return vim.lsp.get_clients({ bufnr = 0 })[1]:request_sync('workspace/executeCommand', "
     counts += "{ command = 'infill.status' }, 20000, 0).result.nextEdits"
-    editor.wait("count", lambda: editor.lua(counts)["accepted"] == 1)
+    editor.wait("count", lambda: editor.lua(counts)["rules"]["accepted"] == 1)
     assert shown(editor) == []
 
 

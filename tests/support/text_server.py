@@ -87,7 +87,8 @@ class Handler(faulty_server.Handler):
         elif kind == "infill" and not cut:
             yield {"content": "", "stop": True, "stop_type": "eos"}
         elif not cut:
-            yield {"choices": [self.choice(kind, "", body, stream=True) | {"finish_reason": "stop"}]}
+            reason = "length" if self.server.fault == "length" else "stop"
+            yield {"choices": [self.choice(kind, "", body, stream=True) | {"finish_reason": reason}]}
             yield {"choices": [], "usage": {"total_tokens": 1}}
 
     def event(self, kind: str, text: str, body: dict[str, Any], stream: bool) -> dict[str, Any]:

@@ -113,6 +113,7 @@ export class NextEdits implements vscode.Disposable {
     const params = {
       textDocument: { uri: client.code2ProtocolConverter.asUri(document.uri), version },
       position: client.code2ProtocolConverter.asPosition(editor.selection.active),
+      context: { diagnostics: errorsIn(document, client) },
     };
     const answer = await client
       .sendRequest<{ edits: NextEdit[] }>(NEXT_EDIT, params, asking.token)
@@ -163,6 +164,14 @@ export class NextEdits implements vscode.Disposable {
       ?.sendRequest('workspace/executeCommand', params)
       .catch(() => undefined);
   }
+}
+
+/** What is wrong in a document, whoever found it: an edit may have brought it about. */
+function errorsIn(document: vscode.TextDocument, client: LanguageClient): { range: unknown; message: string }[] {
+  return vscode.languages
+    .getDiagnostics(document.uri)
+    .filter(({ severity }) => severity === vscode.DiagnosticSeverity.Error)
+    .map(({ range, message }) => ({ range: client.code2ProtocolConverter.asRange(range), message }));
 }
 
 const FAINT = { color: new vscode.ThemeColor('editorGhostText.foreground'), fontStyle: 'italic' };

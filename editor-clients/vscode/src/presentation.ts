@@ -118,7 +118,8 @@ export function ms(value: number): string {
 
 /** What `infill.status` says, as name and value. */
 export function details(worker: WorkerStatus): [string, string][] {
-  if (worker.state === undefined) return [['Worker', worker.message || 'not running']];
+  const next = nextEdits(worker);
+  if (worker.state === undefined) return [['Worker', worker.message || 'not running'], ...next];
   const lines: [string, string][] = [
     ['Worker', [worker.state, worker.message].filter(Boolean).join(': ')],
     ['Model', `${worker.model ?? '?'} on ${worker.device ?? '?'}`],
@@ -134,7 +135,14 @@ export function details(worker: WorkerStatus): [string, string][] {
   if (typeof worker.p50_ms === 'number' && typeof worker.p90_ms === 'number') {
     lines.push(['Time', `half within ${ms(worker.p50_ms)}, nine in ten within ${ms(worker.p90_ms)}`]);
   }
-  return lines;
+  return [...lines, ...next];
+}
+
+function nextEdits(worker: WorkerStatus): [string, string][] {
+  return Object.entries(worker.nextEdits ?? {}).map(([lane, { shown, accepted, dismissed, ignored }]) => [
+    `Next edits (${lane})`,
+    `${shown} shown, ${accepted} accepted, ${dismissed} dismissed, ${ignored} ignored`,
+  ]);
 }
 
 function counted(count: number, noun: string): string {

@@ -70,6 +70,8 @@ export interface WorkerStatus {
   accepted?: number;
   p50_ms?: number | null;
   p90_ms?: number | null;
+  /** What became of next edits, by who proposed them. */
+  nextEdits?: Record<string, { shown: number; accepted: number; dismissed: number; ignored: number }>;
 }
 
 /** The kinds of action, as `infill.fill` takes them. */

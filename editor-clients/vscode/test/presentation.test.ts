@@ -43,6 +43,18 @@ describe('details of the worker', () => {
       ['Worker', 'no worker is running'],
     ]);
   });
+  it('next edits by who proposed them, which rules do without a worker', () => {
+    const nextEdits = {
+      rules: { shown: 3, accepted: 1, dismissed: 1, ignored: 0 },
+      region: { shown: 1, accepted: 0, dismissed: 0, ignored: 1 },
+    };
+    const expected = [
+      ['Next edits (rules)', '3 shown, 1 accepted, 1 dismissed, 0 ignored'],
+      ['Next edits (region)', '1 shown, 0 accepted, 0 dismissed, 1 ignored'],
+    ];
+    assert.deepEqual(details({ message: '', nextEdits }).slice(1), expected);
+    assert.deepEqual(details({ message: '', state: 'ready', nextEdits }).slice(-2), expected);
+  });
   it('where one runs', () => {
     const lines = new Map(
       details({

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.config.settings import Settings, resolve
+from lsp_server.config.settings import Settings, resolve, without_effect
 from lsp_server.session.layered_settings import OPTIONS
 from lsp_server.session.session import Session
 from lsp_server.text.document import Snapshot
@@ -107,6 +107,23 @@ def test_not_an_object(raw: object) -> None:
 def test_which_documents_are_completed(uri: str, language: str, reason: str | None) -> None:
     refusal = Settings(exclude=("*/secret/*",)).refusal(Snapshot(uri, 1, language, ""))
     assert (refusal and refusal.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (Settings(), ""),
+        (Settings(backend="openai", next_edit_format="sweep"), ""),
+        (Settings(backend="vllm", next_edit_format="sweep"), "'sweep' has no effect without infill.backend"),
+        (Settings(next_edit_format="instruct"), "'instruct' has no effect with the embedded model"),
+        (Settings(model="org/chat", next_edit_format="instruct"), ""),
+        (Settings(backend="openai", next_edit_format="instruct"), ""),
+    ],
+)
+def test_a_model_that_cannot_rewrite_regions_is_told(settings: Settings, told: str) -> None:
+    lines = without_effect(settings)
+    assert [told in line for line in lines] == [True] * bool(told)
+    assert settings.rewrites_regions is (not told and settings.next_edit_format != "none")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.support.editor import (
     URI,
     editor,
     eventually,
+    last_fill,
     listen,
     served,
     texts,
@@ -105,6 +106,24 @@ async def test_a_fix_must_not_leave_errors() -> None:
         (action,) = await actions_at(it, (1, 4), only=["quickfix"], diagnostics=[DIAGNOSTIC])
         with pytest.raises(JsonRpcException):
             await resolved(it, action)
+
+
+async def test_a_fix_by_a_model_that_rewrites_regions() -> None:
+    """It is told the problem, and the edits that the region's lane would be told."""
+    options = {"model": "/some/folder", "nextEdit.format": "instruct"}
+    async with editor(RECORDED, options=options, **ABLE) as it:
+        it.open("a = 1\nb = fo\nc = 1\n")
+        type_text(it, 2, 1, 6, "o")
+        (action,) = await actions_at(it, (1, 4), only=["quickfix"], diagnostics=[DIAGNOSTIC])
+        with pytest.raises(JsonRpcException, match="the model fake follows no instructions"):
+            await resolved(it, action)
+        asked = await last_fill(it)
+        assert asked["original"] == "a = 1\nb = foo\nc = 1"
+        assert asked["document"].startswith(f"{URI}#next-edit#action-")
+        assert asked["instruction"].startswith(
+            "The user has just made these edits:\na.py:2\n- b = fo\n+ b = foo\n"
+            "There is a problem in the line `b = foo`: undefined\nname\n"
+        )
 
 
 async def test_an_edit_of_a_version_that_is_gone_is_not_made() -> None:

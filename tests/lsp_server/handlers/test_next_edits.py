@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.support.editor import FAKED, RECORDED, TIMEOUT, URI, Editor, editor, listen, served, type_text
+from tests.support.editor import (
+    FAKED,
+    RECORDED,
+    TIMEOUT,
+    URI,
+    Editor,
+    editor,
+    last_fill,
+    listen,
+    served,
+    type_text,
+)
 
 OURS = "infill/nextEdit"
 COPILOT = "textDocument/copilotInlineEdit"
 
 
 async def ask_next_edit(
-    it: Editor, version: int | None, line: int = 0, character: int = 0, method: str = COPILOT
+    it: Editor,
+    version: int | None,
+    line: int = 0,
+    character: int = 0,
+    method: str = COPILOT,
+    problems: Sequence[Any] = (),
 ) -> Any:
     document = {"uri": URI, "version": version}
     params = {
         "textDocument": document,
         "position": {"line": line, "character": character},
-        "context": {"triggerKind": 2},
+        "context": {"triggerKind": 2} | ({"diagnostics": problems} if problems else {}),
     }
     answer = it.client.protocol.send_request_async(method, params)
     return await asyncio.wait_for(answer, TIMEOUT)
@@ -62,7 +79,10 @@ def run(it: Editor, command: Any, name: str = "") -> Any:
 
 
 async def counts(it: Editor) -> dict[str, int]:
-    return dict((await it.execute("infill.status"))["nextEdits"])
+    """Of the rules, which make all next edits here."""
+    told = dict((await it.execute("infill.status"))["nextEdits"])
+    assert set(told) == {"rules"}
+    return dict(told["rules"])
 
 
 async def test_our_own_request_says_who_is_how_sure() -> None:
@@ -109,3 +129,18 @@ async def test_it_can_be_turned_off(options: dict[str, Any]) -> None:
         answer = await ask_next_edit(it, 3, method=OURS)
         assert (answer.edits, answer.reason) == ([], "off")
         assert it.shown == []
+
+
+async def test_an_error_of_the_client_s_is_where_a_model_looks() -> None:
+    """Not one beyond the document, nor what no client should send."""
+    options = {"model": "/some/folder", "nextEdit.format": "instruct"}
+    async with editor(RECORDED, options=options) as it:
+        it.open("".join(f"line_{n} = {n}\n" for n in range(40)))
+        type_text(it, 2, 0, 6, "x")
+        at = {"start": {"line": 30, "character": 2}, "end": {"line": 30, "character": 3}}
+        far = {"start": {"line": 99, "character": 0}, "end": {"line": 99, "character": 1}}
+        known = [{"range": each, "message": "no name line_0"} for each in (far, at)]
+        answer = await ask_next_edit(it, 2, method=OURS, problems=known)
+        assert answer.reason == "instruction"  # this model follows none
+        assert "in the line `line_30 = 30`: no name line_0" in (await last_fill(it))["instruction"]
+        assert (await ask_next_edit(it, 2, method=OURS, problems=[7])).edits == []

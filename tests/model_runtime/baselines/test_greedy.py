@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model_runtime.baselines import greedy
+from model_runtime.baselines import greedy, registry
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.inference.engine import Engine
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.network import forward
+from model_runtime.prompting import profiles
 from model_runtime.protocol import Fixed, Infill, Slot
-from model_runtime.training import fim
 from model_runtime.training.attention import causal_masks
 from tests.model_runtime.baselines.conftest import PREFIX, REQUEST
 from tests.support import tiny
@@ -41,24 +41,25 @@ def test_greedy_decoding_is_that_of_the_whole_sequence(cached: bool) -> None:
     assert (stopped.ids, stopped.ended) == (made.ids[: made.ids.index(made.ids[2])], True)
 
 
-def test_fill_in_the_middle_asks_as_it_was_trained(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[list[int], int]] = []
+def test_what_follows_is_in_sight_of_a_model_that_learnt_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[int], int, frozenset[int]]] = []
     decode = greedy.decode
 
     def noted(denoiser, prompt, stable, most, ends):
-        asked.append((list(prompt), stable))
+        asked.append((list(prompt), stable, ends))
         return decode(denoiser, prompt, stable, most, ends)
 
     monkeypatch.setattr(greedy, "decode", noted)
-    rival = greedy.FillInTheMiddle(engine)
-    rival.prepare(REQUEST)
-    assert rival(REQUEST).texts
-    prompt, stable = asked[0]
-    encode = engine.tokens.encode
-    before = encode(PREFIX) + encode("        self.size =")
-    suffix = [*encode("\n        return self\n"), fim.END]
-    assert prompt == fim.question(before, suffix)
-    assert prompt[:stable] == [2, 4, *encode(PREFIX)]
+    tokens = engine.tokens
+    before, head = [2, *tokens.encode(PREFIX)], tokens.encode("        self.size =")
+    assert greedy.Causal(engine)(REQUEST).texts
+    assert asked.pop() == (before + head, len(before), frozenset(tokens.encode("\n")))
+    learnt = registry.changed(engine, lambda profile: profiles.with_fim(profile, 5, 7))
+    assert greedy.Causal(learnt)(REQUEST).texts
+    following = [*tokens.encode("\n        return self\n"), 1]
+    assert asked.pop() == ([*before, *head, 5, *following, 7], len(before), frozenset({1}))
 
 
 def test_several_holes_are_not_for_everybody(engine: Engine) -> None:

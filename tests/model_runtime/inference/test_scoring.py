@@ -7,10 +7,11 @@ import dataclasses
 import msgspec
 import pytest
 
-from model_runtime.diffusion.interface import Guess, Proposal, Scoring
+from model_runtime.diffusion.interface import Branch, Guess, Proposal, Scoring
 from model_runtime.inference import scoring
 from model_runtime.inference.engine import Engine
-from model_runtime.prompting.profiles import EMBEDDED
+from model_runtime.prompting import profiles
+from model_runtime.prompting.profiles import EMBEDDED, with_fim
 from model_runtime.protocol import Fixed, Infill, Slot, Texts
 from model_runtime.retrieval.library import Library
 from model_runtime.retrieval.reranker import Candidate
@@ -40,8 +41,22 @@ def test_who_can_be_asked() -> None:
     assert scoring.probes(local, tokens, layout, [(300,)], 40) == []
     known = scoring.first_step(local, tokens, layout, [(300,)], 1, said([{300: -1.0}]))
     assert known((300,)) is None
-    (score,) = scoring.scores(local, layout, [Candidate("x", [300, 301])], 4, known)
+    (score,) = scoring.scores(local, tokens, layout, [Candidate("x", [300, 301])], 4, known)
     assert (len(score.ids), len(score.after)) == (2, min(4, len(layout.suffix)))
+
+
+def test_an_encoder_that_learnt_it_has_what_follows_in_sight() -> None:
+    tokens, local = tiny.tokens(), tiny.denoiser()
+    layout = tokens.lay(HOLE)
+    tokens.profile = with_fim(EMBEDDED, 5, 7)
+    found = [Candidate("x", [300, 301]), Candidate("y", [302])]
+    asked = scoring.scores(local, tokens, layout, found, 4, scoring.nothing_known)
+    head = [*layout.head, 5, *layout.suffix, 7]
+    assert len(layout.suffix) < profiles.FOLLOWING
+    assert asked == local.score(layout.prompt, head, [Branch([300, 301], [1]), Branch([302], [1])])
+    assert [len(score.after) for score in asked] == [1, 1], "how likely the text ends there"
+    long = dataclasses.replace(layout, suffix=[300] * 100)
+    assert len(tokens.profile.fim.question(long.head, long.suffix)) == len(long.head) + 66
 
 
 def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:
@@ -82,8 +97,9 @@ def test_of_its_own_texts_the_denoiser_has_said_it() -> None:
         Candidate("y", [301]),
         Candidate("z", [9, 9]),
     )
-    layout, about = tiny.tokens().lay(HOLE), dict[scoring.Ids, list[float]]({(301,): [-3.0]})
-    scores = scoring.scores(served(), layout, [own, draft, unscored], 4, lambda ids: about.get(ids))
+    tokens, about = tiny.tokens(), dict[scoring.Ids, list[float]]({(301,): [-3.0]})
+    found = [own, draft, unscored]
+    scores = scoring.scores(served(), tokens, tokens.lay(HOLE), found, 4, lambda ids: about.get(ids))
     assert [score.ids for score in scores] == [[-0.2, -0.1], [-3.0], []]
     assert not any(score.after for score in scores)
 

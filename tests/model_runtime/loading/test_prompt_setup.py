@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_the_embedded_model_has_no_chat() -> None:
     found = load(EMBEDDED_FOLDER)
     assert found.chat is None
     assert found.tokens.profile.filler == 3
+
+
+def test_the_tokenizer_says_whether_what_follows_is_in_sight(tmp_path: Path) -> None:
+    written = json.loads((EMBEDDED_FOLDER / "tokenizer.json").read_bytes())
+    for name, known in ((("<s5>", "<s7>"), False), (("<suffix>", "<middle>"), True)):
+        shutil.copytree(EMBEDDED_FOLDER, folder := tmp_path / name[0].strip("<>"))
+        ids = {5: name[0], 7: name[1]}
+        for token in written["added_tokens"]:
+            token["content"] = ids.get(token["id"], token["content"])
+        vocabulary = {text: at for text, at in written["model"]["vocab"].items() if at not in ids}
+        written["model"]["vocab"] = vocabulary | {text: at for at, text in ids.items()}
+        (folder / "tokenizer.json").write_text(json.dumps(written))
+        order = load(folder).tokens.profile.fim
+        assert (order is not None) is known
+        assert order is None or (order.suffix, order.middle, order.end) == (5, 7, 1)
 
 
 def test_a_released_folder_says_it_itself(tmp_path: Path) -> None:

@@ -81,6 +81,18 @@ new(1<|user_cursor|>)
 old(2)
 =======
 <[fim-middle]>"""
+ZETA_BLOCKS = f"""\
+<[fim-suffix]>last()
+<[fim-prefix]><filename>edit_history
+{DIFFS}
+
+<filename>a.py
+import x
+<|marker_1|>new(1<|user_cursor|>)
+old(2)
+<|marker_2|>
+<[fim-middle]>"""
+END = "<[end\u2581of\u2581sentence]>"
 MERCURY = f"""\
 <|recently_viewed_code_snippets|>
 
@@ -106,6 +118,7 @@ def test_prompts_to_the_letter() -> None:
     asked = {name: region_formats.body(REQUEST, form, "m", 64) for name, form in forms.items()}
     assert asked["sweep"]["prompt"] == SWEEP
     assert asked["zeta-2"]["prompt"] == ZETA
+    assert asked["zeta-2.1"]["prompt"] == ZETA_BLOCKS
     assert asked["mercury"]["messages"] == [{"role": "user", "content": MERCURY}]
     assert asked["sweep"]["stop"] == ["<|file_sep|>", "<|endoftext|>"]
 
@@ -124,6 +137,10 @@ def test_prompts_to_the_letter() -> None:
         ("zeta-2", "a\n=======\nb", "old"),
         ("zeta-2", "a == b  # =======", "a == b  # ======="),  # no line of its own
         ("zeta-2", "new(1)<[fim-suffix]>", "old"),
+        ("zeta-2.1", f"<|marker_1|>new(1)\n<|user_cursor|>new(2)\n<|marker_2|>{END}", "new(1)\nnew(2)"),
+        ("zeta-2.1", "<|marker_1|><|marker_1|>", "old"),  # nothing to be changed
+        ("zeta-2.1", "<|marker_1|>new<|fim_middle|>\n<|marker_2|>", "old"),
+        ("zeta-2.1", "<|marker_1|>\n<|marker_2|>", "old"),
         ("mercury", "```python\nnew(1)\nnew(2)\n```", "new(1)\nnew(2)"),
         ("mercury", "new(1)\n<|/code_to_edit|>", "old"),
     ],
@@ -152,6 +169,7 @@ def engine(process: Process, *answers: str) -> TextEngine:
     [
         ("sweep", "new(1)\nnew(2)\n<|file_sep|>"),
         ("zeta-2", "new(1)\nnew(2)\n>>>>>>> UPDATED"),
+        ("zeta-2.1", f"<|marker_1|>new(1)\nnew(2)\n<|marker_2|>{END}"),
         ("mercury", "```\nnew(1)\nnew(2)\n```"),
     ],
 )
@@ -169,3 +187,12 @@ def test_text_with_a_mark_of_its_own_is_not_sent(server: Process) -> None:
     with pytest.raises(Unfillable, match="mark"):
         run(asked, replace(REQUEST, prefix="x = '<|file_sep|>'\n"))
     assert len(server.seen()) == count
+
+
+@pytest.mark.parametrize(("form", "start"), [("zeta-2", "\n"), ("zeta-2.1", "x()\n")])
+def test_at_the_end_of_a_file_and_without_a_history(form: str, start: str) -> None:
+    """A file need not end in a line end, and no edit may be free of secrets."""
+    after = "\n" if form == "zeta-2" else "\nx()"
+    request = replace(REQUEST, canvas=(Slot(64), Fixed(after)))
+    asked = region_formats.body(request, replace(EDIT, format=form, edits=()), "m", 64)["prompt"]
+    assert asked.startswith(f"<[fim-suffix]>{start}<[fim-prefix]><filename>a.py\nimport x\n")

@@ -162,6 +162,24 @@ def test_a_rewrite_goes_through_the_chat_whatever_fills(served: Server) -> None:
     assert "    return a + 1\n" in said
 
 
+def test_a_rewrite_is_as_sure_as_its_tokens_are_on_average(served: Server) -> None:
+    """As a whole, a text of many lines is never likely."""
+    _, engine = served("--has", "chat", answers=["```python\n    return total\n```"])
+    assert run(engine, REWRITE)[0].confidence == pytest.approx(math.exp(LOGPROB))
+
+
+def test_half_a_rewrite_is_none(served: Server) -> None:
+    """It would delete the rest of what is rewritten."""
+    process, engine = served("--has", "chat", "--pause", "0.03", answers=["```\n" + "a\n" * 40])
+    with pytest.raises(Unfillable, match="out of time before the answer ended") as late:
+        run(engine, REWRITE, finish_after=2)
+    assert late.value.reason == "deadline"
+    process.fault("length")
+    with pytest.raises(Unfillable, match="did not end within 64 tokens"):
+        run(engine, REWRITE)
+    assert run(engine, ONE)[0].texts, "a fill may be cut off"
+
+
 @pytest.mark.parametrize("path", ["", "/v1/chat/completions", "/v1/fim/completions"])
 @pytest.mark.parametrize(
     ("image", "kind"),

@@ -6,7 +6,7 @@ import torch
 
 from model_runtime.training import fim
 from model_runtime.training.batches import Mix
-from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, PREFIX, SUFFIX
+from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, SUFFIX
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
 
@@ -24,7 +24,7 @@ def test_fim_sequences_hold_the_file() -> None:
         assert starts[0] == 0
         for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
             piece = row[start + 1 : end]
-            if piece[:1] != [PREFIX]:
+            if SUFFIX not in piece:
                 plain += 1
                 assert decode(piece) in tiny.SOURCE
                 continue
@@ -34,7 +34,7 @@ def test_fim_sequences_hold_the_file() -> None:
             answer = piece[middle + 1 : -1]
             assert answer
             shown = [i for i in piece[suffix + 1 : middle] if i != EOS]
-            assert len(shown) <= fim.MAX_SUFFIX
-            assert decode(piece[1:suffix] + answer + shown) in tiny.SOURCE + "\n"
+            assert len(shown) <= fim.ORDER.most
+            assert decode(piece[:suffix] + answer + shown) in tiny.SOURCE + "\n"
     assert permuted
     assert plain

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from model_runtime.loading import model
 from model_runtime.protocol import Choice
@@ -56,3 +59,18 @@ def test_a_fim_run_learns_and_resumes(tmp_path: Path) -> None:
     again = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
     again.load(tmp_path / "checkpoint.pt")
     assert again.step(drawn[0], 1.0) == trainer.step(drawn[0], 1.0)
+
+
+def test_a_run_begins_with_a_model_of_its_size(tmp_path: Path) -> None:
+    plan = Plan("tiny", 600, rows=1, canvases=2, warmup=2, causal_steps=0)
+    first, batch = loop.Trainer(plan, tmp_path, "cpu", compiled=False), maker().draw(0, 1, 2, 96, 128)
+    first.step(batch, 1.0)
+    first.save(tmp_path / loop.TRUNK)
+    export.export_weights(tmp_path / loop.TRUNK, tiny.tokenizer(), tmp_path / "out")
+    second = loop.Trainer(replace(plan, seed=1), tmp_path, "cpu", compiled=False)
+    second.begin_with(tmp_path / "out")
+    shipped, same = first.validate([batch], "average"), second.validate([batch], "model")
+    assert same == second.validate([batch], "average") == pytest.approx(shipped, abs=0.02)  # int8
+    other = loop.Trainer(replace(plan, vocab_size=601), tmp_path, "cpu", compiled=False)
+    with pytest.raises(ValueError, match="another size or vocabulary"):
+        other.begin_with(tmp_path / "out")

@@ -112,6 +112,10 @@ local function status()
         add('p50 %d ms, p90 %d ms', math.floor(answer.p50_ms + 0.5), math.floor(answer.p90_ms + 0.5))
       end
     end
+    for lane, made in vim.spairs(answer.nextEdits or {}) do
+      local what = 'next edits (%s): %d shown, %d accepted, %d dismissed, %d ignored'
+      add(what, lane, made.shown, made.accepted, made.dismissed, made.ignored)
+    end
     vim.lsp.util.open_floating_preview(told, '', { focus_id = 'infill.status', border = 'single' })
   end)
 end

@@ -111,6 +111,9 @@ local function ask(buf)
   local params = {
     textDocument = { uri = uri, version = vim.lsp.util.buf_versions[buf] },
     position = place.range(nil, server.offset_encoding).start,
+    context = {
+      diagnostics = vim.lsp.diagnostic.from(vim.diagnostic.get(buf, { severity = vim.diagnostic.severity.ERROR })),
+    },
   }
   ---@diagnostic disable-next-line: param-type-mismatch
   local sent, id = server:request('infill/nextEdit', params, function(_, answer)

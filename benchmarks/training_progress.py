@@ -1,0 +1,141 @@
+"""How good a training run is so far: its row of the curve in docs/training.md.
+
+    python -m benchmarks.training_progress RUN --data FOLDER [--kind-limit N] [--anneal] [--json FILE]
+
+RUN is a folder of `python -m model_runtime.training --tokens`, FOLDER one of `benchmarks.projects`. Losses
+are those of single holes of pure noise and of documents in their own order, on the held-out documents of
+the run's corpus, so that runs with different settings can be compared. Exact matches are those of the
+denoiser alone and of the causal encoder writing greedily, on development holes, with the project's other
+files in the prompt. A line of JSON is added to FILE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model_runtime.network import threads
+
+threads.configure()
+
+import torch
+from tqdm import tqdm
+
+from benchmarks import holes
+from benchmarks.holes import Hole
+from benchmarks.ranking import request, similar
+from model_runtime.baselines.registry import BASELINES, Ask
+from model_runtime.diffusion.faults import Unfillable
+from model_runtime.inference.engine import load_engine
+from model_runtime.protocol import Choice
+from model_runtime.training import export, loop
+from model_runtime.training.loop import Progress
+from model_runtime.training.plan import Plan
+from model_runtime.training.source import TOKENS, Drawing
+from model_runtime.training.token_file import TokenFile
+
+ASKED = ("denoiser", "causal")
+KINDS = ("end-of-line", "whole-line", "brackets", "span")
+BATCHES = 12
+
+
+def losses(trainer: loop.Trainer, run: Path) -> dict[str, float]:
+    """On batches that depend on nothing but the corpus, nats a token."""
+    plan = replace(trainer.plan, pure=1.0, holes=1, fim=0.0, context=0.0, drafts=0.0, rows=2, seed=0)
+    draw = Drawing(run / TOKENS, plan, held_out=True)().draw
+    trainer.objective.full_noise = 1.0
+    trainer.plan = plan
+    drawn = [draw(i, plan.rows, plan.canvases, plan.width_at(i)) for i in range(BATCHES)]
+    return trainer.validate(drawn, trainer.shipped)
+
+
+def chosen(found: Sequence[Hole], most: int) -> list[Hole]:
+    """So many of each kind, spread over all projects; those of a file together."""
+    by_kind: dict[str, list[Hole]] = defaultdict(list)
+    for hole in found:
+        by_kind[hole.kind].append(hole)
+    kept = [hole for kind in KINDS for hole in by_kind[kind][:: max(1, len(by_kind[kind]) // most)][:most]]
+    return sorted(kept, key=lambda hole: (hole.project, hole.path))
+
+
+def asked(model: Path, found: Sequence[Hole], data: Path) -> Iterator[tuple[str, str, bool]]:
+    """(contender, kind of hole, whether its answer is exactly what is missing)."""
+    engine = load_engine(Choice(model=str(model), device="cpu"))
+    contenders: dict[str, Ask] = {name: BASELINES[name].make(engine) for name in ASKED}
+    for project, of_project in groupby(found, key=lambda hole: hole.project):
+        read = holes.read_files(data / "dev" / "python" / project, "python")
+        files = {file.path: file.text for file in read}
+        for hole in of_project:
+            wanted = request(hole, similar(hole, files))
+            for name, ask in contenders.items():
+                text = ""
+                with suppress(Unfillable):
+                    text = ask(wanted).texts[0]
+                yield name, hole.kind, text.rstrip() == hole.middle.rstrip()
+
+
+def exact(model: Path, found: Sequence[Hole], data: Path) -> dict[str, dict[str, float]]:
+    """Percent by contender and kind of hole."""
+    right: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    with tqdm(total=len(found) * len(ASKED), mininterval=5) as bar:
+        for name, kind, was_right in asked(model, found, data):
+            right[name, kind].append(was_right)
+            bar.update()
+    told = defaultdict[str, dict[str, float]](dict)
+    for (name, kind), outcomes in right.items():
+        told[name][kind] = round(100 * sum(outcomes) / len(outcomes), 1)
+    return dict(told)
+
+
+def row(progress: Progress, found: dict[str, float], answers: dict[str, dict[str, float]]) -> str:
+    """Of the table in docs/training.md: hours; millions of tokens through the encoder, on canvases and of
+    text in holes; tokens a second; losses; percent exactly right, by kind, of the denoiser and of the
+    encoder."""
+    seconds = max(1.0, progress.seconds)
+    tokens = progress.causal_tokens, progress.canvas_tokens, progress.missing_tokens
+    cells = [f"{seconds / 3600:.1f}", *(f"{each / 1e6:.1f}" for each in tokens)]
+    cells += [f"{(progress.causal_tokens + progress.canvas_tokens) / seconds:,.0f}"]
+    cells += [f"{found[name]:.3f}" for name in ("val_causal", "val_canvas")]
+    cells += [" / ".join(f"{answers[name].get(kind, 0):.0f}" for kind in KINDS) for name in ASKED]
+    return f"| {' | '.join(cells)} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_progress")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--kind-limit", type=int, default=60, help="holes of each kind")
+    parser.add_argument("--anneal", action="store_true", help="the annealed branch")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    checkpoint = options.run / (loop.BRANCH if options.anneal else loop.TRUNK)
+    trainer = loop.Trainer(
+        Plan(**torch.load(checkpoint, weights_only=True)["plan"]), options.run, "cpu", compiled=False
+    )
+    trainer.load(checkpoint)
+    plan: dict[str, Any] = asdict(trainer.plan)
+    found = losses(trainer, options.run)
+    wanted = chosen(holes.load(options.data, "dev", "python"), options.kind_limit)
+    with tempfile.TemporaryDirectory() as folder:
+        export.export_weights(checkpoint, TokenFile(options.run / TOKENS).tokenizer, Path(folder))
+        answers = exact(Path(folder), wanted, options.data)
+    print(row(trainer.progress, found, answers))
+    if options.json:
+        told = {"plan": plan, **asdict(trainer.progress), **found, "exact": answers, "holes": len(wanted)}
+        with options.json.open("ab") as out:
+            out.write(msgspec.json.encode(told) + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
