@@ -19,6 +19,7 @@ from model_runtime.diffusion import masked
 from model_runtime.diffusion.interface import DenoiseError, Guess, Proposal, Row, Seen
 from model_runtime.diffusion.masked import Ids, State
 from model_runtime.diffusion.sampler import QuickNoise
+from model_runtime.network import arithmetic
 from model_runtime.prompting.infillers import Infiller
 from model_runtime.prompting.profiles import Profile
 
@@ -43,7 +44,9 @@ class MaskedDenoiser:
         table = model.get_input_embeddings().weight
         self._device = table.device
         self.device = str(table.device)
-        self.dtype = str(next(iter(model.model.norm.parameters())).dtype).removeprefix("torch.")
+        norm = next(iter(model.model.norm.parameters()))
+        bytes_ = isinstance(model.lm_head, arithmetic.Int8Linear)
+        self.dtype = arithmetic.INT8 if bytes_ else str(norm.dtype).removeprefix("torch.")
         self.around = None if exact else Surroundings(model)
         self.passes = Passes(model, self.around, shifted=record.shifted)
         self._vocabulary: int = model.config.vocab_size
