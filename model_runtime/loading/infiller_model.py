@@ -100,6 +100,10 @@ def _dtype(found: Checkpoint, choice: Choice, device: torch.device, window: int)
     """What it computes in. Raises ModelError where it would not fit."""
     if found.quantized:
         raise ModelError(f"the model comes quantised ({found.quantized}), which is not supported for it")
+    if choice.dtype == arithmetic.INT8:
+        raise ModelError(
+            "int8 is no dtype of this model; set infill.quantization to int8 and infill.dtype to auto"
+        )
     if choice.quantization != "none" and (problem := capability_problem(choice.quantization, device)):
         raise ModelError(problem)
     counted = found.weights()

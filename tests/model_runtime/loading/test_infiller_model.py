@@ -142,6 +142,11 @@ def test_what_does_not_fit_is_refused(broken: Path, fields: dict[str, object], r
         infiller_model.load(choice(broken))
 
 
+def test_a_dtype_that_only_the_embedded_model_has_is_refused(dreamon: Path) -> None:
+    with pytest.raises(ModelError, match=r"set infill\.quantization to int8 and infill\.dtype to auto"):
+        infiller_model.load(choice(dreamon, dtype="int8"))
+
+
 def test_pickles_and_half_downloads_are_refused(broken: Path) -> None:
     shard = next(broken.glob("*.safetensors"))
     shard.rename(shard.with_suffix(".bin"))
