@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,37 +57,19 @@ def train(size: str, *, compiled: bool) -> None:
         print(json.dumps({"seconds": time.perf_counter() - started} | losses), flush=True)
 
 
-@dataclass
-class Side:
-    """A process that trains, in the packages of a checkout."""
-
-    process: subprocess.Popen[str]
-
-    @staticmethod
-    def of(checkout: Path, size: str, *, compiled: bool) -> Side:
-        environment = dict(os.environ, PYTHONPATH=str(checkout.resolve()))
-        command = [sys.executable, "-P", str(Path(__file__).resolve()), "--train", "--size", size]
-        command += ["--compile"] * compiled
-        pipe = subprocess.PIPE
-        return Side(subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe))
-
-    def step(self) -> dict[str, float]:
-        assert self.process.stdin
-        assert self.process.stdout
-        print(file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
-
-
 def compared(other: Path, steps: int, size: str, *, compiled: bool) -> dict[str, Any]:
     """The first step of each side warms up, and is in the losses alone."""
+    from benchmarks.checkouts import Side  # which the other checkout, where `train` runs, need not have
+
     checkouts = {"here": Path(__file__).parent.parent, "there": other}
-    sides = {name: Side.of(folder, size, compiled=compiled) for name, folder in checkouts.items()}
+    command = [str(Path(__file__).resolve()), "--train", "--size", size, *["--compile"] * compiled]
+    sides = {name: Side.of(folder, command) for name, folder in checkouts.items()}
     told: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for _ in range(steps + 1):
         for name, side in sides.items():
-            told[name].append(side.step())
+            told[name].append(side.ask())
     for side in sides.values():
-        side.process.kill()
+        side.close()
     found: dict[str, Any] = {}
     for name, done in told.items():
         seconds = statistics.median(each["seconds"] for each in done[1:])
