@@ -1,5 +1,5 @@
-"""Processes that run a script in the packages of two checkouts, one question at a time, so that both meet what
-else the machine does."""
+"""Processes that run a script in the packages of two checkouts, one question at a time, so that both meet
+what else the machine does."""
 
 from __future__ import annotations
 

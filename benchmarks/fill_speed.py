@@ -3,10 +3,10 @@
     git worktree add OTHER COMMIT
     python -m benchmarks.fill_speed OTHER [--places N] [--json FILE]
 
-Both load the embedded model, as in the worker, and fill the base setting of `infill-ls bench`, place by place:
-once in a document never seen, then once for each further character typed. Median wall time, and processor
-time of the whole process, which what else the machine does changes less. The other checkout need not have
-this file.
+Both load the embedded model, as in the worker, and fill the base setting of `infill-ls bench`, place by
+place: once in a document never seen, then once for each further character typed. Median wall time, and
+processor time of the whole process, which what else the machine does changes less. The other checkout need
+not have this file.
 """
 
 from __future__ import annotations
