@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -32,11 +31,11 @@ from tqdm import tqdm
 
 from benchmarks import holes
 from benchmarks.holes import Hole
-from benchmarks.ranking import around, largest_gap, request, similar
+from benchmarks.ranking import largest_gap, opened, request, similar
 from model_runtime.bench import machine
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.inference.engine import Engine, load_engine
-from model_runtime.protocol import Choice, Texts
+from model_runtime.protocol import Choice
 from model_runtime.retrieval.library import Library
 from model_runtime.training.calibrate import Outcome
 
@@ -84,19 +83,9 @@ def chosen(found: Sequence[Hole], most: int | None) -> list[Hole]:
 
 
 def pairs(sides: tuple[Side, Side], library: Library, found: Sequence[Hole], data: Path) -> Iterator[Pair]:
-    for project, of_project in groupby(found, key=lambda hole: hole.project):
-        files = {
-            file.path: file.text for file in holes.read_files(data / "dev" / "python" / project, "python")
-        }
-        library.put("", Texts(project, "python", files, renewed=True))
-        for path, of_file in groupby(of_project, key=lambda hole: hole.path):
-            for hole in of_file:
-                library.put("", Texts(project, "python", {path: around(hole)}))
-                while library.work(1.0):
-                    pass
-                with suppress(Unfillable):
-                    yield _pair(sides, hole, files)
-            library.put("", Texts(project, "python", {path: files[path]}))
+    for hole, files in opened(found, data, "dev", library):
+        with suppress(Unfillable):
+            yield _pair(sides, hole, files)
 
 
 def _pair(sides: tuple[Side, Side], hole: Hole, files: dict[str, str]) -> Pair:

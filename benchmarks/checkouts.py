@@ -34,3 +34,19 @@ class Side:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def in_turns(other: Path, script: Sequence[str], times: int) -> dict[str, list[dict[str, Any]]]:
+    """What the script answers in this checkout ("here") and in another ("there"), each asked so often."""
+    sides: dict[str, Side] = {}
+    told: dict[str, list[dict[str, Any]]] = {"here": [], "there": []}
+    try:
+        for name, folder in {"here": Path(__file__).parent.parent, "there": other}.items():
+            sides[name] = Side.of(folder, script)
+        for _ in range(times):
+            for name, side in sides.items():
+                told[name].append(side.ask())
+    finally:
+        for side in sides.values():
+            side.close()
+    return told

@@ -16,7 +16,6 @@ import json
 import statistics
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,31 +53,15 @@ def fill() -> None:
 
 def compared(other: Path, places: int) -> dict[str, Any]:
     """The first place of each side warms up."""
-    from benchmarks.checkouts import Side  # which the other checkout, where `fill` runs, need not have
+    from benchmarks.checkouts import in_turns  # which the other checkout, where `fill` runs, need not have
 
-    checkouts = {"here": Path(__file__).parent.parent, "there": other}
-    sides = {
-        name: Side.of(folder, [str(Path(__file__).resolve()), "--fill"]) for name, folder in checkouts.items()
-    }
-    runs: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
-    memory: dict[str, int] = {}
-    for number in range(places + 1):
-        for name, side in sides.items():
-            told = side.ask()
-            memory[name] = told["memory"]
-            for state in ("warm", "cold") if number else ():
-                runs[state, name] += told[state]
-    for side in sides.values():
-        side.close()
-    found: dict[str, Any] = {"memory_bytes": memory}
+    told = in_turns(other, [str(Path(__file__).resolve()), "--fill"], places + 1)
+    found: dict[str, Any] = {"memory_bytes": {name: done[-1]["memory"] for name, done in told.items()}}
     for state in ("warm", "cold"):
-        ms = {
-            name: {
-                what: statistics.median(run[at] for run in runs[state, name])
-                for at, what in enumerate(MEASURES)
-            }
-            for name in sides
-        }
+        ms: dict[str, dict[str, float]] = {}
+        for name, done in told.items():
+            runs = [run for each in done[1:] for run in each[state]]
+            ms[name] = {what: statistics.median(run[at] for run in runs) for at, what in enumerate(MEASURES)}
         found[state] = ms | {"ratio": {what: ms["here"][what] / ms["there"][what] for what in MEASURES}}
     return found
 

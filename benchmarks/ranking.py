@@ -84,6 +84,28 @@ def similar(hole: Hole, files: dict[str, str]) -> list[str]:
     return kept[::-1]
 
 
+def opened(
+    found: Sequence[Hole], data: Path, split: str, library: Library | None = None
+) -> Iterator[tuple[Hole, dict[str, str]]]:
+    """Each hole with its project's files; those of a project and of a file stand together. `library` has
+    them when a hole comes, of the hole's own file what is `around` it."""
+    for project, of_project in groupby(found, key=lambda hole: hole.project):
+        language = found[0].language
+        read = holes.read_files(data / split / language / project, language)
+        files = {file.path: file.text for file in read}
+        if library is None:
+            yield from ((hole, files) for hole in of_project)
+            continue
+        library.put("", Texts(project, language, files, renewed=True))
+        for path, of_file in groupby(of_project, key=lambda hole: hole.path):
+            for hole in of_file:
+                library.put("", Texts(project, language, {path: around(hole)}))
+                while library.work(1.0):
+                    pass
+                yield hole, files
+            library.put("", Texts(project, language, {path: files[path]}))
+
+
 def collected(engine: Engine, found: Sequence[Hole], data: Path, split: str) -> Iterator[dict[str, Any]]:
     """One record for each hole that the engine ranked candidates for."""
     noted: list[tuple[list[Candidate], list[BranchScore]]] = []
@@ -91,22 +113,12 @@ def collected(engine: Engine, found: Sequence[Hole], data: Path, split: str) -> 
     library = Library()
     engine.use(library)
     ordered = sorted(found, key=lambda hole: (hole.project, hole.path))
-    for project, of_project in groupby(ordered, key=lambda hole: hole.project):
-        language = ordered[0].language
-        read = holes.read_files(data / split / language / project, language)
-        files = {file.path: file.text for file in read}
-        library.put("", Texts(project, language, files, renewed=True))
-        for path, of_file in groupby(of_project, key=lambda hole: hole.path):
-            for hole in of_file:
-                library.put("", Texts(project, language, {path: around(hole)}))
-                while library.work(1.0):
-                    pass
-                noted.clear()
-                with suppress(Unfillable):  # nothing to rank
-                    engine.run(request(hole, similar(hole, files)))
-                for candidates, scores in noted:
-                    yield _record(hole, candidates, scores)
-            library.put("", Texts(project, language, {path: files[path]}))
+    for hole, files in opened(ordered, data, split, library):
+        noted.clear()
+        with suppress(Unfillable):  # nothing to rank
+            engine.run(request(hole, similar(hole, files)))
+        for candidates, scores in noted:
+            yield _record(hole, candidates, scores)
 
 
 def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 from benchmarks import holes
 from benchmarks.holes import Hole
-from benchmarks.ranking import request, similar
+from benchmarks.ranking import opened, request, similar
 from model_runtime.baselines.registry import BASELINES, Ask
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.inference.engine import load_engine
@@ -72,16 +71,13 @@ def asked(model: Path, found: Sequence[Hole], data: Path) -> Iterator[tuple[str,
     """(contender, kind of hole, whether its answer is exactly what is missing)."""
     engine = load_engine(Choice(model=str(model), device="cpu"))
     contenders: dict[str, Ask] = {name: BASELINES[name].make(engine) for name in ASKED}
-    for project, of_project in groupby(found, key=lambda hole: hole.project):
-        read = holes.read_files(data / "dev" / "python" / project, "python")
-        files = {file.path: file.text for file in read}
-        for hole in of_project:
-            wanted = request(hole, similar(hole, files))
-            for name, ask in contenders.items():
-                text = ""
-                with suppress(Unfillable):
-                    text = ask(wanted).texts[0]
-                yield name, hole.kind, text.rstrip() == hole.middle.rstrip()
+    for hole, files in opened(found, data, "dev"):
+        wanted = request(hole, similar(hole, files))
+        for name, ask in contenders.items():
+            text = ""
+            with suppress(Unfillable):
+                text = ask(wanted).texts[0]
+            yield name, hole.kind, text.rstrip() == hole.middle.rstrip()
 
 
 def exact(model: Path, found: Sequence[Hole], data: Path) -> dict[str, dict[str, float]]:

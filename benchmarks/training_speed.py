@@ -59,17 +59,10 @@ def train(size: str, *, compiled: bool) -> None:
 
 def compared(other: Path, steps: int, size: str, *, compiled: bool) -> dict[str, Any]:
     """The first step of each side warms up, and is in the losses alone."""
-    from benchmarks.checkouts import Side  # which the other checkout, where `train` runs, need not have
+    from benchmarks.checkouts import in_turns  # which the other checkout, where `train` runs, need not have
 
-    checkouts = {"here": Path(__file__).parent.parent, "there": other}
-    command = [str(Path(__file__).resolve()), "--train", "--size", size, *["--compile"] * compiled]
-    sides = {name: Side.of(folder, command) for name, folder in checkouts.items()}
-    told: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    for _ in range(steps + 1):
-        for name, side in sides.items():
-            told[name].append(side.ask())
-    for side in sides.values():
-        side.close()
+    script = [str(Path(__file__).resolve()), "--train", "--size", size, *["--compile"] * compiled]
+    told = in_turns(other, script, steps + 1)
     found: dict[str, Any] = {}
     for name, done in told.items():
         seconds = statistics.median(each["seconds"] for each in done[1:])

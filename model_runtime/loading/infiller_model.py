@@ -34,9 +34,8 @@ from .model import DTYPES, SMALL
 
 log = logging.getLogger(__name__)
 
-BYTES = (
-    "bytes"  # packed as int8 and multiplied so, the head too; the other kinds are those of `memory_budget`
-)
+# Packed as int8 and multiplied so, the head too; the other kinds of packing are those of `memory_budget`.
+BYTES = "bytes"
 
 # Of config.json: what transformers' own classes do not read, what would load code, and a mixture of kinds of
 # attention, as all layers have full attention here.
@@ -140,11 +139,8 @@ def weights(found: Checkpoint, record: Infiller, device: torch.device, dtype: to
         ) from None
     except (OSError, RuntimeError, SafetensorError, AttributeError, ValueError) as error:
         raise ModelError(f"the model in {found.folder} cannot be loaded: {one_line(error)}") from error
-    if (
-        found.config.get("tie_word_embeddings")
-        and (head := model.lm_head.weight) is not None
-        and head.is_meta
-    ):
+    head = model.lm_head.weight  # None where it has become bytes
+    if found.config.get("tie_word_embeddings") and head is not None and head.is_meta:
         tie(model, dtype, kind)
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:

@@ -128,11 +128,8 @@ class TextEngine:
                 return
             kind = "chat" if request.instruction else contact.kind
             befores = [prompts.before(request, hole) for hole in range(len(prompts.slots(request)))]
-            rewrites, holes = (
-                bool(request.original),
-                [befores] if kind == "chat" else [[it] for it in befores],
-            )
-            attempt.answers = [Answer(each, rewrites) for each in holes]
+            answered = [befores] if kind == "chat" else [[before] for before in befores]  # each by one answer
+            attempt.answers = [Answer(each, rewrites=bool(request.original)) for each in answered]
             try:
                 async with asyncio.TaskGroup() as group:
                     for hole, answer in enumerate(attempt.answers):
