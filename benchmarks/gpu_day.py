@@ -136,7 +136,7 @@ def home(trainer: Any, before: Mapping[str, float], peak: float, out: Path) -> d
     int8_file.save(weights.state_dict(), trainer.folder)
     pieces = split(trainer.folder / int8_file.PACKED_FILE, out)
     now = vars(trainer.progress)
-    tokens = sum(now[name] - before[name] for name in ("causal_tokens", "canvas_tokens"))
+    tokens = sum(now[name] - before[name] for name in ("causal_tokens", "canvas_tokens", "example_tokens"))
     speed = tokens / max(1e-9, now["seconds"] - before["seconds"])
     parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     return {

@@ -3,10 +3,10 @@
     python -m benchmarks.training_progress RUN --data FOLDER [--kind-limit N] [--anneal] [--json FILE]
 
 RUN is a folder of `python -m model_runtime.training --tokens`, FOLDER one of `benchmarks.projects`. Losses
-are those of single holes of pure noise and of documents in their own order, on the held-out documents of
-the run's corpus, so that runs with different settings can be compared. Exact matches are those of the
-denoiser alone and of the causal encoder writing greedily, on development holes, with the project's other
-files in the prompt. A line of JSON is added to FILE.
+are those of documents in their own order, of single holes of pure noise, and of missing texts with what
+follows in sight, on the held-out documents of the run's corpus, so that runs with different settings can be
+compared. Exact matches are those of the denoiser alone and of the causal encoder writing greedily, on
+development holes, with the project's other files in the prompt. A line of JSON is added to FILE.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +38,21 @@ from model_runtime.diffusion.faults import Unfillable
 from model_runtime.inference.engine import load_engine
 from model_runtime.protocol import Choice
 from model_runtime.training import export, loop
-from model_runtime.training.loop import Progress
+from model_runtime.training.curve import KINDS, cells, row
 from model_runtime.training.plan import Plan
 from model_runtime.training.source import TOKENS, Drawing
 from model_runtime.training.token_file import TokenFile
 
 ASKED = ("denoiser", "causal")
-KINDS = ("end-of-line", "whole-line", "brackets", "span")
 BATCHES = 12
 
 
 def losses(trainer: loop.Trainer, run: Path) -> dict[str, float]:
     """On batches that depend on nothing but the corpus, nats a token."""
-    plan = replace(trainer.plan, pure=1.0, holes=1, fim=0.0, context=0.0, drafts=0.0, rows=2, seed=0)
+    plan = Plan(
+        trainer.plan.size, trainer.plan.vocab_size, rows=2, pure=1.0, holes=1, context=0.0, drafts=0.0
+    )
     draw = Drawing(run / TOKENS, plan, held_out=True)().draw
-    trainer.objective.full_noise = 1.0
     trainer.plan = plan
     drawn = [draw(i, plan.rows, plan.canvases, plan.width_at(i)) for i in range(BATCHES)]
     return trainer.validate(drawn, trainer.shipped)
@@ -93,19 +93,6 @@ def exact(model: Path, found: Sequence[Hole], data: Path) -> dict[str, dict[str,
     return dict(told)
 
 
-def row(progress: Progress, found: dict[str, float], answers: dict[str, dict[str, float]]) -> str:
-    """Of the table in docs/training.md: hours; millions of tokens through the encoder, on canvases and of
-    text in holes; tokens a second; losses; percent exactly right, by kind, of the denoiser and of the
-    encoder."""
-    seconds = max(1.0, progress.seconds)
-    tokens = progress.causal_tokens, progress.canvas_tokens, progress.missing_tokens
-    cells = [f"{seconds / 3600:.1f}", *(f"{each / 1e6:.1f}" for each in tokens)]
-    cells += [f"{(progress.causal_tokens + progress.canvas_tokens) / seconds:,.0f}"]
-    cells += [f"{found[name]:.3f}" for name in ("val_causal", "val_canvas")]
-    cells += [" / ".join(f"{answers[name].get(kind, 0):.0f}" for kind in KINDS) for name in ASKED]
-    return f"| {' | '.join(cells)} |"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_progress")
     parser.add_argument("run", type=Path)
@@ -125,9 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         export.export_weights(checkpoint, TokenFile(options.run / TOKENS).tokenizer, Path(folder))
         answers = exact(Path(folder), wanted, options.data)
-    print(row(trainer.progress, found, answers))
+    told = {"plan": plan, **asdict(trainer.progress), **found, "exact": answers, "holes": len(wanted)}
+    print(row(cells(told)))
     if options.json:
-        told = {"plan": plan, **asdict(trainer.progress), **found, "exact": answers, "holes": len(wanted)}
         with options.json.open("ab") as out:
             out.write(msgspec.json.encode(told) + b"\n")
     return 0

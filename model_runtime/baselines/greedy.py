@@ -97,10 +97,9 @@ class Causal:
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         layout = lay(self._tokens, request)
-        head, end = layout.head, self._tokens.encode("\n")[0]
+        prompt, head, end = layout.prompt, layout.head, self._tokens.encode("\n")[0]
         if order := self._tokens.profile.fim:
-            head, end = order.question(head, layout.suffix), order.end
-        written = decode(
-            self._denoiser, [*layout.prompt, *head], len(layout.prompt), layout.slots[0], frozenset({end})
-        )
+            prompt, head = order.question(prompt, head, layout.suffix)
+            end = order.end
+        written = decode(self._denoiser, [*prompt, *head], len(prompt), layout.slots[0], frozenset({end}))
         return _fill(self._tokens, written, started)

@@ -68,10 +68,11 @@ def scores(
     """One score per candidate; it is empty where nothing is known. `after`: tokens after the hole that a
     causal encoder takes into account which does not have them in sight."""
     if isinstance(denoiser, Scoring):
-        head, following = layout.head, layout.suffix[:after]
+        prompt, head, following = layout.prompt, layout.head, layout.suffix[:after]
         if order := tokens.profile.fim:
-            head, following = order.question(head, layout.suffix), [order.end]
-        return denoiser.score(layout.prompt, head, [Branch(each.ids, following) for each in found])
+            prompt, head = order.question(prompt, head, layout.suffix)
+            following = [order.end]
+        return denoiser.score(prompt, head, [Branch(each.ids, following) for each in found])
     if isinstance(denoiser, PseudoScoring):
         width = max((layout.fixed_width([len(each.ids)]) for each in found), default=0)
         rows = [layout.row([each.ids], width) for each in found if each.ids]

@@ -80,7 +80,8 @@ EMBEDDED = Profile(
     languages=frozenset({"python"}),
 )
 
-FOLLOWING = 64  # tokens after a hole that the causal encoder sees: about what a canvas has room for
+FOLLOWING = 40  # tokens after a hole that the causal encoder sees: about what an example had room for
+NEAR = 16  # tokens of the prompt that the missing text goes on from
 
 # transformers' defaults, for what a checkpoint's generation_config.json leaves out.
 STOCK = {"max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "confidence_threshold": 0.005}
@@ -144,4 +145,4 @@ def with_filler(profile: Profile, filler: int) -> Profile:
 
 def with_fim(profile: Profile, suffix: int, middle: int) -> Profile:
     """A model whose causal encoder learnt the order that these ids mark."""
-    return replace(profile, fim=MiddleLast(suffix, middle, profile.end, FOLLOWING))
+    return replace(profile, fim=MiddleLast(suffix, middle, profile.end, FOLLOWING, NEAR))

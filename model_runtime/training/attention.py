@@ -116,6 +116,26 @@ def canvas_view(
     return KeyValues(layers), masks
 
 
+def causal_view(
+    kv: KeyValues,
+    types: Sequence[str],
+    cuts: Tensor,
+    content: Tensor,
+    window: int,
+    segments: Tensor | None = None,
+) -> View:
+    """The same for what goes on from the sequences one token after another: masks are [B * K, 1, C, keys]."""
+    size = content.shape[1]
+    seen, masks = canvas_view(kv, types, cuts, content, window, segments)
+    query = torch.arange(size, device=cuts.device)[:, None]
+    causal = {}
+    for kind, mask in masks.items():
+        key = torch.arange(mask.shape[-1], device=cuts.device) - (mask.shape[-1] - size)
+        ordered = key <= query  # keys of the prefix count from below zero
+        causal[kind] = mask & (ordered & (key > query - window) if kind == SLIDING else ordered)
+    return seen, causal
+
+
 def _repeated(states: Tensor, times: int) -> Tensor:
     """[B, ...] -> [B * times, ...]."""
     return states[:, None].expand(-1, times, *states.shape[1:]).flatten(0, 1)

@@ -47,16 +47,11 @@ def lay_canvas(
 ) -> TrainingCanvas | None:
     """A canvas with `holes` holes, or fewer where no more fit; None where not even `hole` fits.
 
-    At run time canvases have several widths, so some suffixes are cut short here.
-    At run time the lines typed since the prefix cache last moved are on the canvas before the head, so some
-    whole lines are put there here too."""
+    At run time canvases have several widths, so some suffixes are cut short here."""
     head = tokenizer.encode(hole.head)
     if len(head) > MAX_HEAD:
         return None
-    first = hole.line
-    room = rng.randint(0, MAX_HEAD) if rng.random() < 0.5 else 0  # tokens for those lines
-    while first > 0 and document.starts[hole.line] - document.starts[first - 1] + len(head) <= room:
-        first -= 1
+    first = begins_at(document, hole.line, len(head), rng)
     ids = document.between(first, hole.line) + head
     placed: list[CanvasHole] = []
     while slot := _slot(ids, hole, tokenizer, width, rng):
@@ -76,6 +71,15 @@ def lay_canvas(
     end = placed[-1].start + placed[-1].size
     shown = end + rng.randint(2, width) if rng.random() < 0.3 else width
     return TrainingCanvas((ids[: min(shown, width)] + [PAD] * width)[:width], placed, first)
+
+
+def begins_at(document: TokenizedDocument, line: int, head: int, rng: random.Random) -> int:
+    """The line from which on text is not part of the sequence, for a hole with `head` tokens before it on its
+    `line`: at run time the lines typed since the prefix cache last moved are not in it either."""
+    first, room = line, rng.randint(0, MAX_HEAD) if rng.random() < 0.5 else 0
+    while first > 0 and document.starts[line] - document.starts[first - 1] + head <= room:
+        first -= 1
+    return first
 
 
 def _following(document: TokenizedDocument, line: int, rng: random.Random) -> HoleCut | None:

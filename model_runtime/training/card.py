@@ -16,17 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from model_runtime.training.curve import COLUMNS, cells, row
+
 RECORD, CORPUS, PAGE, RELIABILITY = "training.json", "corpus.json", "README.md", "reliability.png"
 SHIPPED = "shipped"  # the contender that is the whole
-CURVE = {  # column -> key of a line of the curve
-    "hours": "hours",
-    "causal M": "causal_tokens",
-    "canvas M": "canvas_tokens",
-    "tokens/s": "tokens_per_s",
-    "dev loss, causal": "val_causal",
-    "dev loss, canvas": "val_canvas",
-    "dev exact %": "dev_exact",
-}
 
 
 @dataclass(frozen=True)
@@ -144,28 +137,22 @@ def _share(value: Mapping[str, Any]) -> str:
 def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
     if not curve:
         return "No curve was kept of this run."
-    rows = []
-    for point in curve:
-        values = [point.get(key) for key in CURVE.values()]
-        scaled = [
-            value / 1e6 if value is not None and key.endswith("_tokens") else value
-            for key, value in zip(CURVE.values(), values, strict=True)
-        ]
-        rows.append(["" if value is None else f"{value:.4g}" for value in scaled])
-    return _table(list(CURVE), rows)
+    return _table(list(COLUMNS), map(cells, curve))
 
 
 def _settings(record: Mapping[str, Any]) -> str:
-    measured = {"step", "causal_tokens", "canvas_tokens", "seconds", "parameters", "hardware"}
-    return _table(
-        ("setting", "value"),
-        ((f"`{name}`", json.dumps(value)) for name, value in record.items() if name not in measured),
-    )
+    measured = {"step", "seconds", "parameters", "hardware"}
+    rows = [
+        (f"`{name}`", json.dumps(value))
+        for name, value in record.items()
+        if name not in measured and not name.endswith("_tokens")
+    ]
+    return _table(("setting", "value"), rows)
 
 
 def _table(header: Sequence[str], rows: Any) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join(map(row, lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,41 +1,46 @@
-"""Examples in fill-in-the-middle order (arXiv 2207.14255): the missing text comes last.
+"""Examples in fill-in-the-middle order (arXiv 2207.14255): a question, then the missing text that answers it.
 
-From them a causal model learns to fill holes with the suffix in sight: the embedded model's encoder in a
-share of its documents, and the autoregressive model that the denoiser is compared with in nearly all.
+From them a causal model learns to fill holes with what follows in sight: the embedded model's encoder, and
+the autoregressive model that the denoiser is compared with. Like a canvas, an example goes on from a sequence
+that is encoded once for many of them, so that far more of what is computed is text that is learnt than where
+each example has its own prefix.
 """
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from model_runtime.prompting import profiles
 from model_runtime.prompting.fim import MiddleLast
-from model_runtime.training.canvases import MAX_SLOT
+from model_runtime.prompting.profiles import FOLLOWING, NEAR
+from model_runtime.training.canvases import LEAST_SUFFIX
 from model_runtime.training.documents import Encoder, TokenizedDocument
-from model_runtime.training.holes import cut_hole
-from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, SUFFIX
+from model_runtime.training.holes import HoleCut
+from model_runtime.training.vocabulary import EOS, MIDDLE, SUFFIX
 
-ORDER = MiddleLast(SUFFIX, MIDDLE, EOS, profiles.FOLLOWING)
-SHORTEST = 192  # tokens of an example, where there is room: rows hold several
-RIVAL = 0.9  # share of examples in this order for the autoregressive model
+ORDER = MiddleLast(SUFFIX, MIDDLE, EOS, FOLLOWING, NEAR)
+WIDTH = 80  # tokens of an example
+
+
+@dataclass(frozen=True)
+class Example:
+    ids: list[int]  # after the sequence up to `cut`, at most WIDTH
+    answer: int  # where in them the missing text begins
+    cut: int
 
 
 def example(
-    document: TokenizedDocument, line: int, size: int, tokenizer: Encoder, rng: random.Random
-) -> list[int] | None:
-    """A prompt and its middle in at most `size` tokens; None where the line has no such hole."""
-    cut = cut_hole(document.lines, line, rng)
-    if cut is None or not 0 < len(middle := tokenizer.encode(cut.middle)) < MAX_SLOT:
+    before: Sequence[int], document: TokenizedDocument, first: int, hole: HoleCut, tokenizer: Encoder
+) -> Example | None:
+    """Of a hole and the document's lines from `first` on; `before` are the ids before those. None where it
+    does not fit."""
+    head = document.between(first, hole.line) + tokenizer.encode(hole.head)
+    rest = document.ids[document.starts[hole.next_line] :][:WIDTH].tolist()
+    following = [*tokenizer.encode(hole.tail + "\n"), *rest, EOS]
+    answer = [*tokenizer.encode(hole.middle), ORDER.end]
+    prompt, bare = ORDER.question(before, head, [])
+    room = WIDTH - len(bare) - len(answer)
+    if room < LEAST_SUFFIX:
         return None
-    head = tokenizer.encode(cut.head)
-    rest = document.ids[document.starts[cut.next_line] :][: ORDER.most].tolist()
-    following = [*tokenizer.encode(cut.tail + "\n"), *rest, EOS]
-    room = size - len(ORDER.question([BOS, *head], following)) - len(middle) - 1
-    if room < 0:
-        return None
-    end = int(document.starts[line])
-    first = int(np.searchsorted(document.starts, max(0, end - room)))  # whole lines only
-    prefix = [BOS, *document.between(first, line), *head]
-    return [*ORDER.question(prefix, following), *middle, ORDER.end]
+    _, question = ORDER.question(before, head, following[:room])
+    return Example([*question, *answer], len(question), len(prompt))

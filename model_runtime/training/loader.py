@@ -13,7 +13,7 @@ from queue import Queue
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from model_runtime.training.batches import Batch, BatchMaker
+from model_runtime.training.batches import Batch, BatchMaker, Examples
 from model_runtime.training.plan import Plan
 
 AHEAD = 4  # batches
@@ -71,4 +71,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         for name, value in vars(batch).items()
         if isinstance(value, torch.Tensor)
     }
-    return replace(batch, **tensors)
+    examples = batch.examples
+    if examples is not None:
+        examples = Examples(*(each.to(device, non_blocking=True) for each in examples))
+    return replace(batch, **tensors, examples=examples)

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Progress:
     causal_tokens: int = 0
     canvas_tokens: int = 0
     missing_tokens: int = 0  # of these, text in holes
+    example_tokens: int = 0  # in fill-in-the-middle order
     seconds: float = 0.0
 
 
@@ -102,12 +104,18 @@ class Trainer:
         kind = matrix_type(self.device.type)
         return torch.autocast(self.device.type, torch.bfloat16, enabled=kind == torch.bfloat16)
 
-    def losses(self, batch: Batch, condition: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def losses(
+        self, objective: Objective, batch: Batch, noise: torch.Generator, condition: bool
+    ) -> dict[str, torch.Tensor]:
+        """In nats a token, by name; what a step minimises is their sum."""
         with self.autocast():
-            causal, kv = self.objective.causal_loss(batch)
-            if not batch.cuts.shape[1]:
-                return causal, None
-            return causal, self.objective.canvas_loss(batch, kv, self.generator, condition)
+            causal, kv = objective.causal_loss(batch)
+            found = {"causal": causal}
+            if batch.cuts.shape[1]:
+                found["canvas"] = objective.canvas_loss(batch, kv, noise, condition)
+            if batch.examples:
+                found["answer"] = objective.answer_loss(batch, batch.examples, kv)
+        return found
 
     def rate(self, annealed: float) -> float:
         """Learning-rate factor: linear warm-up, constant, and `annealed` in [0, 1] on a branch."""
@@ -115,9 +123,8 @@ class Trainer:
 
     def step(self, batch: Batch, annealed: float) -> dict[str, torch.Tensor]:
         """The losses stay on the device: reading one would wait for the step."""
-        causal, canvas = self.losses(batch, self.plan.conditions(self.progress.step))
-        loss = causal if canvas is None else causal + canvas
-        loss.backward()
+        losses = self.losses(self.objective, batch, self.generator, self.plan.conditions(self.progress.step))
+        sum(losses.values(), torch.zeros((), device=self.device)).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -131,26 +138,21 @@ class Trainer:
         self.progress.causal_tokens += batch.sequence.numel()
         self.progress.canvas_tokens += batch.canvas.numel()
         self.progress.missing_tokens += batch.missing
-        report = {"causal": causal.detach()}
-        if canvas is not None:
-            report["canvas"] = canvas.detach()
-        return report
+        if batch.examples:
+            self.progress.example_tokens += batch.examples.ids.numel()
+        return {name: loss.detach() for name, loss in losses.items()}
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch], weights: str = "average") -> dict[str, float]:
         """Losses of the averaged weights on held-out batches, with the same noise each time; or of the
         "model" as it is."""
         objective = Objective(getattr(self, weights), full_noise=self.plan.full_noise)
-        totals = dict.fromkeys(["val_causal"] + ["val_canvas"] * bool(batches[0].cuts.shape[1]), 0.0)
+        totals = defaultdict[str, float](float)
         for i, batch in enumerate(batches):
             noise = torch.Generator(device=self.device).manual_seed(i)
-            with self.autocast():
-                causal, kv = objective.causal_loss(batch)
-                totals["val_causal"] += causal.item() / len(batches)
-                if "val_canvas" in totals:
-                    canvas = objective.canvas_loss(batch, kv, noise, False)
-                    totals["val_canvas"] += canvas.item() / len(batches)
-        return totals
+            for name, loss in self.losses(objective, batch, noise, condition=False).items():
+                totals[f"val_{name}"] += loss.item() / len(batches)
+        return dict(totals)
 
     def choose(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Ship the weights that do best on held-out batches; the loss of each."""
@@ -206,5 +208,5 @@ def train(
 
 
 def _line(report: dict[str, float], elapsed: float, budget: float) -> str:
-    shown = "  ".join(f"{k} {v:.3f}" for k, v in report.items() if "ca" in k and isinstance(v, float))
+    shown = "  ".join(f"{k} {v:.3f}" for k, v in report.items() if k != "seconds" and isinstance(v, float))
     return f"{elapsed / budget:4.0%}  step {report['step']}  {shown}  {report['seconds'] / 60:.0f} min in all"

@@ -1,5 +1,6 @@
-"""What the embedded model minimises: next-token cross-entropy of the causal encoder, plus the cross-entropy
-of hole tokens under uniform-state noise in the decoder.
+"""What the embedded model minimises: next-token cross-entropy of the causal encoder, on sequences and on the
+answers of examples in fill-in-the-middle order, plus the cross-entropy of hole tokens under uniform-state
+noise in the decoder.
 
 After NeMo AutoModel's recipe for diffusion_gemma: t is uniform, each token is replaced by a random one with
 probability t, half of the steps have a second, self-conditioned pass, and the encoder's loss is added.
@@ -16,8 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime.network import forward
-from model_runtime.training.attention import BlockKV, View, block_count, canvas_view, causal_masks
-from model_runtime.training.batches import Batch
+from model_runtime.training.attention import (
+    BlockKV,
+    View,
+    block_count,
+    canvas_view,
+    causal_masks,
+    causal_view,
+)
+from model_runtime.training.batches import Batch, Examples
 from model_runtime.training.vocabulary import PAD, SPECIAL
 
 FULL_NOISE = 0.4  # share of canvases whose hole is pure noise, as it is at the first step, if none is given
@@ -45,7 +53,7 @@ def noised(
 
 
 class Objective:
-    """The two losses of a model; the causal one alone trains the encoder alone."""
+    """The losses of a model; the causal ones alone train the encoder alone."""
 
     def __init__(
         self,
@@ -91,6 +99,15 @@ class Objective:
             kv,
         )
         return hidden.view(rows, length, -1), kv
+
+    def answer_loss(self, batch: Batch, examples: Examples, kv: forward.KeyValues) -> Tensor:
+        """Of the examples' answers, with everything before them in sight, in nats a token."""
+        ids, answer, cuts = examples
+        seen, masks = causal_view(kv, self.types, cuts, ids != self.pad, self.window, batch.segments)
+        positions = cuts.view(-1, 1) + torch.arange(ids.shape[1], device=ids.device)
+        hidden = self.encode(self.model, ids, positions, masks, seen)
+        scores = forward.logits(self.model, hidden[:, :-1][answer[:, 1:]])
+        return F.cross_entropy(scores, ids[:, 1:][answer[:, 1:]])
 
     def view(self, batch: Batch, kv: forward.KeyValues) -> View:
         """What the batch's canvases see of its sequences and of themselves."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_runtime.training.batches import Mix
-from model_runtime.training.fim import RIVAL
 
 
 @dataclass(frozen=True)
@@ -16,25 +15,25 @@ class Plan:
     vocab_size: int
     seed: int = 0
     rows: int = 4  # sequences a step
-    canvases: int = 16  # per sequence
+    canvases: int = 8  # per sequence
+    examples: int = 8  # in fill-in-the-middle order, per sequence
     width: int = 96  # tokens of a canvas
     narrow: tuple[int, ...] = (48, 64)  # widths that take turns with it: short canvases are served too
     lr: float = 4e-3
     warmup: int = 100  # steps
     causal_steps: int = 1000  # the encoder alone first: at equal tokens it teaches far more
-    objective: str = "infill"  # or "fim": the causal loss alone, on permuted sequences
+    objective: str = "infill"  # or "fim": the causal losses alone
     pure: float = 0.85  # share of canvases that are what ships: pure noise, one pass, nothing conditioned
     holes: int = 3  # on a canvas, at most
-    fim: float = 0.4  # share of documents in fill-in-the-middle order
-    context: float = 0.3  # share of the other documents with pieces of other files before them
+    context: float = 0.3  # share of documents with pieces of other files before them
     drafts: float = 0.1  # share of canvases that begin with a composed draft
     apart: bool = True  # documents of a sequence do not see each other
 
     @property
     def mix(self) -> Mix:
-        if self.objective == "fim":
-            return Mix(fim=RIVAL, apart=self.apart)
-        return Mix(self.holes, self.fim, self.context, self.drafts, self.apart)
+        alone = self.objective == "fim"
+        examples = self.examples + self.canvases * alone
+        return Mix(self.holes, examples, self.context * (not alone), self.drafts, self.apart)
 
     @property
     def full_noise(self) -> float:

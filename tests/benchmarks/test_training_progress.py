@@ -28,7 +28,7 @@ def test_a_run_is_measured_on_what_its_settings_do_not_change(tmp_path: Path, ca
         again = loop.Trainer(plan, run, "cpu", compiled=False)
         again.load(run / loop.TRUNK)
         rows.append(training_progress.losses(again, run))
-    assert rows[0].keys() == rows[1].keys() == {"val_causal", "val_canvas"}
+    assert rows[0].keys() == rows[1].keys() == {"val_causal", "val_canvas", "val_answer"}
     assert rows[0] != rows[1]
 
     project = data / "dev" / "python" / "p"
@@ -42,7 +42,7 @@ def test_a_run_is_measured_on_what_its_settings_do_not_change(tmp_path: Path, ca
     assert told["plan"]["holes"] == 3
     assert told["exact"] == {"denoiser": {"end-of-line": 0.0}, "causal": {"end-of-line": 0.0}}
     assert told["val_canvas"] == rows[1]["val_canvas"]
-    assert capsys.readouterr().out.count("|") == 10
+    assert capsys.readouterr().out.count("|") == 12
 
 
 def test_holes_are_spread_over_projects() -> None:

@@ -59,7 +59,9 @@ def test_what_follows_is_in_sight_of_a_model_that_learnt_it(
     learnt = registry.changed(engine, lambda profile: profiles.with_fim(profile, 5, 7))
     assert greedy.Causal(learnt)(REQUEST).texts
     following = [*tokens.encode("\n        return self\n"), 1]
-    assert asked.pop() == ([*before, *head, 5, *following, 7], len(before), frozenset({1}))
+    cut = len(before) - profiles.NEAR
+    question = [5, *following, 7, *before[cut:], *head]
+    assert asked.pop() == ([*before[:cut], *question], cut, frozenset({1}))
 
 
 def test_several_holes_are_not_for_everybody(engine: Engine) -> None:

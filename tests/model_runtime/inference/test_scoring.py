@@ -51,12 +51,11 @@ def test_an_encoder_that_learnt_it_has_what_follows_in_sight() -> None:
     tokens.profile = with_fim(EMBEDDED, 5, 7)
     found = [Candidate("x", [300, 301]), Candidate("y", [302])]
     asked = scoring.scores(local, tokens, layout, found, 4, scoring.nothing_known)
-    head = [*layout.head, 5, *layout.suffix, 7]
+    cut = max(1, len(layout.prompt) - profiles.NEAR)
+    prompt, question = layout.prompt[:cut], [5, *layout.suffix, 7, *layout.prompt[cut:], *layout.head]
     assert len(layout.suffix) < profiles.FOLLOWING
-    assert asked == local.score(layout.prompt, head, [Branch([300, 301], [1]), Branch([302], [1])])
+    assert asked == local.score(prompt, question, [Branch([300, 301], [1]), Branch([302], [1])])
     assert [len(score.after) for score in asked] == [1, 1], "how likely the text ends there"
-    long = dataclasses.replace(layout, suffix=[300] * 100)
-    assert len(tokens.profile.fim.question(long.head, long.suffix)) == len(long.head) + 66
 
 
 def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:

@@ -56,7 +56,7 @@ def test_a_sequence_in_blocks_is_the_sequence() -> None:
 
 def test_documents_of_a_sequence_do_not_see_each_other() -> None:
     """Each segment, and each canvas on it, has the states that it gets where it is alone."""
-    batch = maker(mix=Mix(fim=0.9, apart=True)).draw(2, rows=2, canvases=3, width=96, length=1024)
+    batch = maker(mix=Mix(apart=True), short=True).draw(2, rows=2, canvases=3, width=96, length=1024)
     assert batch.segments is not None
     net = tiny.model()
     run = objective.Objective(net)
@@ -93,3 +93,28 @@ def test_documents_of_a_sequence_do_not_see_each_other() -> None:
                     torch.testing.assert_close(
                         single[0][content[0]], together[row, place][content[0]], rtol=1e-3, atol=1e-4
                     )
+
+
+def test_an_example_sees_what_a_single_sequence_sees() -> None:
+    """After its part of the sequence, an example gets the states it gets where both are one sequence."""
+    made = maker(mix=Mix(examples=4, apart=True), short=True)
+    batch = made.draw(2, rows=2, canvases=0, width=96, length=1024)
+    assert batch.segments is not None
+    assert batch.examples
+    net = tiny.model()
+    run = objective.Objective(net)
+    losses = []
+    with torch.no_grad():
+        _, kv = run.prefix(batch)
+        together = run.answer_loss(batch, batch.examples, kv)
+        for at, (ids, answer) in enumerate(zip(batch.examples.ids, batch.examples.answer, strict=True)):
+            row, cut = at // 4, int(batch.examples.cuts.flatten()[at])
+            seen = batch.segments[row, :cut] == batch.segments[row, cut - 1]
+            whole = torch.cat([batch.sequence[row, :cut][seen], ids[ids != PAD]])[None]
+            masks = attention.causal_masks(whole.shape[1], run.window, torch.device("cpu"))
+            where = torch.arange(whole.shape[1])[None]
+            hidden = forward.encode(net, whole, where, masks, forward.KeyValues())
+            logp = forward.logits(net, hidden[0]).log_softmax(-1)
+            size = int(answer.sum())
+            losses += [-logp[i - 1, whole[0, i]] for i in range(whole.shape[1] - size, whole.shape[1])]
+    torch.testing.assert_close(together, torch.stack(losses).mean(), rtol=1e-3, atol=1e-4)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from model_runtime.training.batches import NOISE, Batch, Mix
-from model_runtime.training.vocabulary import BOS, EOS, GAP, MIDDLE, PAD
+from model_runtime.training.vocabulary import BOS, EOS, GAP, PAD
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
 
-ALL = Mix(holes=4, fim=0.4, context=0.5, drafts=0.5, apart=True)
+ALL = Mix(holes=4, examples=2, context=0.5, drafts=0.5, apart=True)
 
 
 def canvases(batch: Batch) -> list[tuple[int, int, slice]]:
@@ -47,15 +47,6 @@ def test_canvases_have_several_holes_where_they_fit() -> None:
     assert sum(count > 1 for count in counts) > len(counts) / 2
     gaps = batch.hole & (batch.canvas == GAP)
     assert (batch.filler & gaps).sum() == batch.filler.sum() < gaps.sum()
-
-
-def test_a_share_of_documents_has_the_missing_text_last() -> None:
-    batch = maker(mix=Mix(fim=0.4, apart=True)).draw(0, rows=16, canvases=4, width=96, length=1024)
-    assert 0 < sum(MIDDLE in row.tolist() for row in batch.sequence) < 16
-    for row, cut, _ in canvases(batch):  # canvases stand on documents in their order
-        segment = batch.sequence[row][batch.segments[row] == batch.segments[row, cut - 1]]  # type: ignore[index]
-        assert segment[0] == BOS
-        assert MIDDLE not in segment
 
 
 def test_pieces_of_other_files_come_before_a_document() -> None:

@@ -42,7 +42,16 @@ def test_the_page_is_made_of_its_files(tmp_path: Path) -> None:
         files.append(tmp_path / f"{number}.json")
         files[-1].write_text(json.dumps(found))
     curve = tmp_path / "curve.jsonl"
-    point = {"hours": 1.5, "causal_tokens": 2_500_000, "canvas_tokens": 1_500_000, "val_causal": 2.25}
+    point = {
+        **{
+            "seconds": 5400,
+            "causal_tokens": 2_500_000,
+            "canvas_tokens": 1_500_000,
+            "missing_tokens": 250_000,
+        },
+        **{"example_tokens": 1_400_000, "val_causal": 2.25, "val_canvas": 4.5, "val_answer": 1.75},
+        "exact": {"denoiser": {"end-of-line": 7.5, "span": 2.0}, "causal": {"brackets": 31.0}},
+    }
     curve.write_text(json.dumps(point) + "\n")
     card.main([str(tmp_path), *map(str, files), "--curve", str(curve)])
     text = (tmp_path / card.PAGE).read_text()
@@ -50,7 +59,10 @@ def test_the_page_is_made_of_its_files(tmp_path: Path) -> None:
     assert "| copy | 25.0 (12-50) | 25.0 (12-50) |" in text
     assert "| greedy | 25.0 (12-50) | 25.0 (12-50) |" in text
     assert text.index("| large | ISC | 2.00 |") < text.index("| small | MIT / BSD | 1.00 |")
-    assert "| 1.5 | 2.5 | 1.5 |  | 2.25 |  |  |" in text
+    assert (
+        "| 1.5 | 2.5 | 1.5 | 0.2 | 1.4 | 1,000 | 2.250 | 4.500 | 1.750 | 8 / 0 / 0 / 2 | 0 / 0 / 31 / 0 |"
+        in text
+    )
     assert "| `narrow` | [48] |" in text
     assert "2.0 hours on a toy" in text
     assert "reliability" not in text

@@ -1,40 +1,34 @@
-"""Fill-in-the-middle sequences."""
+"""Examples in fill-in-the-middle order."""
 
 from __future__ import annotations
 
-import torch
-
 from model_runtime.training import fim
 from model_runtime.training.batches import Mix
-from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, SUFFIX
+from model_runtime.training.vocabulary import BOS, EOS, MIDDLE, PAD, SUFFIX
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
 
 
-def test_fim_sequences_hold_the_file() -> None:
-    """Put back in order, every example is a stretch of the source; everything else is a plain stretch."""
-    made = maker(mix=Mix(fim=fim.RIVAL))
-    batch = made.draw(3, rows=6, canvases=0, width=96, length=512)
-    assert torch.equal(batch.sequence, made.draw(3, 6, 0, 96, 512).sequence)
-    assert batch.sequence.shape == (6, 512)
-    assert batch.cuts.shape == (6, 0)
-    decode, permuted, plain = tiny.tokenizer().decode, 0, 0
-    for row in batch.sequence.tolist():
-        starts = [i for i, token in enumerate(row) if token == BOS]
-        assert starts[0] == 0
-        for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
-            piece = row[start + 1 : end]
-            if SUFFIX not in piece:
-                plain += 1
-                assert decode(piece) in tiny.SOURCE
-                continue
-            permuted += 1
-            suffix, middle = piece.index(SUFFIX), piece.index(MIDDLE)
-            assert piece[-1] == EOS
-            answer = piece[middle + 1 : -1]
-            assert answer
-            shown = [i for i in piece[suffix + 1 : middle] if i != EOS]
-            assert len(shown) <= fim.ORDER.most
-            assert decode(piece[:suffix] + answer + shown) in tiny.SOURCE + "\n"
-    assert permuted
-    assert plain
+def test_an_example_put_back_in_order_is_the_file() -> None:
+    decode, source = tiny.tokenizer().decode, tiny.SOURCE + "\n"
+    made = maker(mix=Mix(examples=6), short=True)
+    batch = made.draw(3, rows=3, canvases=0, width=96, length=512)
+    assert batch.examples
+    assert batch.examples.ids.shape == (18, fim.WIDTH)
+    assert batch.cuts.shape == (3, 0)
+    near = set()
+    for at, (row, answer) in enumerate(zip(*batch.examples[:2], strict=True)):
+        ids = [i for i in row.tolist() if i != PAD]
+        suffix, middle = ids.index(SUFFIX), ids.index(MIDDLE)
+        assert suffix == 0
+        assert ids[-1] == EOS
+        begin = int(answer.nonzero()[0])
+        assert answer.nonzero().flatten().tolist() == [*range(begin, len(ids))]
+        near.add(begin - middle - 1)
+        following = [i for i in ids[1:middle] if i != EOS]
+        assert 0 < len(following) <= fim.ORDER.most
+        assert len(ids) - 1 > begin > middle
+        before = batch.sequence[at // 6, : batch.examples.cuts.flatten()[at]].tolist()
+        before = before[len(before) - before[::-1].index(BOS) :]
+        assert decode(before + ids[middle + 1 : -1] + following) in source
+    assert max(near) > fim.ORDER.near  # the head's come after those

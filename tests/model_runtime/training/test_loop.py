@@ -9,8 +9,7 @@ import pytest
 
 from model_runtime.loading import model
 from model_runtime.protocol import Choice
-from model_runtime.training import corpus, export, fim, held_out, loop
-from model_runtime.training.batches import Mix
+from model_runtime.training import corpus, export, held_out, loop
 from model_runtime.training.plan import Plan
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
@@ -47,14 +46,15 @@ def test_a_run_learns_resumes_and_exports(tmp_path: Path) -> None:
 
 
 def test_a_fim_run_learns_and_resumes(tmp_path: Path) -> None:
-    plan = Plan("tiny", 600, rows=2, canvases=2, warmup=2, causal_steps=1, objective="fim")
-    made = maker(mix=Mix(fim=fim.RIVAL))
+    plan = Plan("tiny", 600, rows=2, canvases=2, examples=2, warmup=2, causal_steps=1, objective="fim")
+    made = maker(mix=plan.mix)
     trainer = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
     drawn = [made.draw(i, 2, plan.canvases_at(i), 96, 256) for i in range(12)]
     reports = [trainer.step(batch, 1.0) for batch in drawn]
-    assert all(report.keys() == {"causal"} for report in reports)
+    assert all(report.keys() == {"causal", "answer"} for report in reports)
     assert reports[-1]["causal"] < reports[0]["causal"] - 0.5
-    assert trainer.validate(drawn[:1]).keys() == {"val_causal"}
+    assert reports[-1]["answer"] < reports[0]["answer"] - 0.5
+    assert trainer.validate(drawn[:1]).keys() == {"val_causal", "val_answer"}
     trainer.save(tmp_path / "checkpoint.pt")
     again = loop.Trainer(plan, tmp_path, "cpu", compiled=False)
     again.load(tmp_path / "checkpoint.pt")

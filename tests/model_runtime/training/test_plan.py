@@ -20,4 +20,9 @@ def test_canvases_take_turns_with_their_widths_once_they_begin() -> None:
     plan = Plan("tiny", 600, width=96, narrow=(48,), causal_steps=10, canvases=16)
     assert [plan.width_at(step) for step in range(4)] == [96, 48, 96, 48]
     assert [plan.canvases_at(step) for step in (9, 10)] == [0, 16]
-    assert Plan("tiny", 600, objective="fim").canvases_at(10_000) == 0
+
+
+def test_a_run_without_canvases_has_examples_instead() -> None:
+    plan = Plan("tiny", 600, canvases=5, examples=3, objective="fim")
+    assert plan.canvases_at(10_000) == 0
+    assert plan.mix.examples == 8
