@@ -116,24 +116,17 @@ def canvas_view(
     return KeyValues(layers), masks
 
 
-def causal_view(
-    kv: KeyValues,
-    types: Sequence[str],
-    cuts: Tensor,
-    content: Tensor,
-    window: int,
-    segments: Tensor | None = None,
-) -> View:
-    """The same for what goes on from the sequences one token after another: masks are [B * K, 1, C, keys]."""
-    size = content.shape[1]
-    seen, masks = canvas_view(kv, types, cuts, content, window, segments)
-    query = torch.arange(size, device=cuts.device)[:, None]
+def in_order(view: View, size: int, window: int) -> View:
+    """The view of canvases for texts of `size` tokens that go on from the sequences one token after another:
+    masks are [B * K, 1, size, keys]."""
+    kv, masks = view
     causal = {}
     for kind, mask in masks.items():
-        key = torch.arange(mask.shape[-1], device=cuts.device) - (mask.shape[-1] - size)
+        query = torch.arange(size, device=mask.device)[:, None]
+        key = torch.arange(mask.shape[-1], device=mask.device) - (mask.shape[-1] - size)
         ordered = key <= query  # keys of the prefix count from below zero
         causal[kind] = mask & (ordered & (key > query - window) if kind == SLIDING else ordered)
-    return seen, causal
+    return kv, causal
 
 
 def _repeated(states: Tensor, times: int) -> Tensor:

@@ -23,7 +23,7 @@ from model_runtime.training.attention import (
     block_count,
     canvas_view,
     causal_masks,
-    causal_view,
+    in_order,
 )
 from model_runtime.training.batches import Batch, Examples
 from model_runtime.training.vocabulary import PAD, SPECIAL
@@ -103,7 +103,8 @@ class Objective:
     def answer_loss(self, batch: Batch, examples: Examples, kv: forward.KeyValues) -> Tensor:
         """Of the examples' answers, with everything before them in sight, in nats a token."""
         ids, answer, cuts = examples
-        seen, masks = causal_view(kv, self.types, cuts, ids != self.pad, self.window, batch.segments)
+        view = canvas_view(kv, self.types, cuts, ids != self.pad, self.window, batch.segments)
+        seen, masks = in_order(view, ids.shape[1], self.window)
         positions = cuts.view(-1, 1) + torch.arange(ids.shape[1], device=ids.device)
         hidden = self.encode(self.model, ids, positions, masks, seen)
         scores = forward.logits(self.model, hidden[:, :-1][answer[:, 1:]])
