@@ -128,6 +128,7 @@ def train(options: argparse.Namespace, clock: Clock) -> dict[str, Any]:
 def home(trainer: Any, before: Mapping[str, float], peak: float, out: Path) -> dict[str, Any]:
     """Write what is to come home of a run; says how fast it was."""
     from model_runtime.loading import int8_file
+    from model_runtime.training.curve import SEEN
 
     log = trainer.folder / "log.jsonl"
     (out / "log.jsonl").write_bytes(log.read_bytes())
@@ -136,7 +137,7 @@ def home(trainer: Any, before: Mapping[str, float], peak: float, out: Path) -> d
     int8_file.save(weights.state_dict(), trainer.folder)
     pieces = split(trainer.folder / int8_file.PACKED_FILE, out)
     now = vars(trainer.progress)
-    tokens = sum(now[name] - before[name] for name in ("causal_tokens", "canvas_tokens", "example_tokens"))
+    tokens = sum(now[name] - before[name] for name in SEEN)
     speed = tokens / max(1e-9, now["seconds"] - before["seconds"])
     parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     return {

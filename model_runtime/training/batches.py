@@ -208,11 +208,13 @@ class BatchMaker:
         if not (found := self._hole(rng, row, length)):
             return
         shown, cut = found
-        first = begins_at(shown.document, cut.line, len(self.tokenizer.encode(cut.head)), rng)
+        head = self.tokenizer.encode(cut.head)
+        first = begins_at(shown.document, cut.line, len(head), rng)
         if first < shown.line:
             return
         before = row.ids[shown.start : shown.at(first)]
-        if made := fim.example(before, shown.document, first, cut, self.tokenizer):
+        head = shown.document.between(first, cut.line) + head
+        if made := fim.example(before, head, shown.document, cut, self.tokenizer):
             row.examples.append(made.ids + [PAD] * (fim.WIDTH - len(made.ids)))
             row.answers.append([made.answer <= at < len(made.ids) for at in range(fim.WIDTH)])
             row.example_cuts.append(shown.start + made.cut)

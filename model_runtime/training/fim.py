@@ -30,17 +30,16 @@ class Example:
 
 
 def example(
-    before: Sequence[int], document: TokenizedDocument, first: int, hole: HoleCut, tokenizer: Encoder
+    prompt: Sequence[int], head: Sequence[int], document: TokenizedDocument, hole: HoleCut, tokenizer: Encoder
 ) -> Example | None:
-    """Of a hole and the document's lines from `first` on; `before` are the ids before those. None where it
-    does not fit."""
-    head = document.between(first, hole.line) + tokenizer.encode(hole.head)
+    """Of a hole after these ids, those of its own line and of lines before it in `head`. None where it does
+    not fit."""
     rest = document.ids[document.starts[hole.next_line] :][:WIDTH].tolist()
     following = [*tokenizer.encode(hole.tail + "\n"), *rest, EOS]
     answer = [*tokenizer.encode(hole.middle), ORDER.end]
-    prompt, bare = ORDER.question(before, head, [])
+    stays, bare = ORDER.question(prompt, head, [])
     room = WIDTH - len(bare) - len(answer)
     if room < LEAST_SUFFIX:
         return None
-    _, question = ORDER.question(before, head, following[:room])
-    return Example([*question, *answer], len(question), len(prompt))
+    _, question = ORDER.question(prompt, head, following[:room])
+    return Example([*question, *answer], len(question), len(stays))

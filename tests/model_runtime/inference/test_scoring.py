@@ -56,6 +56,8 @@ def test_an_encoder_that_learnt_it_has_what_follows_in_sight() -> None:
     assert len(layout.suffix) < profiles.FOLLOWING
     assert asked == local.score(prompt, question, [Branch([300, 301], [1]), Branch([302], [1])])
     assert [len(score.after) for score in asked] == [1, 1], "how likely the text ends there"
+    _, long = tokens.profile.fim.question(layout.prompt[:1], layout.head, [300] * 100)
+    assert len(long) == len(layout.head) + 42
 
 
 def test_a_model_that_ends_its_holes_says_it_of_every_text_at_once() -> None:

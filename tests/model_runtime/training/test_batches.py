@@ -77,4 +77,7 @@ def test_batches_repeat_for_a_seed_and_step() -> None:
     a, b = (maker(mix=ALL).draw(3, 1, 4, 96, 256) for _ in range(2))
     assert torch.equal(a.canvas, b.canvas)
     assert torch.equal(a.sequence, b.sequence)
+    assert a.examples
+    assert b.examples
+    assert torch.equal(a.examples.ids, b.examples.ids)
     assert not torch.equal(a.canvas, maker(mix=ALL).draw(4, 1, 4, 96, 256).canvas)
