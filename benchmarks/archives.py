@@ -16,6 +16,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -23,7 +24,7 @@ from typing import Literal
 Source = Literal["pypi", "wheel", "npm", "deb", "deb-src"]
 LONGEST_WAIT_S = 300.0
 APT = Path("/etc/apt")
-PYTHON = "3.14.5"  # that a wheel is for
+PYTHONS = ("3.14.5", "3.12.5")  # that a wheel may be for: the first one that there is a wheel for
 PLATFORMS = (  # that a wheel may be for; pip takes each by its exact name
     *(f"manylinux_2_{n}_x86_64" for n in (28, 27, 26, 24, 17)),
     *("manylinux2014_x86_64", "manylinux2010_x86_64", "any"),
@@ -54,7 +55,16 @@ class Clients:
         elif source == "wheel":
             pip = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", package)
             platforms = [part for name in PLATFORMS for part in ("--platform", name)]
-            _run(*pip, "--python-version", PYTHON, *platforms, "--dest", str(into), f"{package}=={version}")
+            *newer, oldest = (
+                (*pip, "--python-version", python, *platforms, "--dest", str(into), f"{package}=={version}")
+                for python in PYTHONS
+            )
+            for command in newer:
+                with suppress(FetchError):
+                    _run(*command)
+                    break
+            else:
+                _run(*oldest)
             pattern = "*.whl"
         elif source == "npm":
             npm = ("npm", "pack", "--ignore-scripts", "--pack-destination", str(into))

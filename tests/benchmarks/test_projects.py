@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,6 +164,19 @@ def test_a_client_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     found = Clients(tmp_path / "clients").fetch("npm", "@some/thing", "1.0")
     assert found.name == "thing-1.0.tgz"
     assert found.read_text() == "@some/thing@1.0\n"
+
+
+def test_a_wheel_for_an_older_python_where_there_is_none_for_a_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        'while [ "$1" != --python-version ]; do shift; done\n[ "$2" = 3.12.5 ] || exit 1\n'
+        'while [ "$1" != --dest ]; do shift; done\n: > "$2/thing-1.0-cp312.whl"\n'
+    )
+    client(tmp_path, "python", script, monkeypatch)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    found = Clients(tmp_path / "clients").fetch("wheel", "thing", "1.0")
+    assert found.name == "thing-1.0-cp312.whl"
 
 
 @pytest.mark.parametrize(
