@@ -33,7 +33,6 @@ from model_runtime.training import corpus, loader, loop, source  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
 from model_runtime.training.loop import BRANCH, TRUNK  # noqa: E402
 from model_runtime.training.plan import Plan  # noqa: E402
-from model_runtime.training.source import CORPUS  # noqa: E402
 from model_runtime.training.token_file import TokenFile  # noqa: E402
 
 CHECKED = 6  # held-out batches; canvases have each of their widths twice
@@ -137,7 +136,7 @@ def main() -> None:
         sites, stdlibs = corpus.default_roots()
         opened = source.prepare(data, sites + (options.site or []), options.stdlib or stdlibs)
     if options.export:
-        write_model(options, data, opened)
+        write_model(options, opened)
         return
     trunk = options.folder / TRUNK
     vocabulary = opened.tokenizer.get_vocab_size()
@@ -154,14 +153,14 @@ def main() -> None:
     train_slice(options, opened, plan)
 
 
-def write_model(options: argparse.Namespace, data: Path, opened: TokenFile) -> None:
+def write_model(options: argparse.Namespace, opened: TokenFile) -> None:
     from model_runtime.training import calibrate, export, held_out
 
     branch = options.folder / (BRANCH if options.anneal else TRUNK)
     if options.objective == "fim":
         export.export_weights(branch, opened.tokenizer, options.export)
         return
-    both = corpus.load(data / CORPUS)
+    both = source.texts(opened)
     files, parts = options.test_holes or (None, None), calibrate.split(both[1])
     dev, test = (
         held_out.read(file) if file else list(held_out.holes(part, options.holes))

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from model_runtime.training import corpus, token_file
 from model_runtime.training.batches import BatchMaker
+from model_runtime.training.corpus import Document
 from model_runtime.training.plan import Plan
 from model_runtime.training.token_file import Contents, Origin, TokenFile
 from model_runtime.training.vocabulary import Ids, train_tokenizer
@@ -43,6 +44,20 @@ def unpack(folder: Path, packed: Path) -> TokenFile:
     opened = token_file.open_packed(packed, folder / TOKENS)
     (folder / TOKENIZER).write_text(opened.contents.tokenizer, encoding="utf-8")
     return opened
+
+
+def texts(opened: TokenFile) -> tuple[list[Document], list[Document]]:
+    """(to learn from, held out) documents as text again."""
+    licences = {name: licence for name, _, licence in opened.contents.projects}
+    text_of = Ids(opened.tokenizer)
+    learnt, unseen = (
+        [
+            Document(each.project, licences[each.project], each.path, text_of.decode(each.ids.tolist()))
+            for each in opened.documents(held_out=held_out)
+        ]
+        for held_out in (False, True)
+    )
+    return learnt, unseen
 
 
 def _tokenize(folder: Path) -> None:
