@@ -200,8 +200,8 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     denoise_ms: float
     complete: bool = True  # False: the deadline cut the denoising short
     alternatives: tuple[Alternative, ...] = ()  # best first
-    # Who proposed the texts: "denoiser", "draft" (found after similar text), "ngram" (composed), "original",
-    # "server".
+    # Who proposed the texts: "denoiser", "encoder", "draft" (found after similar text), "ngram" (composed),
+    # "original", "server".
     sources: tuple[str, ...] = ()
 
 

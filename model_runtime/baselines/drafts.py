@@ -1,11 +1,14 @@
-"""Retrieval without the denoiser: the first draft as it is, or the one that the model ranks first."""
+"""Without the denoiser: the first draft as it is, or the text that the model ranks first."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from model_runtime.baselines.greedy import lay
-from model_runtime.diffusion.interface import Guess
+from model_runtime.diffusion.results import result
+from model_runtime.inference import candidates
+from model_runtime.inference.candidates import Offers
 from model_runtime.inference.drafting import around
 from model_runtime.inference.engine import Engine, Fill
 from model_runtime.protocol import Infill
@@ -27,20 +30,26 @@ def copied(request: Infill) -> Fill:
 
 
 class DraftsAlone:
-    """The engine's drafts, ranked and gated as in the engine, with no fill of the model's own. `composed`:
-    with the texts that the n-gram model composes, and its probabilities."""
+    """The engine's drafts, ranked and gated as in the engine, with no fill of the denoiser's. `others`: with
+    the texts of the causal encoder and of the n-gram model, and what the latter knows."""
 
-    def __init__(self, engine: Engine, composed: bool = False) -> None:
-        self._engine, self._composed = engine, composed
+    def __init__(self, engine: Engine, others: bool = False) -> None:
+        self._engine, self._others = engine, others
 
     def __call__(self, request: Infill) -> Fill:
         started = time.perf_counter()
         engine = self._engine
         layout = lay(engine.tokens, request)
-        drafts = retrieve(*around(request), elsewhere=request.context)[: engine.tokens.profile.drafts]
-        ngrams = engine.drafting.ngrams(request) if self._composed else None
-        composed = ngrams.compose()[: engine.tokens.profile.composed] if ngrams else ()
-        best, *others = engine.judged(layout, Guess([], []), drafts, ngrams=ngrams, composed=composed)
+        profile = engine.tokens.profile
+        found = retrieve(*around(request), request.lines, request.context)[: profile.drafts]
+        offers = Offers(drafts=candidates.fitting(engine.tokens, layout, found))
+        ngrams = None
+        if self._others:
+            ngrams = engine.drafting.ngrams(request)
+            composed = ngrams.compose()[: profile.composed] if ngrams else ()
+            written = result(engine.written(layout)) if request.lines == 1 else ()
+            offers = replace(offers, composed=composed, written=written)
+        best, *others = engine.judged(layout, offers, ngrams=ngrams, lines=request.lines)
         return Fill(
             texts=best.texts,
             confidence=best.confidence,

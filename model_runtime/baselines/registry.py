@@ -44,15 +44,18 @@ def _under(change: Change) -> Callable[[Engine], Ask]:
     return lambda engine: changed(engine, change).run
 
 
+def _denoising(p: Profile) -> Profile:
+    return replace(p, drafts=0, composed=0, written=0)
+
+
 def _alone(steps: int, bound: float = 2.0) -> Change:
     """The denoiser without drafts, up to `steps` steps."""
 
     def change(p: Profile) -> Profile:
-        if not isinstance(p.policy, Policy):  # a model that unmasks has no entropy bound
-            return replace(p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps))
-        return replace(
-            p, drafts=0, composed=0, policy=replace(p.policy, max_steps=steps, accept=entropy_bound(bound))
-        )
+        policy = replace(p.policy, max_steps=steps)
+        if isinstance(policy, Policy):  # a model that unmasks has no entropy bound
+            policy = replace(policy, accept=entropy_bound(bound))
+        return replace(_denoising(p), policy=policy)
 
     return change
 
@@ -60,9 +63,7 @@ def _alone(steps: int, bound: float = 2.0) -> Change:
 BASELINES: dict[str, Baseline] = {
     "copy": Baseline("copy the most similar text, no model", lambda engine: copied),
     "drafts": Baseline("drafts alone, ranked by the model", DraftsAlone),
-    "denoiser": Baseline(
-        "denoiser alone, steps as shipped", _under(lambda p: replace(p, drafts=0, composed=0))
-    ),
+    "denoiser": Baseline("denoiser alone, steps as shipped", _under(_denoising)),
     **{
         f"denoiser-{n}": Baseline(f"denoiser alone, {n} step{'s' * (n > 1)}", _under(_alone(n)))
         for n in (1, 2, 4, 8, 16)
@@ -70,11 +71,11 @@ BASELINES: dict[str, Baseline] = {
     "stock-16": Baseline("denoiser alone, 16 steps, stock entropy bound 0.1", _under(_alone(16, 0.1))),
     "fixed-8": Baseline(
         "denoiser alone, hole of 8 tokens",
-        _under(lambda p: replace(p, drafts=0, composed=0, length=FixedLength(8), filler=None)),
+        _under(lambda p: replace(_denoising(p), length=FixedLength(8), filler=None)),
     ),
     "lengths": Baseline(
         "denoiser alone, several lengths tried",
-        _under(lambda p: replace(p, drafts=0, composed=0, length=CandidateLengths(), filler=None)),
+        _under(lambda p: replace(_denoising(p), length=CandidateLengths(), filler=None)),
     ),
     "engine": Baseline("as shipped, in this process and without a deadline", _under(lambda p: p)),
     "uncomposed": Baseline(
@@ -83,8 +84,11 @@ BASELINES: dict[str, Baseline] = {
     "undrafted": Baseline(
         "without retrieved drafts (re-ranker as shipped)", _under(lambda p: replace(p, drafts=0))
     ),
+    "unwritten": Baseline(
+        "without texts of the causal encoder (re-ranker as shipped)", _under(lambda p: replace(p, written=0))
+    ),
     "undenoised": Baseline(
-        "without the denoiser (re-ranker as shipped)", lambda engine: DraftsAlone(engine, composed=True)
+        "without the denoiser (re-ranker as shipped)", lambda engine: DraftsAlone(engine, others=True)
     ),
     "text-ranked": Baseline(
         "ranked without the network (re-ranker of other languages)",
@@ -96,6 +100,6 @@ BASELINES: dict[str, Baseline] = {
 }
 # What each part adds, on the shipped weights. No re-ranker is fitted for what is left: all but `text-ranked`
 # have the shipped one, without the features that are missing.
-ABLATION = ("uncomposed", "undrafted", "undenoised", "text-ranked", "copy")
+ABLATION = ("uncomposed", "undrafted", "unwritten", "undenoised", "text-ranked", "copy")
 FIM = "fim"  # not in the table: it needs a model of its own, see `training --objective fim`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

@@ -4,17 +4,15 @@ does not judge. The re-ranker is the one that was fitted without the network, fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from model_runtime.diffusion.interface import Guess
 from model_runtime.inference import candidates, scoring, text_fill
+from model_runtime.inference.candidates import Offers
 from model_runtime.inference.engine import Engine
 from model_runtime.inference.scoring import TokenScores
 from model_runtime.prompting.layout import Layout
 from model_runtime.protocol import Alternative
-from model_runtime.retrieval.ngram import Composition, NgramModel
-from model_runtime.retrieval.retriever import Draft
+from model_runtime.retrieval.ngram import NgramModel
 
 
 class RankedByTexts(Engine):
@@ -27,16 +25,14 @@ class RankedByTexts(Engine):
     def judged(
         self,
         layout: Layout,
-        guess: Guess,
-        drafts: Sequence[Draft],
+        offers: Offers,
         known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
-        composed: Sequence[Composition] = (),
         lines: int = 1,
     ) -> list[Alternative]:
         if not layout.single:
-            return super().judged(layout, guess, drafts, known, ngrams, composed, lines)
-        found = candidates.gather(self.tokens, layout, guess, drafts, composed)
+            return super().judged(layout, offers, known, ngrams, lines)
+        found = candidates.gather(self.tokens, layout, offers)
         if ngrams:
             candidates.score_by_words(found, ngrams)
         return text_fill.ranked([replace(each, logprobs=[]) for each in found], lines)

@@ -73,6 +73,15 @@ class BranchScore:
     after: list[float]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text that a causal encoder wrote."""
+
+    ids: list[int]  # without the end
+    logprobs: list[float]  # nats, one a token; the end's too where it came
+    ended: bool
+
+
 class DenoiseError(Exception):
     """The model gave nothing usable (NaN, a remote fault); the message is for a person."""
 
@@ -113,6 +122,18 @@ class Scoring(Protocol):
         self, prompt: Sequence[int], head: Sequence[int], branches: Sequence[Branch]
     ) -> list[BranchScore]:
         """Each branch as the continuation of prompt + head, by the causal encoder."""
+        ...
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A denoiser whose causal encoder can write a text."""
+
+    def write(
+        self, prompt: Sequence[int], head: Sequence[int], end: int, most: int, beams: int
+    ) -> Generator[list[Written], None, None]:
+        """The likeliest continuations of prompt + head that the id `end` ends, best first: after every token
+        as far as they are, until all `beams` have ended or have `most` tokens, the end among them."""
         ...
 
 

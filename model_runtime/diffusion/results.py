@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from model_runtime.protocol import Alternative, Token
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,19 @@ class Fill:
     denoise_ms: float
     complete: bool  # False where it was cut short by "finish"
     alternatives: tuple[Alternative, ...] = ()  # best first
-    sources: tuple[str, ...] = ()  # "denoiser", "draft", "original"
+    sources: tuple[str, ...] = ()  # as in `protocol.Done`
 
 
 # Sent into a fill. "finish": return the best so far; None: take another step.
 Order = Literal["finish"] | None
 # Yields after every step, and None during a step that takes long; closing it abandons the fill.
 Filling = Generator[Step | None, Order, Fill]
+
+
+def result(running: Generator[Any, Any, _Result]) -> _Result:
+    """What a generator returns that nobody interrupts."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as stop:
+            return stop.value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from model_runtime.diffusion.interface import BranchScore, Guess, Proposal, Row
+from model_runtime.diffusion.interface import BranchScore, Guess, Proposal, Row, Written
 from model_runtime.prompting.layout import Layout, Tokens
 from model_runtime.retrieval import reranker
 from model_runtime.retrieval.ngram import Composition, NgramModel
@@ -14,6 +14,18 @@ from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
 
 Content = Sequence[Sequence[int] | int]  # of a row's slots: ids, or noise of that many tokens
+NOTHING = Guess([], [])
+NETWORK = {"denoiser", "encoder"}  # sources
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What is proposed for a single hole, by who proposes it."""
+
+    guess: Guess = NOTHING  # the denoiser's
+    written: Sequence[Written] = ()  # by the causal encoder
+    drafts: Sequence[Draft] = ()
+    composed: Sequence[Composition] = ()  # by the n-gram model
 
 
 def rows(
@@ -79,22 +91,18 @@ def joint(tokens: Tokens, layout: Layout, ids: Sequence[int], logprobs: Sequence
     return min(1.0, math.exp(total))
 
 
-def gather(
-    tokens: Tokens,
-    layout: Layout,
-    guess: Guess,
-    drafts: Sequence[Draft],
-    composed: Sequence[Composition] = (),
-) -> list[Candidate]:
-    """The different texts that rows, drafts and the n-gram model propose for a single hole; never empty."""
+def gather(tokens: Tokens, layout: Layout, offers: Offers) -> list[Candidate]:
+    """The different texts that are offered; never empty."""
     found = _Distinct()
-    for ids, logprobs in zip(guess.ids, guess.logprobs, strict=True):
+    for ids, logprobs in zip(offers.guess.ids, offers.guess.logprobs, strict=True):
         n, ended = tokens.profile.length.end(ids)
-        whole = tokens.decode(ids[:n])
-        if whole.startswith(layout.typed):
-            text = whole.removeprefix(layout.typed)
-            found.add(Candidate(text, tokens.encode(whole), ended, list(logprobs[: n + ended])), "denoiser")
-    for candidate, source in _proposed(drafts, composed):
+        if candidate := _said(tokens, layout, ids[:n], ended):
+            candidate.logprobs = list(logprobs[: n + ended])
+            found.add(candidate, "denoiser")
+    for each in offers.written:
+        if each.ended and (candidate := _said(tokens, layout, each.ids, ended=True)):
+            found.add(candidate, "encoder")
+    for candidate, source in _proposed(offers.drafts, offers.composed):
         candidate.ids = tokens.encode(layout.typed + candidate.text)
         if len(candidate.ids) <= layout.slots[0]:
             found.add(candidate, source)
@@ -128,10 +136,10 @@ def to_start_from(
 
 def likeliest(found: Sequence[Candidate], most: int, calibration: Calibration) -> list[Candidate]:
     """The `most` candidates that are likeliest by what is known without the network, and those that the
-    denoiser wrote, in their order. `calibration` is that of texts which no network has scored."""
+    network wrote, in their order. `calibration` is that of texts which no network has scored."""
     shares = calibration.shares(reranker.features(found, unscored(found)))
     kept = sorted(range(len(found)), key=lambda i: -shares[i])[:most]
-    return [each for i, each in enumerate(found) if i in kept or each.logprobs]
+    return [each for i, each in enumerate(found) if i in kept or each.sources & NETWORK]
 
 
 def unscored(found: Sequence[Candidate]) -> list[BranchScore]:
@@ -144,6 +152,14 @@ def _proposed(drafts: Sequence[Draft], composed: Sequence[Composition]) -> Itera
         yield Candidate(draft.text, [], draft=draft), "draft"
     for each in composed:
         yield Candidate(each.text, []), "ngram"
+
+
+def _said(tokens: Tokens, layout: Layout, ids: Sequence[int], ended: bool) -> Candidate | None:
+    """The text that ids say, where it begins with what is typed."""
+    whole = tokens.decode(ids)
+    if not whole.startswith(layout.typed):
+        return None
+    return Candidate(whole.removeprefix(layout.typed), tokens.encode(whole), ended)
 
 
 class _Distinct:

@@ -7,7 +7,7 @@ most modules, because the order of a fill is easier to follow in one place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,24 +18,26 @@ from model_runtime.diffusion.interface import (
     BranchScore,
     DenoiseError,
     Denoiser,
-    Guess,
     Proposal,
     Row,
     Scoring,
+    Writing,
+    Written,
 )
 from model_runtime.diffusion.policy import Policy
-from model_runtime.diffusion.results import Fill, Filling, Step
+from model_runtime.diffusion.results import Fill, Filling, Order, Step, result
 from model_runtime.inference.free_answer import Answering
 from model_runtime.prompting.chat_prompt import Chat
 from model_runtime.prompting.layout import Layout, LayoutError, Tokens
 from model_runtime.protocol import MOST_STEPS, Alternative, Calibrated, Choice, Infill
 from model_runtime.retrieval import own_probability, proofread_scoring, reranker, scaling
 from model_runtime.retrieval.library import Library
-from model_runtime.retrieval.ngram import Composition, NgramModel
+from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Candidate
 from model_runtime.retrieval.retriever import Draft
 
 from . import candidates, scoring, step_trace, text_fill, warm_up
+from .candidates import Offers
 from .drafting import Drafting
 from .halving import denoised
 from .scoring import TokenScores
@@ -44,6 +46,7 @@ if TYPE_CHECKING:  # it needs torch
     from model_runtime.diffusion import masked
 
 AFTER = 4  # suffix tokens that a candidate is judged by
+LONGEST = 24  # tokens that the causal encoder writes, one pass each: few longer texts are right
 
 
 class Engine:
@@ -86,12 +89,7 @@ class Engine:
 
     def run(self, request: Infill) -> Fill:
         """A fill without interruption. Raises Unfillable."""
-        steps = self.fill(request)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return stop.value
+        return result(self.fill(request))
 
     def use(self, library: Library) -> None:
         """Compose drafts from these texts, too."""
@@ -151,11 +149,13 @@ class Engine:
                     break
             news = steps.send(self._keep(news, sizes) if news else None)
         steps.close()
-        guess = candidates.without_probes(proposal, len(sizes))
+        offers = Offers(candidates.without_probes(proposal, len(sizes)), (), drafts, composed)
         if request.original:
-            best, *others = self._proofread(layout, guess, drafts, request.original, known)
+            best, *others = self._proofread(layout, offers, request.original, known)
         else:
-            best, *others = self.judged(layout, guess, drafts, known, ngrams, composed, request.lines)
+            if complete and request.lines == 1:
+                offers = replace(offers, written=(yield from self.written(layout)))
+            best, *others = self.judged(layout, offers, known, ngrams, request.lines)
             self.drafting.remember(request, best.texts)
         return Fill(
             texts=best.texts,
@@ -205,22 +205,33 @@ class Engine:
     def _draft_texts(self, layout: Layout, proposal: Proposal) -> tuple[str, ...]:
         return candidates.texts(self.tokens, layout, proposal.read().ids[0])
 
+    def written(self, layout: Layout) -> Generator[None, Order, list[Written]]:
+        """What the causal encoder writes for a single hole that it has both sides of in sight; "finish" ends
+        it. A model that did not learn that order writes nothing."""
+        profile, found = self.tokens.profile, list[Written]()
+        if profile.written and profile.fim and layout.single and isinstance(self.denoiser, Writing):
+            most = min(layout.slots[0], LONGEST) + 1
+            question = self.tokens.question(layout)
+            for latest in self.denoiser.write(*question, profile.fim.end, most, profile.written):
+                found = latest
+                if (yield) == "finish":
+                    break
+        return found
+
     def judged(
         self,
         layout: Layout,
-        guess: Guess,
-        drafts: Sequence[Draft],
+        offers: Offers,
         known: TokenScores = scoring.nothing_known,
         ngrams: NgramModel | None = None,
-        composed: Sequence[Composition] = (),
         lines: int = 1,
     ) -> list[Alternative]:
-        """All fills, best first. With several holes there is only one. `composed`: texts of `ngrams`;
-        `lines`: at most, of a fill."""
+        """All fills, best first. With several holes there is only one. `lines`: at most, of a fill."""
         if not layout.single:
-            chance = candidates.joint(self.tokens, layout, guess.ids[0], guess.logprobs[0])
-            return [Alternative(candidates.texts(self.tokens, layout, guess.ids[0]), chance, ("denoiser",))]
-        found = candidates.gather(self.tokens, layout, guess, drafts, composed)
+            ids, logprobs = offers.guess.ids[0], offers.guess.logprobs[0]
+            chance = candidates.joint(self.tokens, layout, ids, logprobs)
+            return [Alternative(candidates.texts(self.tokens, layout, ids), chance, ("denoiser",))]
+        found = candidates.gather(self.tokens, layout, offers)
         if ngrams:
             candidates.score_by_words(found, ngrams)
             if lines > 1 and self.calibrated == "model":  # which was fitted on holes of one line
@@ -235,12 +246,12 @@ class Engine:
         return _alternatives(own_probability.rank(found, scores, self.scale or scaling.UNSCALED))
 
     def _proofread(
-        self, layout: Layout, guess: Guess, drafts: Sequence[Draft], original: str, known: TokenScores
+        self, layout: Layout, offers: Offers, original: str, known: TokenScores
     ) -> list[Alternative]:
         """As `judged`, with the `original` text among the fills."""
         if not layout.single:
             raise LayoutError("what stands in several holes at once cannot be judged")
-        found = candidates.gather(self.tokens, layout, guess, drafts)
+        found = candidates.gather(self.tokens, layout, offers)
         others = [each for each in found if each.text.strip() not in ("", original.strip())]
         written = Candidate(original, self.tokens.encode(original), sources={"original"})
         scores = scoring.scores(

@@ -68,11 +68,9 @@ def scores(
     """One score per candidate; it is empty where nothing is known. `after`: tokens after the hole that a
     causal encoder takes into account which does not have them in sight."""
     if isinstance(denoiser, Scoring):
-        prompt, head, following = layout.prompt, layout.head, layout.suffix[:after]
-        if order := tokens.profile.fim:
-            prompt, head = order.question(prompt, head, layout.suffix)
-            following = [order.end]
-        return denoiser.score(prompt, head, [Branch(each.ids, following) for each in found])
+        order = tokens.profile.fim
+        following = [order.end] if order else layout.suffix[:after]
+        return denoiser.score(*tokens.question(layout), [Branch(each.ids, following) for each in found])
     if isinstance(denoiser, PseudoScoring):
         width = max((layout.fixed_width([len(each.ids)]) for each in found), default=0)
         rows = [layout.row([each.ids], width) for each in found if each.ids]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion import sampler
-from model_runtime.diffusion.interface import Branch, BranchScore, Proposal, Row
+from model_runtime.diffusion.interface import Branch, BranchScore, Proposal, Row, Written
 from model_runtime.diffusion.policy import Policy
 from model_runtime.network import forward, process_memory
 from model_runtime.network.vision import Images, Reader
@@ -28,6 +28,7 @@ from .attention import CanvasView, tree_masks
 from .kv_cache import Cache, rolled_back
 from .memory_guard import memory_guard
 from .score_tree import ScoreTree
+from .writing import Beams
 
 # Prompt tokens encoded at once. A GPU reads all weights for each piece, so its pieces are large, but no
 # layer's activations take more memory than a canvas's logits. On a CPU the worker's peak is 13 MB lower with
@@ -38,7 +39,7 @@ LONG = 128  # new tokens of a prompt from which on giving memory back costs litt
 
 
 class LocalDenoiser:
-    """Implements `interface.Denoiser` and `interface.Scoring`. One caller at a time. `dtype`: what it
+    """Implements `interface.Denoiser`, `Scoring` and `Writing`. One caller at a time. `dtype`: what it
     computes in, where its weights do not tell.
 
     `static` pads prefixes to buckets, so that shapes repeat and `torch.compile` pays; it and `late`
@@ -81,6 +82,7 @@ class LocalDenoiser:
             banned[profile.filler] = 0.0
         self._banned = banned
         self.forwards = 0  # passes of the network so far
+        self._asked: tuple[list[int], forward.KeyValues] | None = None  # all but the last id of a question
         self._images = Images(model, reader)
 
     def see(self, image: bytes) -> list[int]:
@@ -145,14 +147,17 @@ class LocalDenoiser:
     ) -> list[BranchScore]:
         """One causal pass over all branches as a tree: the prompt, the head, and what some of them begin
         with alike are there once."""
-        if not head:
-            prompt, head = prompt[:-1], prompt[-1:]
+        prompt, head = _apart(prompt, head)
+        kv = None
+        if self._asked and self._asked[0] == [*prompt, *head[:-1]]:
+            (prompt, kv), head = self._asked, head[-1:]
+        self._asked = None
         texts = [[*b.ids, *b.after] for b in branches]
         tree = ScoreTree.of(head, texts)
         before = [tree.before(head, text) for text in texts]
         asked = sorted({node for nodes in before for node in nodes})
         with torch.inference_mode(), memory_guard():
-            kv = rolled_back(self._encode(prompt), len(prompt))
+            kv = kv or rolled_back(self._encode(prompt), len(prompt))
             ids = torch.tensor(tree.ids, device=self._device)
             positions = len(prompt) + torch.tensor(tree.depths, device=self._device)
             ends = torch.tensor(tree.ends, device=self._device)
@@ -164,6 +169,36 @@ class LocalDenoiser:
             rows = [row[node] for nodes in before for node in nodes]
             values = iter(self._logprobs(hidden, rows, [token for text in texts for token in text]))
         return [BranchScore([*islice(values, len(b.ids))], [*islice(values, len(b.after))]) for b in branches]
+
+    def write(
+        self, prompt: Sequence[int], head: Sequence[int], end: int, most: int, beams: int
+    ) -> Generator[list[Written], None, None]:
+        """What the question computed is kept for a `score` of the same one."""
+        prompt, head = _apart(prompt, head)
+        banned = self._banned.clone()
+        banned[: self.profile.first_text_id] = float("-inf")  # a filler, too
+        banned[end] = 0.0
+
+        def likely(hidden: Tensor) -> Tensor:
+            return (forward.logits(self.model, hidden) + banned).log_softmax(-1)
+
+        def after(ids: Tensor, positions: Tensor, masks: forward.Masks) -> Tensor:
+            self.forwards += 1
+            return likely(forward.encode(self.model, ids, positions, masks, near)[0])
+
+        with torch.inference_mode(), memory_guard():
+            kv = rolled_back(self._encode(prompt), len(prompt))
+            first = likely(self.extend(kv, head, wanted=[len(head) - 1]))
+            near = CanvasView.of(kv, self._layer_types, self._window, 1, padded=False).kv
+            asked = [*prompt, *head[:-1]]
+            self._asked = asked, rolled_back(kv, len(asked))
+        search = Beams(len(kv), self._window, after).search(first, end, most, beams)
+        while True:
+            with torch.inference_mode(), memory_guard():
+                found = next(search, None)
+            if found is None:
+                return
+            yield [each.written for each in found]
 
     def _logprobs(self, hidden: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> list[float]:
         """Log-probability of each token [N] after its row [N] of `hidden` [T, H]. Computed in parts, since
@@ -243,3 +278,8 @@ class LocalDenoiser:
         if self.compiled:  # the hole's length is no shape to compile for
             return forward.logits(self.model, forward.picked(self._decode(*decoded), layout.index))
         return forward.logits(self.model, self._decode(*decoded, layout.index))
+
+
+def _apart(prompt: Sequence[int], head: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """The same tokens with at least one in the head."""
+    return (prompt, head) if head else (prompt[:-1], prompt[-1:])

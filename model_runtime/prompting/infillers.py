@@ -168,6 +168,7 @@ def profile(record: Infiller, *, window: int, special: frozenset[int], exact: bo
         composed=0,  # not measured with such a model
         scored=6,  # so not used
         mended=1,
+        written=0,
         heal=False,
         special=special,
     )

@@ -110,6 +110,12 @@ class Tokens:
             typed=typed,
         )
 
+    def question(self, layout: Layout) -> tuple[Sequence[int], Sequence[int]]:
+        """(prompt, head) that the causal encoder goes on from, with what follows in sight if it learnt so."""
+        if order := self.profile.fim:
+            return order.question(layout.prompt, layout.head, layout.suffix)
+        return layout.prompt, layout.head
+
     @functools.lru_cache(maxsize=256)  # noqa: B019 (lives as long as the worker)
     def starts(self, typed: str) -> frozenset[int]:
         """Tokens that a text beginning with `typed` may begin with."""

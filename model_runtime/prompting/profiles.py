@@ -45,6 +45,7 @@ class Profile:
     composed: int  # texts of the n-gram model that are ranked
     scored: int  # texts that the causal encoder is asked about, where the n-gram model can tell the others
     mended: int  # found and composed texts, the likeliest, that the denoiser starts from in rows of their own
+    written: int  # texts that the causal encoder writes, where it has what follows in sight
     heal: bool  # back up to a token boundary when the cursor stands inside a word
     special: frozenset[int] = frozenset()  # ids from `first_text_id` on that are no text either
     languages: frozenset[str] | None = None  # that the model was trained on; None: any
@@ -76,6 +77,7 @@ EMBEDDED = Profile(
     composed=8,
     scored=6,
     mended=0,
+    written=4,
     heal=False,
     languages=frozenset({"python"}),
 )
@@ -127,6 +129,7 @@ def of_chat(
         composed=0,  # not measured with such a model
         scored=6,  # so not used
         mended=0,
+        written=0,
         heal=False,
         special=special,
         answer=answer,

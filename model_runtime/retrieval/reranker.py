@@ -165,6 +165,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "places": 0.0 if draft is None else math.log(draft.places),
         "votes": math.log(candidate.votes),
         "composed": float("ngram" in candidate.sources),
+        "written": float("encoder" in candidate.sources),
         "characters": math.log1p(len(candidate.text.strip())),
         "words": math.log1p(words),
         "lines": lines,
@@ -175,6 +176,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "inside": inside,
         **{f"after_{each}": float(candidate.standing == each) for each in get_args(Standing)},
         "inside_denoised": inside * bool(candidate.logprobs),
+        "inside_written": inside * ("encoder" in candidate.sources),
         "inside_agreement": inside * agreement,
     }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from model_runtime.diffusion.interface import Guess
 from model_runtime.inference import candidates
+from model_runtime.inference.candidates import Offers
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
@@ -23,9 +23,8 @@ def test_the_joint_probability_counts_the_text_and_its_end_only() -> None:
 def test_a_text_found_twice_keeps_the_better_evidence() -> None:
     tokens = tiny.tokens()
     weak, strong = Draft("x", 1, False, 0), Draft("x", 30, False, 9)
-    guess = Guess([], [])
     for drafts in ([weak, strong], [strong, weak]):
-        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), guess, drafts)
+        (found,) = candidates.gather(tokens, tokens.lay(REQUEST), Offers(drafts=drafts))
         assert (found.draft, found.votes) == (strong, 2)
 
 
@@ -50,6 +49,6 @@ def test_which_texts_are_asked_about() -> None:
 
 def test_the_likeliest_without_the_network_and_the_denoisers_own_are_scored() -> None:
     found = [Candidate(name, [], ngram=nats) for name, nats in (("a", -9.0), ("b", -1.0), ("c", -5.0))]
-    found.append(Candidate("d", [], logprobs=[-3.0], ngram=-30.0))
+    found.append(Candidate("d", [], ngram=-30.0, sources={"denoiser"}))
     kept = candidates.likeliest(found, 2, Calibration({"ngram_share": 9.0}))
     assert [each.text for each in kept] == ["b", "c", "d"]

@@ -6,16 +6,19 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from model_runtime.baselines import registry
 from model_runtime.diffusion.faults import Unfillable
 from model_runtime.diffusion.hole_length import CandidateLengths
-from model_runtime.diffusion.interface import DenoiseError, OutOfMemory
-from model_runtime.inference.engine import Engine
+from model_runtime.diffusion.interface import DenoiseError, OutOfMemory, Written
+from model_runtime.inference.engine import Engine, Fill
 from model_runtime.loading import model
 from model_runtime.local.kv_cache import PrefixCache
+from model_runtime.prompting import profiles
 from model_runtime.prompting.layout import Tokens
 from model_runtime.protocol import ALTERNATIVES, MOST_STEPS, Choice, Fixed, Infill, Slot
 from model_runtime.retrieval.reranker import Calibration
@@ -115,6 +118,53 @@ def test_a_request_chooses_how_many_alternatives() -> None:
     every, _ = run(engine().fill(msgspec.structs.replace(request, alternatives=1_000)))
     assert len(usual.alternatives) == ALTERNATIVES < len(every.alternatives)
     assert every.alternatives[:ALTERNATIVES] == usual.alternatives
+
+
+def writing(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, list[int]]:
+    """An engine whose causal encoder learnt to write, and the rooms that it was given. It first has a piece
+    of a text, then the whole."""
+    target = registry.changed(engine(), lambda profile: profiles.with_fim(profile, 5, 7))
+    rooms: list[int] = []
+
+    def write(prompt: Sequence[int], head: Sequence[int], end: int, most: int, beams: int):
+        rooms.append(most)
+        yield [Written(target.tokens.encode(" 4"), [-1.0], False)]
+        yield [Written(target.tokens.encode(" 42"), [-1.0, -1.0], True)]
+
+    monkeypatch.setattr(target.denoiser, "write", write)
+    return target, rooms
+
+
+def said(answer: Fill) -> dict[str, tuple[str, ...]]:
+    """Sources by text."""
+    return {answer.texts[0]: answer.sources} | {each.texts[0]: each.sources for each in answer.alternatives}
+
+
+def test_what_the_encoder_wrote_to_its_end_is_among_the_fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, rooms = writing(monkeypatch)
+    answer, seen = run(target.fill(REQUEST))
+    assert said(answer)[" 42"] == ("encoder",)
+    assert " 4" not in said(answer)
+    assert (rooms, seen) == ([9], answer.steps + 2)
+    early, _ = run(target.fill(REQUEST), finish_after=answer.steps + 1)
+    assert early.complete
+    assert not said(early).keys() & {" 4", " 42"}
+
+
+@pytest.mark.parametrize("change", [{"lines": 2}, {"original": "1"}])
+def test_the_encoder_writes_single_lines_that_are_missing(
+    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rooms = writing(monkeypatch)
+    run(target.fill(msgspec.structs.replace(REQUEST, **change)))
+    assert rooms == []
+
+
+def test_an_encoder_that_learnt_no_such_order_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, rooms = writing(monkeypatch)
+    run(registry.changed(target, lambda profile: dataclasses.replace(profile, fim=None)).fill(REQUEST))
+    run(registry.changed(target, lambda profile: dataclasses.replace(profile, written=0)).fill(REQUEST))
+    assert rooms == []
 
 
 def test_a_draft_the_model_likes_is_the_answer() -> None:
