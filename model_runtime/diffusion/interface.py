@@ -132,8 +132,8 @@ class Writing(Protocol):
     def write(
         self, prompt: Sequence[int], head: Sequence[int], end: int, most: int, beams: int
     ) -> Generator[list[Written], None, None]:
-        """The likeliest continuations of prompt + head that the id `end` ends, best first: after every token
-        as far as they are, until all `beams` have ended or have `most` tokens, the end among them."""
+        """The likeliest continuations of prompt + head that the id `end` ends, at most `beams`, best first:
+        after every token as far as they are, until all have ended or have `most` tokens with the end."""
         ...
 
 

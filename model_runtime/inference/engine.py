@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # it needs torch
     from model_runtime.diffusion import masked
 
 AFTER = 4  # suffix tokens that a candidate is judged by
-LONGEST = 24  # tokens that the causal encoder writes, one pass each: few longer texts are right
+LONGEST = 8  # tokens that the causal encoder writes, one pass each: few longer texts are right
 
 
 class Engine:

@@ -16,6 +16,8 @@ from torch import Tensor
 from model_runtime.diffusion.interface import Written
 from model_runtime.network.forward import FULL, SLIDING, Masks
 
+WITHIN = 2.0  # nats below the best hypothesis: what is less likely is given up
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -36,15 +38,16 @@ class Hypothesis:
 def grown(
     found: Sequence[Hypothesis], growing: Sequence[Hypothesis], logp: Tensor, end: int, beams: int
 ) -> list[Hypothesis]:
-    """The likeliest of the hypotheses `found` that stay as they are, and of those that get one token more:
-    `growing`, with their next token's log-probabilities [len(growing), V]. Best first."""
+    """At most `beams`, best first, of the hypotheses `found`, which stay as they are, and of those that get
+    one token more: `growing`, with their next token's log-probabilities [len(growing), V]."""
     best = logp.topk(min(beams, logp.shape[-1]))
     longer = [
         Hypothesis((*each.ids, token), (*each.logprobs, value), each.nodes, token == end)
         for each, values, tokens in zip(growing, best.values.tolist(), best.indices.tolist(), strict=True)
         for value, token in zip(values, tokens, strict=True)
     ]
-    return sorted([*found, *longer], key=lambda each: -each.total)[:beams]
+    likeliest = sorted([*found, *longer], key=lambda each: -each.total)[:beams]
+    return [each for each in likeliest if each.total >= likeliest[0].total - WITHIN]
 
 
 class Beams:
@@ -58,7 +61,7 @@ class Beams:
         self._nodes = 0  # tokens that `after` got
 
     def search(self, first: Tensor, end: int, most: int, beams: int) -> Iterator[list[Hypothesis]]:
-        """The `beams` likeliest, best first, after each of at most `most` tokens, until all have ended.
+        """The likeliest, at most `beams`, best first, after each of `most` tokens or until all have ended.
         `first`: log-probabilities [1, V] of the first token."""
         found = grown([], [Hypothesis()], first, end, beams)
         for _ in range(1, most):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from model_runtime.diffusion.interface import Branch, Written
+from model_runtime.local import writing
 from model_runtime.local.kv_cache import PrefixCache
 from model_runtime.network import forward
 from model_runtime.training.attention import causal_masks
@@ -41,12 +42,22 @@ def slow(question: Sequence[int], end: int, beams: int) -> list[tuple[list[int],
                 logp = next_token([*question, *ids], end)
                 longer += [([*ids, int(i)], nats + float(logp[i])) for i in logp.topk(beams).indices]
         found = sorted(longer, key=lambda each: -each[1])[:beams]
+        found = [each for each in found if each[1] >= found[0][1] - writing.WITHIN]
     return found
 
 
 def write(question: Sequence[int], end: int, beams: int, cache: PrefixCache | None = None) -> list[Written]:
     *_, found = tiny.denoiser(cache).write(question[:-9], question[-9:], end, MOST, beams)
     return found
+
+
+def test_what_is_far_less_likely_than_the_best_is_given_up() -> None:
+    logp = torch.tensor([0.9, 0.06, 0.03, 0.01]).log()[None]  # 1.1 nats lie between 0.9 and 0.3, 2.7 to 0.06
+    found = writing.grown(
+        [writing.Hypothesis((9, NO_END), (-1.2,), ended=True)], [writing.Hypothesis()], logp, NO_END, 4
+    )
+    assert [each.ids for each in found] == [(0,), (9, NO_END)]
+    assert len(writing.grown([], [writing.Hypothesis()], torch.zeros(1, 4), NO_END, 2)) == 2
 
 
 @pytest.mark.parametrize("length", [40, WINDOW - 2, WINDOW + 50])  # within the window, at its edge, beyond
