@@ -26,9 +26,10 @@ from lsp_server.context import document_tracker
 from lsp_server.session.session import Session
 from lsp_server.text.syntax import Parses
 from model_runtime.training import calibrate, corpus, held_out
-from model_runtime.training.__main__ import CORPUS, default_folder
+from model_runtime.training.__main__ import default_folder
 from model_runtime.training.corpus import Document
 from model_runtime.training.held_out import HeldHole
+from model_runtime.training.source import CORPUS
 
 WAIT_S = 30.0  # for the index process
 

@@ -23,9 +23,10 @@ from importlib import metadata
 from pathlib import Path
 
 from model_runtime.training import calibrate, corpus, held_out
-from model_runtime.training.__main__ import CORPUS, default_folder
+from model_runtime.training.__main__ import default_folder
 from model_runtime.training.corpus import Document
 from model_runtime.training.held_out import HeldHole
+from model_runtime.training.source import CORPUS
 
 BEFORE, AFTER = 5_000, 1_500  # characters
 COUNTS = {"finished statement": 100, "in a string": 70, "in a comment": 70, "another language": 60}
