@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from model_runtime.local.kv_cache import NoCache, PrefixCache
 from model_runtime.network import forward
 from model_runtime.prompting.layout import Tokens
 from model_runtime.prompting.profiles import EMBEDDED
-from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.protocol import Choice, Fixed, Infill, Slot
 from tests.support import tiny, tiny_gemma
 
 
@@ -252,10 +253,12 @@ def test_a_long_prompt_is_encoded_in_pieces(monkeypatch: pytest.MonkeyPatch, ima
         torch.testing.assert_close(ours.values, theirs.values, rtol=1e-4, atol=1e-5)
 
 
-def test_a_free_canvas_is_denoised_as_generate_does(loaded: model.Loaded) -> None:
-    """Nothing pinned, nothing banned: the same tokens from the same noise, but where a draw lies so near the
-    edge between two tokens that it depends on how a processor rounds (1 of 48 with AVX-512)."""
-    stock, profile = loaded.denoiser.model, loaded.denoiser.profile
+def test_a_free_canvas_is_denoised_as_generate_does(gemma_folder: Path) -> None:
+    """Nothing pinned, nothing banned: the same tokens from the same noise. In double precision, since in
+    single a draw near the edge between two tokens depends on how a processor rounds."""
+    loaded = model.load(Choice(model=str(gemma_folder), device="cpu"))  # not the one that tests share
+    stock, profile = loaded.denoiser.model.double(), loaded.denoiser.profile
+    stock.set_experts_implementation("eager")  # the grouped product knows no doubles
     ids = [2, *range(300, 340)]
     assert profile.answer
     torch.manual_seed(5)
@@ -265,6 +268,5 @@ def test_a_free_canvas_is_denoised_as_generate_does(loaded: model.Loaded) -> Non
     *_, last = loaded.denoiser.denoise(ids, [row], profile.answer, seed=5)
     ours = last.read().ids[0]
     end = next((i for i, token in enumerate(ours) if token in (1, 106, 50)), width)
-    others = [at for at in range(end) if ours[at] != expected[at]]
-    assert len(others) <= end // 20
+    assert ours[:end] == expected.tolist()[:end]
     assert end > 0
