@@ -23,7 +23,7 @@ from model_runtime.protocol import Fixed, Infill, Slot
 class Run:
     ms: float
     steps: int
-    forwards: int  # passes of the network: pieces of the prompt, steps, ranking
+    forwards: int  # passes of the network: pieces of the prompt, steps, writing, ranking
     cache_bytes: int
 
 

@@ -34,7 +34,8 @@ function stand_in.config(name, encoding, commands)
             },
           })
         elseif method == 'textDocument/inlineCompletion' then
-          table.insert(stand_in.waiting, { client = name, params = params, answer = answer })
+          local tick = stand_in.tick(params)
+          table.insert(stand_in.waiting, { client = name, params = params, answer = answer, tick = tick })
         elseif method == 'workspace/executeCommand' then
           answer(nil, stand_in.results[params.command])
         else
@@ -56,6 +57,18 @@ function stand_in.config(name, encoding, commands)
       }
     end,
   })
+end
+
+-- The state of the text that a request is about.
+function stand_in.tick(params)
+  return vim.api.nvim_buf_get_changedtick(vim.uri_to_bufnr(params.textDocument.uri))
+end
+
+-- The parameters of the newest request, if it is about the text as it is now: one that a busy machine sent late
+-- may still wait, and its answer would be shown to nobody.
+function stand_in.asked()
+  local newest = stand_in.waiting[#stand_in.waiting]
+  return newest and newest.tick == stand_in.tick(newest.params) and newest.params or nil
 end
 
 -- Answers the newest request; those before it with null, as the server does.

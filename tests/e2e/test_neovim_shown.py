@@ -33,9 +33,8 @@ class StandIn:
         self.editor, self.flavour = editor, flavour
 
     def asked(self) -> dict[str, Any]:
-        """The parameters of the newest request that waits for its answer."""
-        code = "return stand_in.waiting[#stand_in.waiting] and stand_in.waiting[#stand_in.waiting].params"
-        return self.editor.wait("request", lambda: self.editor.lua(code))
+        """The parameters of the newest request about the text as it is, which waits for its answer."""
+        return self.editor.wait("request", lambda: self.editor.lua("return stand_in.asked()"))
 
     def quiet(self, seconds: float = 0.5) -> bool:
         """Whether nothing is asked for within that time."""
