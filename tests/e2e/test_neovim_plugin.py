@@ -62,6 +62,14 @@ def opened(editor: Neovim, tmp_path: Path) -> Iterator[Neovim]:
     editor.nvim.command("silent! %bwipeout!")
 
 
+@pytest.fixture
+def unasked_off(editor: Neovim) -> Iterator[None]:
+    """Nothing is suggested while typing, in documents that are opened meanwhile."""
+    editor.lua("require('infill').setup({ automatic = false })")
+    yield
+    editor.lua("require('infill').setup({ automatic = true })")
+
+
 def told(editor: Neovim) -> list[str]:
     return editor.lua("return told")
 
@@ -125,6 +133,7 @@ def next_edit(editor: Neovim) -> list[tuple[int, int, int, str]]:
     return sorted(tuple(each) for each in editor.lua(NEXT_EDIT))
 
 
+@pytest.mark.usefixtures("unasked_off")  # a suggestion that is shown is accepted before a next edit
 @pytest.mark.parametrize("mode", ["normal", "insert"])
 def test_the_next_edit_is_shown_gone_to_and_made(opened: Neovim, mode: str) -> None:
     opened.nvim.current.window.cursor = (1, 9)
