@@ -46,6 +46,7 @@ from model_runtime.training.calibrate import SLOT, Outcome
 SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
 PREFIX, SUFFIX_LINES = 8_000, 40
 LINES = 16  # most of a fill, as `evaluation` asks
+FOLDS = 5  # parts of the projects, each judged by weights of the others
 
 
 def request(hole: Hole, context: Sequence[str]) -> Infill:
@@ -160,9 +161,10 @@ def choice(record: dict[str, Any]) -> calibrate.Choice:
 def judged(found: Sequence[Ranked]) -> dict[str, list[Outcome]]:
     """By kind: how sure the first candidate was, and whether it was right, by weights of other projects."""
     outcomes: dict[str, list[Outcome]] = {}
-    for project in sorted({each.project for each in found}):
-        fitted = calibrate.fitted([each.choice for each in found if each.project != project])
-        for each in (each for each in found if each.project == project):
+    projects = sorted({each.project for each in found})
+    for fold in filter(None, (projects[n::FOLDS] for n in range(FOLDS))):
+        fitted = calibrate.fitted([each.choice for each in found if each.project not in fold])
+        for each in (each for each in found if each.project in fold):
             shares = fitted.shares(each.choice.rows)
             best = max(range(len(shares)), key=shares.__getitem__)
             outcomes.setdefault(each.kind, []).append(Outcome(shares[best], each.choice.right[best]))

@@ -1,18 +1,20 @@
 """Which fill is best, and how likely is it exactly right?
 
 One conditional logit (McFadden 1974) answers both: at most one of a hole's candidates is right, and each
-one's share is the softmax of a weighted sum of its features, with a zero for "none of them". The features
-are what the model thinks of a candidate (causal log-probability of its text and of the known text it leads
-to, the denoiser's own log-probability) and what retrieval knows (how long the agreement was). The weights
-are fitted on held-out holes (`training/calibrate`) and lie beside the model; a model without them is
-judged by `own_probability`. Drafts and the model's own fills are judged alike. Knows no tensors.
+one's share is the softmax of its score, with a zero for "none of them". A score is a weighted sum of the
+candidate's features and of a few hidden units over them. The features are what the model thinks of a
+candidate (causal log-probability of its text and of the known text it leads to, the denoiser's own
+log-probability) and what retrieval knows (how long the agreement was). The weights are fitted on held-out
+holes (`training/calibrate`) and lie beside the model; a model without them is judged by `own_probability`.
+Drafts and the model's own fills are judged alike. Knows no tensors.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -59,21 +61,40 @@ class Ranked:
     sources: frozenset[str]
 
 
+class Unit(msgspec.Struct, frozen=True):
+    """A hidden unit: the tanh of a weighted sum of the features."""
+
+    weights: tuple[float, ...]  # in the order of `Calibration.weights`
+    height: float  # what it adds to a score, at most
+
+
 class Calibration(msgspec.Struct, frozen=True):
     """Weights by feature name; a feature without one counts nothing."""
 
     weights: Mapping[str, float]
+    units: tuple[Unit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(len(unit.weights) != len(self.weights) for unit in self.units):
+            raise ValueError("a unit has one weight for each feature")
+
+    def score(self, features: Mapping[str, float]) -> float:
+        """The log-odds of a candidate against "none of them"."""
+        values = [features.get(name, 0.0) for name in self.weights]
+        bends = (unit.height * math.tanh(_dot(unit.weights, values)) for unit in self.units)
+        return _dot(self.weights.values(), values) + sum(bends)
 
     def shares(self, candidates: Sequence[Mapping[str, float]]) -> list[float]:
         """The chance of each of a hole's candidates to be the right one; what is missing to 1: none is."""
-        scores = [
-            sum(self.weights.get(name, 0.0) * value for name, value in features.items())
-            for features in candidates
-        ]
+        scores = [self.score(features) for features in candidates]
         most = max([0.0, *scores])
         odds = [math.exp(score - most) for score in scores]
         total = sum(odds) + math.exp(-most)
         return [each / total for each in odds]
+
+
+def _dot(weights: Iterable[float], values: Iterable[float]) -> float:
+    return sum(map(operator.mul, weights, values))
 
 
 # Stands for none, and has no weights: nothing is ranked by it, but by `own_probability`.

@@ -1,13 +1,15 @@
 """Fit the weights by which `retrieval.reranker` orders candidates and says how likely each is right.
 
-The model is a conditional logit: of each dev hole's candidates and "none of them", which is exactly the
-missing text? Dev and test holes come from different held-out projects.
+Of each dev hole's candidates and "none of them", which is exactly the missing text? A conditional logit over
+small networks, with the features standardised and some of them dropped in each step (Srivastava et al. 2014,
+"Dropout"), since candidates are few and features go together. Dev and test holes come from different held-out
+projects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ from model_runtime.diffusion.interface import BranchScore
 from model_runtime.inference.engine import Engine
 from model_runtime.protocol import Fixed, Infill, Slot
 from model_runtime.retrieval import reranker
-from model_runtime.retrieval.reranker import Calibration, Candidate
+from model_runtime.retrieval.reranker import Calibration, Candidate, Unit
 from model_runtime.training.corpus import Document
 from model_runtime.training.held_out import HeldHole
 from model_runtime.training.holes import Kind
@@ -25,6 +27,11 @@ from model_runtime.training.holes import Kind
 DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
 SLOT: dict[Kind, int] = {"end-of-line": 24, "whole-line": 32, "lines": 47, "brackets": 16, "span": 16}
 SUFFIX_LINES = 40
+UNITS, NETWORKS = 8, 3  # hidden units of a network, and networks that are averaged
+STEPS, RATE = 300, 0.03
+DROPPED = 0.1  # of the features, in each step
+PENALTY = 2.0  # nats, of the sum of the squared weights
+_LEAST_SPREAD = 1e-6
 PREFIX_CHARACTERS = 8_000
 
 
@@ -80,33 +87,93 @@ def request(hole: HeldHole) -> Infill:
 
 
 def fitted(choices: Sequence[Choice]) -> Calibration:
-    """The most likely weights under a unit Gaussian prior."""
+    """The mean of a few small networks, each fitted from other first weights. The same choices give the same
+    weights on a machine."""
     names = sorted(choices[0].rows[0])
-    # All candidates side by side, and for each the number of its hole. "None of them" has the score 0.
-    table = torch.tensor([[row[n] for n in names] for each in choices for row in each.rows]).double()
-    hole = torch.repeat_interleave(torch.tensor([len(each.rows) for each in choices]))
-    right = torch.tensor([is_right for each in choices for is_right in each.right])
-    unfound = torch.tensor([not any(each.right) for each in choices]).double()
-    weights = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+    table = _Table.of(choices, names)
+    mean, spread = table.rows.mean(0), table.rows.std(0)
+    scale = torch.where(spread > _LEAST_SPREAD, 1 / spread, 0.0)  # what is always the same counts nothing
+    standard = replace(table, rows=(table.rows - mean) * scale)
+    networks = [_trained(standard, seed) for seed in range(NETWORKS)]
 
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        scores = table @ weights
-        most = torch.zeros(len(choices)).double().scatter_reduce(0, hole, scores.detach(), "amax")
-        odds = (scores - most[hole]).exp()
-        whole = (-most).exp().scatter_add(0, hole, odds)
-        good = (unfound * (-most).exp()).scatter_add(0, hole, odds * right)
-        total = 0.5 * weights.square().sum() + (whole.log() - good.clamp(min=1e-300).log()).sum()
-        total.backward()
-        return total
+    def weights(layer: torch.nn.Linear) -> torch.Tensor:
+        """Of the features as they are, (units, features): the constants are the weights of "bias"."""
+        found = layer.weight.detach() * scale
+        found[:, names.index("bias")] = layer.bias.detach() - found @ mean
+        return found
 
-    optimizer.step(loss)
-    return Calibration({name: round(w, 4) for name, w in zip(names, weights.tolist(), strict=True)})
+    linear = sum((weights(each.linear)[0] for each in networks), torch.zeros(len(names))) / NETWORKS
+    units = [
+        Unit(tuple(map(_short, row.tolist())), _short(height.item() / NETWORKS))
+        for each in networks
+        for row, height in zip(weights(each.hidden), each.heights.detach(), strict=True)
+    ]
+    return Calibration(dict(zip(names, map(_short, linear.tolist()), strict=True)), tuple(units))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The candidates of all holes, one below the other."""
+
+    rows: torch.Tensor  # (candidates, features)
+    hole: torch.Tensor  # (candidates,): the number of each one's hole
+    right: torch.Tensor  # (candidates,): 1 or 0
+    unfound: torch.Tensor  # (holes,): 1 where none is right
+
+    @classmethod
+    def of(cls, choices: Sequence[Choice], names: Sequence[str]) -> _Table:
+        return cls(
+            torch.tensor([[row[name] for name in names] for each in choices for row in each.rows]),
+            torch.repeat_interleave(torch.tensor([len(each.rows) for each in choices])),
+            torch.tensor([is_right for each in choices for is_right in each.right]).float(),
+            torch.tensor([not any(each.right) for each in choices]).float(),
+        )
+
+    def loss(self, scores: torch.Tensor) -> torch.Tensor:
+        """Nats that the right answers cost in all; "none of them" has the score 0."""
+        most = torch.zeros_like(self.unfound).scatter_reduce(0, self.hole, scores.detach(), "amax")
+        odds, none = (scores - most[self.hole]).exp(), (-most).exp()
+        whole = none.scatter_add(0, self.hole, odds)
+        good = (self.unfound * none).scatter_add(0, self.hole, odds * self.right)
+        return (whole.log() - good.clamp(min=1e-30).log()).sum()
+
+
+class _Network(torch.nn.Module):
+    """Scores (candidates,) of features (candidates, features)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear, self.hidden = torch.nn.Linear(features, 1), torch.nn.Linear(features, UNITS)
+        self.heights = torch.nn.Parameter(torch.zeros(UNITS))
+        torch.nn.init.zeros_(self.linear.weight)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.linear(rows)[:, 0] + torch.tanh(self.hidden(rows)) @ self.heights
+
+
+def _trained(table: _Table, seed: int) -> _Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _Network(table.rows.shape[1])
+        optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            kept = torch.rand_like(table.rows) >= DROPPED
+            penalty = sum(each.square().sum() for each in network.parameters())
+            loss = table.loss(network(table.rows * kept)) + PENALTY * penalty
+            (loss / len(table.unfound)).backward()
+            optimizer.step()
+            schedule.step()
+    return network
+
+
+def _short(weight: float) -> float:
+    return float(f"{weight:.4g}")
 
 
 def save(calibration: Calibration, folder: Path, file: str = reranker.FILE) -> None:
-    (folder / file).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    (folder / file).write_bytes(msgspec.json.encode(calibration) + b"\n")
 
 
 def threshold(found: Sequence[Outcome], precision: float = 0.5) -> float:
