@@ -27,12 +27,12 @@ from model_runtime.training.holes import Kind
 DEV = frozenset({"pexpect", "pygls", "requests", "click", "flask"})
 SLOT: dict[Kind, int] = {"end-of-line": 24, "whole-line": 32, "lines": 47, "brackets": 16, "span": 16}
 SUFFIX_LINES = 40
+PREFIX_CHARACTERS = 8_000
 UNITS, NETWORKS = 8, 3  # hidden units of a network, and networks that are averaged
 STEPS, RATE = 300, 0.03
 DROPPED = 0.1  # of the features, in each step
 PENALTY = 2.0  # nats, of the sum of the squared weights
 _LEAST_SPREAD = 1e-6
-PREFIX_CHARACTERS = 8_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def fitted(choices: Sequence[Choice]) -> Calibration:
         found[:, names.index("bias")] = layer.bias.detach() - found @ mean
         return found
 
-    linear = sum((weights(each.linear)[0] for each in networks), torch.zeros(len(names))) / NETWORKS
+    linear = torch.stack([weights(each.linear)[0] for each in networks]).mean(0)
     units = [
         Unit(tuple(map(_short, row.tolist())), _short(height.item() / NETWORKS))
         for each in networks
