@@ -1,6 +1,6 @@
 """Cut holes in the projects that `benchmarks.projects` lays out, and read them.
 
-    python -m benchmarks.holes --out FOLDER [--split dev|test] [--language L] [--count N] [--seed N]
+    python -m benchmarks.holes --out FOLDER [--split dev|test|fit] [--language L] [--count N] [--seed N]
 
 A hole is a place in a file: FOLDER/<split>/<language>.jsonl.gz has one JSON object a line with kind,
 language, project, path, start and end, the last two in code points of the text, and text[start:end] is what
@@ -37,6 +37,7 @@ from model_runtime.training.holes import CUTTERS, Kind, cut_hole
 COUNTS: dict[tuple[str, bool], int] = {  # of each kind, by split and whether it is Python
     ("dev", True): 1_100,
     ("test", True): 500,
+    ("fit", True): 800,
     ("dev", False): 400,
     ("test", False): 300,
 }

@@ -1,6 +1,6 @@
-"""Lay out other people's projects as an editor would open them: to choose on (dev) and to test on (test).
+"""Lay out other people's projects as an editor would open them: to choose on (dev), test on and fit on.
 
-    python -m benchmarks.projects --out FOLDER [--split dev|test] [--language L] [--recipe FILE]
+    python -m benchmarks.projects --out FOLDER [--split dev|test|fit] [--language L] [--recipe FILE]
 
 Each project of the recipe (`data/projects.toml`) is fetched with the machine's own package clients at the
 version named there, its archive is compared with the hash named there, and its source files of that
@@ -24,7 +24,7 @@ from typing import Any, Literal, get_args
 
 from benchmarks.archives import Clients, FetchError, Source, members, sha256
 
-Split = Literal["dev", "test"]
+Split = Literal["dev", "test", "fit"]
 RECIPE = Path(__file__).parent / "data" / "projects.toml"
 LARGEST = 200_000  # bytes of a file
 LONGEST_LINE = 1_000  # characters; longer ones are data, or minified

@@ -5,8 +5,9 @@
 Each distribution of the recipe (`data/corpus.toml`) is fetched with pip at the version named there and
 compared with the hash named there; archives stay in the cache. Of its Python files those count that are
 neither generated nor copied nor tables. Files that repeat lines of held-out projects, or of files before
-them, are dropped: the projects of `data/projects.toml`, of both splits, and those that the recipe marks.
-Nothing is made again if FILE was made by this recipe.
+them, are dropped: the projects of `data/projects.toml`, of dev and test, and those that the recipe marks. Its
+projects of fit may not stand in the recipe, but files are not compared with theirs. Nothing is made again if
+FILE was made by this recipe.
 """
 
 from __future__ import annotations
@@ -62,17 +63,17 @@ class Recipe:
 
 
 def read(path: Path = RECIPE) -> Recipe:
-    """A recipe, in its order; nothing of it is tested on."""
+    """A recipe, in its order; nothing of it is tested or fitted on."""
     try:
         known = tomllib.loads(path.read_text(encoding="utf-8"))
         rows = [Distribution(**row) for row in known["distribution"]]
         recipe = Recipe(known["most"], rows)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise RecipeError(f"{path} cannot be read: {error}") from None
-    tested = {project.name for project in projects.read()} | corpus.HELD_OUT
+    apart = {project.name for project in projects.read()} | corpus.HELD_OUT
     for row in rows:
-        if row.name in tested and not row.held_out:
-            raise RecipeError(f"{path.name}: {row.name} is tested on")
+        if row.name in apart and not row.held_out:
+            raise RecipeError(f"{path.name}: {row.name} is tested or fitted on")
         if not corpus.PERMISSIVE.search(row.licence) or corpus.RESTRICTED.search(row.licence):
             raise RecipeError(f"{path.name}: the licence of {row.name} is not permissive")
     return recipe
@@ -106,8 +107,9 @@ def documents(row: Project, clients: Clients) -> Iterator[Document]:
 
 def collected(recipe: Recipe, clients: Clients) -> tuple[list[Document], list[Document]]:
     """(to learn from, held out) documents. What is tested on is only compared with: of it, dev stays, since
-    training looks at its loss there."""
-    tested = [project for project in projects.read() if project.language == "python"]
+    training looks at its loss there. With fit, which came later, nothing is compared: the corpus stays."""
+    python = (project for project in projects.read() if project.language == "python")
+    tested = [project for project in python if project.split != "fit"]
     apart = [*tested, *(row.project for row in recipe.distributions if row.held_out)]
     repeats = Repeats()
     held_out: list[Document] = []

@@ -167,6 +167,10 @@ def test_files_named_like_tests(path: str, test: bool) -> None:
     assert is_test(path) is test
 
 
+# virtualenv's one file named like a test, py_spec.py, has one pair of brackets for a share of four.
+FEWER = {("fit", "python"): Counter(brackets=3)}
+
+
 def test_the_committed_holes() -> None:
     """Of every split and language of the recipe, as many as `benchmarks.holes` cuts, from its projects."""
     known = {(p.split, p.language, p.name) for p in projects.read()}
@@ -174,7 +178,8 @@ def test_the_committed_holes() -> None:
         data = (projects.RECIPE.parent / "holes" / split / f"{language}.jsonl.gz").read_bytes()
         places = [holes.Place(**json.loads(line)) for line in gzip.decompress(data).splitlines()]
         count = holes.COUNTS[split, language == "python"]
-        assert Counter(place.kind for place in places) == dict.fromkeys(CUTTERS, count)
+        fewer = FEWER.get((split, language), Counter())
+        assert Counter(place.kind for place in places) + fewer == dict.fromkeys(CUTTERS, count)
         assert {(split, place.language, place.project) for place in places} == {
             each for each in known if each[:2] == (split, language)
         }

@@ -216,7 +216,7 @@ def test_the_upstream_archive_of_a_source_package(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split": "train"}, "project 1: split must be one of dev, test"),
+        ({"split": "train"}, "project 1: split must be one of dev, test, fit"),
         ({"language": "cobol"}, "language must be one of"),
         ({"source": "ftp"}, "source must be one of"),
         ({"name": "../x"}, "is no name for a folder"),
@@ -237,15 +237,17 @@ def test_a_wrong_recipe(
 
 
 def test_the_recipe() -> None:
-    """Every language has projects to choose on and other ones to test on, and no address is in it."""
+    """Every language has projects to choose on and other ones to test on, Python others to fit on, and no
+    address is in it."""
     found = projects.read()
     for language in projects.SUFFIXES:
-        dev, test = (
-            {p.name for p in found if (p.language, p.split) == (language, s)} for s in ("dev", "test")
+        dev, test, fit = (
+            {p.name for p in found if (p.language, p.split) == (language, s)} for s in ("dev", "test", "fit")
         )
         assert len(dev) >= 3
         assert len(test) >= 3
-        assert not dev & test
+        assert len(fit) == (20 if language == "python" else 0)
+        assert len(dev | test | fit) == len(dev) + len(test) + len(fit)
     assert all(len(p.sha256) == 64 and p.licence for p in found)
     assert len({p.place for p in found}) == len(found)
     assert "://" not in projects.RECIPE.read_text()

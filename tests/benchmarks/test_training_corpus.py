@@ -41,7 +41,8 @@ def shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelves:
     tested = archive(tmp_path / "flask-1.tar.gz", {"top/app.py": lines("served").encode()})
     kept = Project("flask", "1", "python", "dev", "pypi", "BSD-3-Clause", sha256(tested))
     tested.rename(tmp_path / f"flask-1-{kept.sha256[:12]}.tar.gz")
-    monkeypatch.setattr(training_corpus.projects, "read", lambda: [kept])
+    fitted = Project("lark", "1", "python", "fit", "wheel", "MIT", "0" * 64)  # is nowhere to be had
+    monkeypatch.setattr(training_corpus.projects, "read", lambda: [kept, fitted])
     return Shelves(tmp_path / "nothing")
 
 
@@ -99,7 +100,12 @@ def test_a_file_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("name", "licence", "why"), [("flask", "BSD", "is tested on"), ("one", "GPL-3.0", "not permissive")]
+    ("name", "licence", "why"),
+    [
+        ("flask", "BSD", "is tested or fitted on"),
+        ("lark", "MIT", "is tested or fitted on"),
+        ("one", "GPL-3.0", "not permissive"),
+    ],
 )
 def test_recipes_that_may_not_be(tmp_path: Path, name: str, licence: str, why: str) -> None:
     path = tmp_path / "corpus.toml"
