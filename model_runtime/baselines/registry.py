@@ -84,9 +84,6 @@ BASELINES: dict[str, Baseline] = {
     "undrafted": Baseline(
         "without retrieved drafts (re-ranker as shipped)", _under(lambda p: replace(p, drafts=0))
     ),
-    "unwritten": Baseline(
-        "without texts of the causal encoder (re-ranker as shipped)", _under(lambda p: replace(p, written=0))
-    ),
     "undenoised": Baseline(
         "without the denoiser (re-ranker as shipped)", lambda engine: DraftsAlone(engine, others=True)
     ),
@@ -95,11 +92,14 @@ BASELINES: dict[str, Baseline] = {
         lambda engine: RankedByTexts.of(engine).run,
     ),
     "mended": Baseline("as shipped and two drafts mended", _under(lambda p: replace(p, mended=2))),
+    "written": Baseline(
+        "as shipped and four texts of the causal encoder", _under(lambda p: replace(p, written=4))
+    ),
     "healed": Baseline("as shipped and token healing", _under(lambda p: replace(p, heal=True))),
     "causal": Baseline("causal encoder, greedy", Causal),
 }
 # What each part adds, on the shipped weights. No re-ranker is fitted for what is left: all but `text-ranked`
 # have the shipped one, without the features that are missing.
-ABLATION = ("uncomposed", "undrafted", "unwritten", "undenoised", "text-ranked", "copy")
+ABLATION = ("uncomposed", "undrafted", "undenoised", "text-ranked", "copy")
 FIM = "fim"  # not in the table: it needs a model of its own, see `training --objective fim`
 FIM_LABEL = "autoregressive model trained to fill in the middle"

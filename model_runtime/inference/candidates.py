@@ -118,10 +118,11 @@ def without_model(drafts: Sequence[Draft], composed: Sequence[Composition]) -> l
 
 
 def score_by_words(found: Sequence[Candidate], ngrams: NgramModel) -> None:
-    """Note what the n-gram model thinks of each candidate."""
+    """Note what the n-gram model thinks of each candidate, and how near its names stand."""
     for each in found:
         each.ngram, each.ngram_after = ngrams.scored(each.text)
         each.standing, each.inside = ngrams.standing, ngrams.inside
+        each.nearby = ngrams.nearby.features(each.text)
 
 
 def to_start_from(

@@ -77,7 +77,7 @@ EMBEDDED = Profile(
     composed=8,
     scored=6,
     mended=0,
-    written=4,
+    written=0,  # four take as long as all else does, and one hole in a thousand more is right first
     heal=False,
     languages=frozenset({"python"}),
 )

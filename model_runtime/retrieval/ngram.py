@@ -12,6 +12,7 @@ from model_runtime.retrieval import composer, words
 from model_runtime.retrieval.corpus import Corpus
 from model_runtime.retrieval.document import Document
 from model_runtime.retrieval.line import LineSyntax
+from model_runtime.retrieval.nearby import Nearby
 
 FOLLOWING = 3  # words behind the hole that a text is judged by
 
@@ -44,6 +45,7 @@ class NgramModel:
         self._below = next((line for line in below if words.is_code(line)), "")
         self.standing: words.Standing = words.standing(self._head)
         self.inside = bool(self._tail.strip())
+        self.nearby = Nearby(above, self._head, self._tail, below)
         ending = words.of_line(self._tail)
         self._ends = {self._vocabulary.id(ending[0][0])} if ending else set(self._vocabulary.newlines)
         self._line = LineSyntax(self._vocabulary, self._mixture, above, self._head_words, ending)

@@ -4,9 +4,9 @@ One conditional logit (McFadden 1974) answers both: at most one of a hole's cand
 one's share is the softmax of its score, with a zero for "none of them". A score is a weighted sum of the
 candidate's features and of a few hidden units over them. The features are what the model thinks of a
 candidate (causal log-probability of its text and of the known text it leads to, the denoiser's own
-log-probability) and what retrieval knows (how long the agreement was). The weights are fitted on held-out
-holes (`training/calibrate`) and lie beside the model; a model without them is judged by `own_probability`.
-Drafts and the model's own fills are judged alike. Knows no tensors.
+log-probability) and what retrieval knows (how long the agreement was, how near its names stand). The weights
+are fitted on held-out holes (`training/calibrate`) and lie beside the model; a model without them is judged
+by `own_probability`. Drafts and the model's own fills are judged alike. Knows no tensors.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Candidate:
     ngram_after: float = 0.0  # nats of the words behind the hole, after this text
     standing: Standing | None = None  # what the hole stands after, where the n-gram model was asked
     inside: bool = False  # text follows the hole on its line
+    nearby: Mapping[str, float] = field(default_factory=dict)  # features by `retrieval.nearby`, where asked
     draft: Draft | None = None
     votes: int = 1
     sources: set[str] = field(default_factory=set)
@@ -199,6 +200,7 @@ def _own(candidate: Candidate, score: BranchScore) -> dict[str, float]:
         "inside_denoised": inside * bool(candidate.logprobs),
         "inside_written": inside * ("encoder" in candidate.sources),
         "inside_agreement": inside * agreement,
+        **candidate.nearby,
     }
 
 

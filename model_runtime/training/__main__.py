@@ -29,7 +29,7 @@ if __name__ == "__main__" and sys.platform == "linux" and "MALLOC_TOP_PAD_" not 
 
 import torch  # noqa: E402
 
-from model_runtime.training import corpus, loader, loop, source  # noqa: E402
+from model_runtime.training import card, corpus, loader, loop, source  # noqa: E402
 from model_runtime.training.geometry import SIZES  # noqa: E402
 from model_runtime.training.loop import BRANCH, TRUNK  # noqa: E402
 from model_runtime.training.plan import Plan  # noqa: E402
@@ -178,6 +178,7 @@ def train_slice(options: argparse.Namespace, opened: TokenFile, plan: Plan) -> N
         print("resuming:", json.dumps(vars(trainer.progress)))
     elif options.begin_with:
         trainer.begin_with(options.begin_with)
+        card.begun_with(options.begin_with, options.folder)
     check = source.Drawing(opened.folder, plan, held_out=True)()
     held_out = [
         loader.to_device(check.draw(i, plan.rows, plan.canvases, plan.width_at(i)), trainer.device)

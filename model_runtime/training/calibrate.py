@@ -89,7 +89,7 @@ def request(hole: HeldHole) -> Infill:
 def fitted(choices: Sequence[Choice]) -> Calibration:
     """The mean of a few small networks, each fitted from other first weights. The same choices give the same
     weights on a machine."""
-    names = sorted(choices[0].rows[0])
+    names = sorted({name for each in choices for row in each.rows for name in row})
     table = _Table.of(choices, names)
     mean, spread = table.rows.mean(0), table.rows.std(0)
     scale = torch.where(spread > _LEAST_SPREAD, 1 / spread, 0.0)  # what is always the same counts nothing
@@ -123,7 +123,7 @@ class _Table:
     @classmethod
     def of(cls, choices: Sequence[Choice], names: Sequence[str]) -> _Table:
         return cls(
-            torch.tensor([[row[name] for name in names] for each in choices for row in each.rows]),
+            torch.tensor([[row.get(name, 0.0) for name in names] for each in choices for row in each.rows]),
             torch.repeat_interleave(torch.tensor([len(each.rows) for each in choices])),
             torch.tensor([is_right for each in choices for is_right in each.right]).float(),
             torch.tensor([not any(each.right) for each in choices]).float(),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from model_runtime.training.curve import COLUMNS, cells, row
 
 RECORD, CORPUS, PAGE, RELIABILITY = "training.json", "corpus.json", "README.md", "reliability.png"
+BEFORE = "before."  # in a run's folder, before the names of what is known of the model that it begins with
 SHIPPED = "shipped"  # the contender that is the whole
 
 
@@ -29,12 +31,24 @@ class Share:
     project: str
     licence: str
     characters: int
+    before: int = 0  # characters of it in the corpus of the weights that the run began with
+
+
+def begun_with(model: Path, run: Path) -> None:
+    """Note in a run's folder which model it begins with."""
+    for name in (RECORD, CORPUS):
+        if (model / name).exists():
+            shutil.copyfile(model / name, run / (BEFORE + name))
 
 
 def save_corpus(folder: Path, shares: Sequence[Share]) -> None:
-    ordered = sorted(shares, key=lambda each: (-each.characters, each.project))
+    ordered = sorted(shares, key=lambda each: (-each.characters, -each.before, each.project))
     lines = ",\n".join(json.dumps(asdict(each)) for each in ordered)
     (folder / CORPUS).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def read_corpus(path: Path) -> list[Share]:
+    return [Share(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def write(
@@ -42,7 +56,7 @@ def write(
 ) -> None:
     """Make the page of a model folder anew."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    shares = [Share(**each) for each in json.loads((folder / CORPUS).read_text(encoding="utf-8"))]
+    shares = read_corpus(folder / CORPUS)
     drawn = (folder / RELIABILITY).exists()
     (folder / PAGE).write_text(page(record, shares, results, curve, drawn), encoding="utf-8")
 
@@ -57,6 +71,7 @@ def page(
     """`drawn`: there is a picture of the reliability."""
     millions = {name: record[name] / 1e6 for name in ("parameters", "causal_tokens", "canvas_tokens")}
     whole, *_ = results
+    earlier = any(each.before for each in shares)
     parts = [
         "# The embedded model",
         f"""A `DiffusionGemmaForBlockDiffusion` of {millions["parameters"]:.1f}M parameters (size
@@ -76,11 +91,15 @@ shown from a confidence of {whole["threshold"]} on. Times are the server's and t
         f"""{record["step"]} steps: {millions["causal_tokens"]:.1f}M tokens through the causal encoder (the
 first {record["causal_steps"]} steps trained it alone) and {millions["canvas_tokens"]:.1f}M canvas tokens
 through the denoiser, in {record["seconds"] / 3600:.1f} hours on {record.get("hardware", "a CPU")}.
-{sum(each.characters for each in shares) / 1e6:.0f}M characters of Python under permissive licences:""",
+{_before(record)}{sum(each.characters for each in shares) / 1e6:.0f}M characters of Python under permissive
+licences:""",
         _table(
-            ("project", "licence as stated", "M characters"),
+            ("project", "licence as stated", "M characters", *(["of the run before"] if earlier else [])),
             (
-                (each.project, each.licence.replace("|", "/"), f"{each.characters / 1e6:.2f}")
+                (
+                    *(each.project, each.licence.replace("|", "/"), f"{each.characters / 1e6:.2f}"),
+                    *([f"{each.before / 1e6:.2f}"] if earlier else []),
+                )
                 for each in shares
             ),
         ),
@@ -95,6 +114,15 @@ were files that mention HumanEval or MBPP.""",
         "This page is made by `python -m model_runtime.training.card`.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _before(record: Mapping[str, Any]) -> str:
+    """Of the weights that the run began with."""
+    if not (known := record.get("began_with")):
+        return ""
+    causal, canvas = (known[name] / 1e6 for name in ("causal_tokens", "canvas_tokens"))
+    return f"""It began with weights that had seen {causal:.1f}M and {canvas:.1f}M tokens in
+{known["seconds"] / 3600:.1f} hours on {known.get("hardware", "a CPU")}. """
 
 
 def _data(result: Mapping[str, Any]) -> str:
@@ -124,7 +152,9 @@ def _ablation(result: Mapping[str, Any]) -> str:
         (label, *(_share(found[name, kind]["exact"]) if (name, kind) in found else "" for kind in kinds))
         for name, label in result["contenders"].items()
     ]
-    return f"{_data(result)}:\n\n" + _table(("", *kinds), rows)
+    first = next(iter(result["contenders"]))
+    holes = sum(found[first, kind]["n"] for kind in kinds)
+    return f"{_data(result)}, {holes} holes:\n\n" + _table(("", *kinds), rows)
 
 
 def _share(value: Mapping[str, Any]) -> str:
@@ -141,7 +171,7 @@ def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _settings(record: Mapping[str, Any]) -> str:
-    measured = {"step", "seconds", "parameters", "hardware"}
+    measured = {"step", "seconds", "parameters", "hardware", "began_with"}
     rows = [
         (f"`{name}`", json.dumps(value))
         for name, value in record.items()

@@ -48,15 +48,23 @@ def export_weights(checkpoint: Path, tokenizer: Tokenizer, out: Path, hardware: 
     tokenizer.save(str(out / "tokenizer.json"))
     record = {**plan, **state["progress"], "parameters": sum(p.numel() for p in model.parameters())}
     record |= {"hardware": hardware}
+    if (before := checkpoint.with_name(card.BEFORE + card.RECORD)).exists():
+        record["began_with"] = json.loads(before.read_text(encoding="utf-8"))
     (out / card.RECORD).write_text(json.dumps(record, indent=1) + "\n")
 
 
-def shares(learned: Sequence[Document]) -> list[Share]:
-    """What there is of each project."""
+def shares(learned: Sequence[Document], run: Path) -> list[Share]:
+    """What there is of each project, and what the model that the run began with had seen of it."""
     sizes = Counter[tuple[str, str]]()
     for document in learned:
         sizes[document.project, document.licence] += len(document.text)
-    return [Share(project, licence, size) for (project, licence), size in sizes.items()]
+    noted = run / (card.BEFORE + card.CORPUS)
+    before = {each.project: each for each in card.read_corpus(noted)} if noted.exists() else {}
+    found = [
+        Share(project, licence, size, before.pop(project).characters if project in before else 0)
+        for (project, licence), size in sizes.items()
+    ]
+    return found + [Share(each.project, each.licence, 0, each.characters) for each in before.values()]
 
 
 def export(
@@ -83,7 +91,7 @@ def export(
     outcomes = [Outcome(confidence, right) for confidence, right in found["claims"]]
     if outcomes:
         calibrate.plot(outcomes, out / card.RELIABILITY)
-    card.save_corpus(out, shares(learned))
+    card.save_corpus(out, shares(learned, checkpoint.parent))
     card.write(out, [found])
 
 

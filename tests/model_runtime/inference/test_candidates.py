@@ -5,6 +5,8 @@ from __future__ import annotations
 from model_runtime.inference import candidates
 from model_runtime.inference.candidates import Offers
 from model_runtime.protocol import Fixed, Infill, Slot
+from model_runtime.retrieval import reranker
+from model_runtime.retrieval.ngram import NgramModel
 from model_runtime.retrieval.reranker import Calibration, Candidate
 from model_runtime.retrieval.retriever import Draft
 from tests.model_runtime.inference.fills import REQUEST
@@ -45,6 +47,17 @@ def test_which_texts_are_asked_about() -> None:
     ]
     several = tokens.lay(TWO)
     assert candidates.foreign(tokens, several, drafts, "") == []
+
+
+def test_what_is_known_without_the_network_is_noted() -> None:
+    found = [Candidate("price)", []), Candidate("other)", [])]
+    candidates.score_by_words(found, NgramModel("price = 1\nprint(", "\nprint(price)\n"))
+    rows = reranker.features(found, candidates.unscored(found))
+    assert [row["plain_unseen"] > 0 for row in rows] == [False, True]
+    assert [row["plain_ahead"] for row in rows] == [1.0, 0.0]
+    assert [row["line_below"] for row in rows] == [1.0, 0.0]
+    assert rows[0]["ngram_share"] > rows[1]["ngram_share"]
+    assert all(row["after_bracket"] for row in rows)
 
 
 def test_the_likeliest_without_the_network_and_the_denoisers_own_are_scored() -> None:

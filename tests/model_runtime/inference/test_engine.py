@@ -123,7 +123,9 @@ def test_a_request_chooses_how_many_alternatives() -> None:
 def writing(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, list[int]]:
     """An engine whose causal encoder learnt to write, and the rooms that it was given. It first has a piece
     of a text, then the whole."""
-    target = registry.changed(engine(), lambda profile: profiles.with_fim(profile, 5, 7))
+    target = registry.changed(
+        engine(), lambda profile: dataclasses.replace(profiles.with_fim(profile, 5, 7), written=2)
+    )
     rooms: list[int] = []
 
     def write(prompt: Sequence[int], head: Sequence[int], end: int, most: int, beams: int):

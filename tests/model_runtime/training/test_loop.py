@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from model_runtime.loading import model
 from model_runtime.protocol import Choice
-from model_runtime.training import corpus, export, held_out, loop
+from model_runtime.training import card, corpus, export, held_out, loop
 from model_runtime.training.plan import Plan
 from tests.model_runtime.training.examples import maker
 from tests.support import tiny
@@ -69,6 +70,10 @@ def test_a_run_begins_with_a_model_of_its_size(tmp_path: Path) -> None:
     export.export_weights(tmp_path / loop.TRUNK, tiny.tokenizer(), tmp_path / "out")
     second = loop.Trainer(replace(plan, seed=1), tmp_path, "cpu", compiled=False)
     second.begin_with(tmp_path / "out")
+    card.begun_with(tmp_path / "out", tmp_path)
+    export.export_weights(tmp_path / loop.TRUNK, tiny.tokenizer(), tmp_path / "next")
+    records = [json.loads((tmp_path / name / card.RECORD).read_text()) for name in ("out", "next")]
+    assert records[1].pop("began_with") == records[0] == records[1]
     shipped, same = first.validate([batch], "average"), second.validate([batch], "model")
     assert same == second.validate([batch], "average") == pytest.approx(shipped, abs=0.02)  # int8
     other = loop.Trainer(replace(plan, vocab_size=601), tmp_path, "cpu", compiled=False)
