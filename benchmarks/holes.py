@@ -19,6 +19,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -47,6 +48,7 @@ TRIES = 200  # places looked at for each hole before a project is said to have n
 # Where a person pauses: behind a whole word, a space, a bracket, a dot, a comma, an equals sign.
 PAUSE = re.compile(r"(?<=[\s()\[\]{}<>.,=])|(?<=\w)(?!\w)")
 NAME = re.compile(r"\b[^\W\d]")  # a line without one is a table's
+LONG_NAME = re.compile(r"\b[^\W\d]\w+")
 PREPROCESSOR = (Comment.Preproc, Comment.PreprocFile)  # code, though Pygments files it under comments
 TEST_FOLDERS = {"test", "tests", "testing", "testsuite", "testdata", "__tests__", "spec", "specs", "e2e"}
 TEST_NAME = re.compile(r"^(test[s_-].*|tests?|conftest|.*([_.-](test|tests|spec)|Tests?|TestCase))$")
@@ -116,6 +118,26 @@ def _cut_in(file: File, line: int, kind: Kind, rng: random.Random) -> tuple[int,
     start = file.starts[hole.line] + len(hole.head)
     end = start + len(hole.middle)
     return (start, end) if file.is_code(start, end) else None
+
+
+def within_name(hole: Hole) -> Hole | None:
+    """The hole of a line's end with its beginning inside the name there, as far as someone may have typed it:
+    the name that ends at the hole, or else the first behind it. None where none is; the same hole gives the
+    same."""
+    start = hole.before.rfind("\n") + 1
+    head, line = hole.before[start:], hole.before[start:] + hole.middle
+    name = next((m for m in LONG_NAME.finditer(line) if m.end() >= len(head)), None)
+    if name is None:
+        return None
+    rng = random.Random(f"{hole.project}/{hole.path}/{len(hole.before)}")
+    at = rng.randrange(name.start() + 1, name.end())
+    return replace(hole, before=hole.before[:start] + line[:at], middle=line[at:])
+
+
+def is_within_name(hole: Hole) -> bool:
+    """Whether it is one of `within_name`'s: otherwise no line's end begins there."""
+    letters = hole.before[-1:] + hole.middle[:1]
+    return hole.kind == "end-of-line" and bool(re.fullmatch(r"\w\w", letters))
 
 
 def read_files(folder: Path, language: str) -> list[File]:

@@ -1,12 +1,13 @@
 """Fit the re-ranker on development holes cut in whole projects.
 
-    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served | --lines] [--limit N]
-                                         [--part I/N]
+    python -m benchmarks.ranking collect --data FOLDER --out FILE [--served] [--lines | --typed]
+                                         [--limit N] [--part I/N]
     python -m benchmarks.ranking fit FILE [FILE ...] --out FILE [--precision P]
 
 FOLDER is made by `benchmarks.projects`. `collect` has the engine fill every hole with the other files of its
 project at hand, and writes what it scored (with `--served`, what it would score on a vLLM server; with
-`--lines`, in holes of several lines and no others): one JSON object a line with every candidate, its scores,
+`--lines`, in holes of several lines and no others; with `--typed`, at ends of lines where a name is half
+typed, and no others): one JSON object a line with every candidate, its scores,
 and whether it is exactly what was missing. Of the file that a hole is in, only the other lines are at hand.
 
 `fit` writes the weights of all holes. It also says how good weights are that were fitted on the other
@@ -46,6 +47,7 @@ from model_runtime.training.calibrate import SLOT, Outcome
 SIMILAR = 5_000  # characters of other files in a request, as `lsp_server.context.gather` has them
 PREFIX, SUFFIX_LINES = 8_000, 40
 LINES = 16  # most of a fill, as `evaluation` asks
+WITHIN_NAME = "within-name"  # a kind of its own in what is reported
 FOLDS = 5  # parts of the projects, each judged by weights of the others
 
 
@@ -124,7 +126,7 @@ def collected(engine: Engine, found: Sequence[Hole], data: Path, split: str) -> 
 
 def _record(hole: Hole, candidates: Sequence[Candidate], scores: Sequence[BranchScore]) -> dict[str, Any]:
     return {
-        "kind": hole.kind,
+        "kind": WITHIN_NAME if holes.is_within_name(hole) else hole.kind,
         "project": hole.project,
         "path": hole.path,
         "before": hole.before[-200:],
@@ -198,6 +200,14 @@ def report(found: Sequence[Ranked], precision: float) -> Iterator[str]:
     yield f"largest gap between confidence and share right: {largest_gap(every):.3f}"
 
 
+def wanted(options: argparse.Namespace) -> list[Hole]:
+    found = holes.load(options.data, options.split, options.language)
+    if options.typed:
+        ends = (holes.within_name(hole) for hole in found if hole.kind == "end-of-line")
+        return [hole for hole in ends if hole]
+    return [hole for hole in found if (hole.kind == "lines") is options.lines]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -208,7 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     collect.add_argument("--language", choices=list(SUFFIXES), default="python")
     collect.add_argument("--limit", type=int, help="holes in all")
     collect.add_argument("--part", default="0/1", help="I/N: every Nth hole, from the Ith")
-    collect.add_argument("--lines", action="store_true", help="holes of several lines, no others")
+    kinds = collect.add_mutually_exclusive_group()
+    kinds.add_argument("--lines", action="store_true", help="holes of several lines, no others")
+    kinds.add_argument("--typed", action="store_true", help="holes within names at ends of lines, no others")
     collect.add_argument("--served", action="store_true", help="with what a vLLM server tells, and no more")
     fit = commands.add_parser("fit")
     fit.add_argument("records", type=Path, nargs="+")
@@ -223,8 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     threads.configure()
     part, parts = map(int, options.part.split("/"))
-    found = holes.load(options.data, options.split, options.language)
-    found = [hole for hole in found if (hole.kind == "lines") is options.lines][: options.limit][part::parts]
+    found = wanted(options)[: options.limit][part::parts]
     engine = load_engine(Choice(device="cpu"))
     if options.served:
         engine = served.engine(engine)

@@ -17,7 +17,7 @@ EXPANDED = 40  # unfinished texts that are extended, at most
 BRANCHES = 10  # words that an unfinished text is extended by, the likeliest
 ENOUGH = 0.9  # probability: when texts of so much are found, the search ends
 LONGEST = 24  # words
-_UNSEEN = math.log(1e-4)  # nats of a word that the mixture does not know
+UNSEEN = 1e-4  # probability of a word that the mixture does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def logprob(mixture: Mixture, context: Sequence[int], words: Sequence[int]) -> f
     for word in words:
         shares = mixture.after(so_far).shares
         share = shares.get(word << 1, 0.0) or shares.get(word << 1 | 1, 0.0)
-        total += math.log(share) if share else _UNSEEN
+        total += math.log(share or UNSEEN)
         so_far.append(word)
     return total
 

@@ -50,8 +50,20 @@ class Nearby:
             "plain_ahead": sum(name in self._ahead for name in plain) / max(1, len(plain)),
             "plain_fresh": max(map(self._freshness, plain), default=0.0),
             **self._distances("attribute", attributes, in_head),
+            **self._typed(goes_on),
             "line_above": _nearness(line, self._before),
             "line_below": _nearness(line, self._behind),
+        }
+
+    def _typed(self, goes_on: bool) -> dict[str, float]:
+        """Of what is typed of a name: whether a text goes on with it, or takes it to be whole."""
+        name = self._unfinished
+        stops = bool(name) and not goes_on
+        known = name in words.RESERVED or name in self._in_head or name in self._last or name in self._ahead
+        return {
+            "goes_on": float(bool(name) and goes_on),
+            "stops": stops * math.log1p(len(name)),
+            "stops_unseen": float(stops and not known),
         }
 
     def _used(self, first: str, goes_on: bool) -> tuple[list[str], list[str]]:

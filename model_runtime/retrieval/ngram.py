@@ -5,8 +5,10 @@ It also scores any candidate for the ranking, whatever proposed it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from model_runtime.retrieval import composer, words
 from model_runtime.retrieval.corpus import Corpus
@@ -46,6 +48,8 @@ class NgramModel:
         self.standing: words.Standing = words.standing(self._head)
         self.inside = bool(self._tail.strip())
         self.nearby = Nearby(above, self._head, self._tail, below)
+        last = self._head_words[-1][0] if self._head_words else ""
+        self._unfinished = last if last == words.unfinished(self._head) else ""  # a name or a whole number
         ending = words.of_line(self._tail)
         self._ends = {self._vocabulary.id(ending[0][0])} if ending else set(self._vocabulary.newlines)
         self._line = LineSyntax(self._vocabulary, self._mixture, above, self._head_words, ending)
@@ -53,13 +57,29 @@ class NgramModel:
     def compose(self) -> list[Composition]:
         """The likeliest first, each another text."""
         found: dict[str, Composition] = {}
-        if unfinished := words.unfinished(self._head):
-            self._gather(found, self._context[:-1], unfinished)
-        self._gather(found, self._context, "")
+        if self._unfinished:
+            whole, longer = self._typed
+            self._gather(found, self._context[:-1], self._unfinished, longer / (whole + longer))
+            self._gather(found, self._context, "", whole / (whole + longer))
+        else:
+            self._gather(found, self._context, "")
         return sorted(found.values(), key=lambda each: -each.logprob)[: composer.MOST]
 
+    @cached_property
+    def _typed(self) -> tuple[float, float]:
+        """How likely what is typed of a name is to be the whole name, and how likely to be its beginning."""
+        whole = longer = 0.0
+        for spaced, share in self._mixture.after(self._context[:-1]).shares.items():
+            word = self._vocabulary.word(spaced >> 1)
+            if word == self._unfinished:
+                whole = share
+            elif word.startswith(self._unfinished):
+                longer += share
+        return whole or composer.UNSEEN, longer or composer.UNSEEN
+
     def scored(self, text: str) -> tuple[float, float]:
-        """Nats of a text in the hole, and of the words that follow the hole after it."""
+        """Nats of a text in the hole, given what is typed of a name before it, and of the words that follow
+        the hole after the text."""
         first, *more = text.split("\n")
         line, indent = words.of_line(self._head + first), self._indent
         shared = 0  # words of the head that the text does not go on with
@@ -73,7 +93,10 @@ class NgramModel:
             ids += self._ids(words.with_newline(each, indent))
             indent = words.indent(each)
         own = composer.logprob(self._mixture, context, ids)
-        return own, composer.logprob(self._mixture, [*context, *ids], self._following(indent))
+        if self._unfinished:  # a text that takes the name to be whole pays for that, as others for theirs
+            whole, longer = self._typed
+            own += math.log((whole if shared == len(self._head_words) else 1.0) / (whole + longer))
+        return min(own, 0.0), composer.logprob(self._mixture, [*context, *ids], self._following(indent))
 
     def _following(self, indent: int) -> list[int]:
         """The words behind the hole, where the last line in it is indented so far."""
@@ -85,7 +108,11 @@ class NgramModel:
     def _ids(self, found: Sequence[words.Word]) -> list[int]:
         return [self._vocabulary.id(word) for word, _ in found]
 
-    def _gather(self, found: dict[str, Composition], context: Sequence[int], unfinished: str) -> None:
+    def _gather(
+        self, found: dict[str, Composition], context: Sequence[int], unfinished: str, share: float = 1.0
+    ) -> None:
+        """Texts after `context`, those that go on with a name where one is `unfinished`. `share` is the
+        chance of all of these."""
         after_blank = self._head[-1:] == " " and bool(self._head.strip())
         indented = not self._head.strip()
 
@@ -101,5 +128,6 @@ class NgramModel:
                 text = text.lstrip(" ")[len(unfinished) :]
             elif after_blank or indented:
                 text = text.removeprefix(" ")
-            if text not in found or found[text].logprob < each.logprob:
-                found[text] = Composition(text, each.logprob)
+            logprob = each.logprob + math.log(share)
+            if text not in found or found[text].logprob < logprob:
+                found[text] = Composition(text, logprob)

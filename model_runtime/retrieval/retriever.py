@@ -155,9 +155,26 @@ def _analogous(before: str, after: str) -> Iterator[Draft]:
     if sum(bool(_NAME.match(w)) for w in words) < 1:
         return
     for distance, line in [*((len(above) - i, s) for i, s in enumerate(above)), *enumerate(below, 1)]:
-        names, used = _renaming(_WORD.findall(line.lstrip()), words)
-        if names:
-            yield Draft(_renamed(line.lstrip()[used:], names), len(head.lstrip()), True, distance)
+        for text in _alike(line.lstrip(), words):
+            yield Draft(text, len(head.lstrip()), True, distance)
+
+
+def _alike(line: str, words: list[str]) -> Iterator[str]:
+    """What follows `words` in a line of their shape; where the last of them is the beginning of the line's
+    name there, also with the rest of that name."""
+    theirs = _WORD.findall(line)
+    typed = words[-1]
+    names, used = _renaming(theirs, words[:-1])
+    if names and theirs[len(words) - 1 :] and _is_beginning(typed, last := theirs[len(words) - 1]):
+        rest = line[used + len(last) :]
+        yield last[len(typed) :] + _renamed(rest, names)
+    names, used = _renaming(theirs, words)
+    if names:
+        yield _renamed(line[used:], names)
+
+
+def _is_beginning(typed: str, name: str) -> bool:
+    return typed != name and name.startswith(typed) and bool(_NAME.fullmatch(name))
 
 
 def _next_lines(above: list[str], indent: str) -> Iterator[Draft]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -75,6 +76,34 @@ def test_holes_are_where_somebody_could_write_code(folder: Path) -> None:
         if hole.kind == "end-of-line":
             assert head.strip()
             assert head[-1] in " ()[]{}<>.,=" or not (head[-1] + hole.middle[0]).isidentifier(), head
+
+
+@pytest.mark.parametrize(
+    ("head", "middle", "name"),
+    [
+        ("x = self.", "width * factor", "width"),
+        ("x = self.width", " * factor", "width"),
+        ("x = (", "1 + factor)", "factor"),
+        ("return", " factor", "return"),
+    ],
+)
+def test_a_line_end_within_the_name_that_stands_there(head: str, middle: str, name: str) -> None:
+    hole = Hole("end-of-line", "python", "one", "a.py", "y = 1\n" + head, middle, "\nz = 2\n")
+    found = holes.within_name(hole)
+    assert found
+    assert found == holes.within_name(hole)
+    assert found.before + found.middle == hole.before + hole.middle
+    typed = re.findall(r"\w+", found.before)[-1]
+    assert name.startswith(typed)
+    assert typed != name
+    assert holes.is_within_name(found)
+    assert not holes.is_within_name(hole)
+
+
+def test_no_line_end_within_a_name_where_none_is_long() -> None:
+    assert (
+        holes.within_name(Hole("end-of-line", "python", "one", "a.py", "width = (", "1 + x)", "\n")) is None
+    )
 
 
 def test_the_same_files_and_seed_give_the_same_bytes(folder: Path) -> None:

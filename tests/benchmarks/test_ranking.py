@@ -39,6 +39,27 @@ def test_holes_are_scored_and_fitted(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "among the candidates 100.0%  first 100.0%" in told
 
 
+@pytest.mark.slow
+def test_holes_within_names_are_a_kind_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "dev" / "javascript" / "one"
+    folder.mkdir(parents=True)
+    text = "".join(LINE.format(name) for name in "abcdef")
+    (folder / "a.js").write_text(text)
+    (folder / "b.js").write_text(text)
+    starts = [line * len(LINE.format("x")) + len("const x = ") for line in range(6)]
+    places = [Place("end-of-line", "javascript", "one", "a.js", at, at + 16) for at in starts]
+    write(tmp_path / "dev" / "javascript.jsonl.gz", places)
+    records = tmp_path / "scored.jsonl"
+    wanted = ["--data", str(tmp_path), "--out", str(records), "--language", "javascript", "--typed"]
+    assert ranking.main(["collect", *wanted]) == 0
+    found = [msgspec.json.decode(line) for line in records.read_bytes().splitlines()]
+    assert [each["kind"] for each in found] == ["within-name"] * 6
+    assert all("price".endswith(each["middle"].partition("(")[0]) for each in found)
+    assert all(any(each["right"]) for each in found)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "gap"),
     [

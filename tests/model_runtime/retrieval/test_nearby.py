@@ -88,8 +88,28 @@ def test_whole_lines_that_are_there_already() -> None:
     assert features("    ", "other")["line_above"] == features("    ", "other")["line_below"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("head", "text", "goes_on", "stops", "unseen"),
+    [
+        ("    return pat", "h", 1, 0, 0),
+        ("    return pat", "(text)", 0, 3, 1),  # "pat" stands nowhere
+        ("    return path", "(text)", 0, 4, 0),
+        ("    found", " = 1", 0, 5, 0),  # below the hole
+        ("    return", " path", 0, 6, 0),  # a word of the grammar
+        ("    return ", "path", 0, 0, 0),
+    ],
+)
+def test_whether_a_name_is_taken_to_be_whole(
+    head: str, text: str, goes_on: int, stops: int, unseen: int
+) -> None:
+    found = features(head, text)
+    assert found["goes_on"] == goes_on
+    assert found["stops"] == pytest.approx(math.log1p(stops))
+    assert found["stops_unseen"] == unseen
+
+
 @given(st.lists(st.text(max_size=8), max_size=3), st.text(max_size=8), st.text(max_size=12))
 def test_any_text_has_small_features(lines: list[str], head: str, text: str) -> None:
     found = Nearby(lines, head, head, lines).features(text)
-    assert len(found) == 10
+    assert len(found) == 13
     assert all(0 <= value < 7 for value in found.values())

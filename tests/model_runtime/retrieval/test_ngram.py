@@ -75,6 +75,39 @@ def test_a_text_is_worth_the_chances_of_its_words() -> None:
     assert math.isfinite(unknown)
 
 
+NAMES = "place = spot(1)\n" * 6 + "plan = spot(2)\n" * 2 + "text = place\nmore = place\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "likelier", "than"),
+    [
+        ("text = plac", "e", "(1)"),  # no such name yet: it goes on
+        ("text = plac", "e", " = spot(2)"),
+        ("text = pla", "ce", "n"),
+        ("text = place", "", "ment"),  # a name that is known, and no longer one is
+    ],
+)
+def test_a_name_half_typed_goes_on(head: str, likelier: str, than: str) -> None:
+    model = NgramModel(NAMES + head, "\n")
+    assert model.scored(likelier)[0] > model.scored(than)[0] + 1
+
+
+def test_what_follows_a_typed_name_is_given_it() -> None:
+    """The chances of all texts are one in all, whether the name is whole or goes on."""
+    for head in ("text = plac", "text = place"):
+        model = NgramModel(NAMES + head, "\n")
+        whole = sum(math.exp(each.logprob) for each in model.compose())
+        assert 0.05 < whole <= 1.0 + 1e-6
+        for each in model.compose()[:3]:  # its end is in what was composed
+            assert each.logprob <= model.scored(each.text)[0] + 1e-6
+
+
+def test_a_number_with_a_point_is_no_name_half_typed() -> None:
+    model = NgramModel("a = f(3.14)\nb = f(3.14)\n1999\nc = f(3.1", ")\n")
+    assert "4" not in {each.text for each in model.compose()[:1]} or model.scored("4")[0] <= 0
+    assert math.isfinite(model.scored("4")[0])
+
+
 def test_lines_of_a_text_are_told_apart() -> None:
     """What begins a line is likelier there, and what follows the hole follows the last of them."""
     model = NgramModel("a = f(x)\nif a:\n    b()\n" * 3 + "a = ", "\na = f(x)\n")

@@ -26,6 +26,21 @@ def test_an_empty_line_gets_what_followed_a_like_line() -> None:
     assert "check(y)" in [d.text for d in retrieve(before, "\n")]
 
 
+@pytest.mark.parametrize(
+    ("head", "wanted", "first"),
+    [
+        ("b = pri", ["ce(count, b)", "(count, b)"], "ce(count, b)"),
+        ("b = price", ["(count, b)"], "(count, b)"),
+        ("b = p", ["rice(count, b)"], "rice(count, b)"),
+        ("b = other", ["(count, b)"], "(count, b)"),
+    ],
+)
+def test_a_name_half_typed_goes_on_as_in_a_like_line(head: str, wanted: list[str], first: str) -> None:
+    found = [each.text for each in retrieve(f"a = price(count, a)\n{head}", "\n")]
+    assert found[0] == first
+    assert set(wanted) <= set(found)
+
+
 LOAD = "def a():\n    x = load(1)\n    if x:\n        check(x)\n    return x\n\n"
 
 
