@@ -65,18 +65,6 @@ class NgramModel:
             self._gather(found, self._context, "")
         return sorted(found.values(), key=lambda each: -each.logprob)[: composer.MOST]
 
-    @cached_property
-    def _typed(self) -> tuple[float, float]:
-        """How likely what is typed of a name is to be the whole name, and how likely to be its beginning."""
-        whole = longer = 0.0
-        for spaced, share in self._mixture.after(self._context[:-1]).shares.items():
-            word = self._vocabulary.word(spaced >> 1)
-            if word == self._unfinished:
-                whole = share
-            elif word.startswith(self._unfinished):
-                longer += share
-        return whole or composer.UNSEEN, longer or composer.UNSEEN
-
     def scored(self, text: str) -> tuple[float, float]:
         """Nats of a text in the hole, given what is typed of a name before it, and of the words that follow
         the hole after the text."""
@@ -97,6 +85,18 @@ class NgramModel:
             whole, longer = self._typed
             own += math.log((whole if shared == len(self._head_words) else 1.0) / (whole + longer))
         return min(own, 0.0), composer.logprob(self._mixture, [*context, *ids], self._following(indent))
+
+    @cached_property
+    def _typed(self) -> tuple[float, float]:
+        """How likely what is typed of a name is to be the whole name, and how likely to be its beginning."""
+        whole = longer = 0.0
+        for spaced, share in self._mixture.after(self._context[:-1]).shares.items():
+            word = self._vocabulary.word(spaced >> 1)
+            if word == self._unfinished:
+                whole = share
+            elif word.startswith(self._unfinished):
+                longer += share
+        return whole or composer.UNSEEN, longer or composer.UNSEEN
 
     def _following(self, indent: int) -> list[int]:
         """The words behind the hole, where the last line in it is indented so far."""
