@@ -5,7 +5,8 @@
 RUN is a folder of `python -m model_runtime.training --tokens`, FOLDER one of `benchmarks.projects`. Losses
 are those of documents in their own order, of single holes of pure noise, and of missing texts with what
 follows in sight, on the held-out documents of the run's corpus, so that runs with different settings can be
-compared. Exact matches are those of the denoiser alone and of the causal encoder writing greedily, on
+compared; and of documents that pieces of others stand before, and of holes that begin with a composed draft.
+Exact matches are those of the denoiser alone and of the causal encoder writing greedily, on
 development holes, with the project's other files in the prompt. A line of JSON is added to FILE.
 """
 
@@ -45,13 +46,20 @@ from model_runtime.training.token_file import TokenFile
 
 ASKED = ("denoiser", "causal")
 BATCHES = 12
+ALSO = {"context": "val_causal", "drafts": "val_canvas"}  # what some runs see, and the loss it should change
 
 
 def losses(trainer: loop.Trainer, run: Path) -> dict[str, float]:
     """On batches that depend on nothing but the corpus, nats a token."""
-    plan = Plan(
-        trainer.plan.size, trainer.plan.vocab_size, rows=2, pure=1.0, holes=1, context=0.0, drafts=0.0
-    )
+    found = _losses(trainer, run)
+    for share, name in ALSO.items():
+        found[f"{name}_with_{share}"] = _losses(trainer, run, **{share: 1.0})[name]
+    return found
+
+
+def _losses(trainer: loop.Trainer, run: Path, context: float = 0.0, drafts: float = 0.0) -> dict[str, float]:
+    size, vocabulary = trainer.plan.size, trainer.plan.vocab_size
+    plan = Plan(size, vocabulary, rows=2, pure=1.0, holes=1, context=context, drafts=drafts)
     draw = Drawing(run / TOKENS, plan, held_out=True)().draw
     trainer.plan = plan
     drawn = [draw(i, plan.rows, plan.canvases, plan.width_at(i)) for i in range(BATCHES)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from benchmarks import training_progress
 from benchmarks.holes import Hole, Place, write
 from model_runtime.training import loader, loop, source, token_file
@@ -13,7 +15,16 @@ from tests.model_runtime.training.test_token_file import packed
 from tests.support import tiny
 
 
-def test_a_run_is_measured_on_what_its_settings_do_not_change(tmp_path: Path, capsys) -> None:
+def test_a_run_is_measured_on_what_its_settings_do_not_change(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def drawing(folder: Path, plan: Plan, held_out: bool) -> source.Drawing:
+        asked.append((plan.context, plan.drafts))
+        return source.Drawing(folder, plan, held_out)
+
+    monkeypatch.setattr(training_progress, "Drawing", drawing)
     run, data = tmp_path / "run", tmp_path / "data"
     opened = token_file.open_packed(packed(tmp_path / "corpus.xz"), run / source.TOKENS)
     size = opened.tokenizer.get_vocab_size()
@@ -28,7 +39,9 @@ def test_a_run_is_measured_on_what_its_settings_do_not_change(tmp_path: Path, ca
         again = loop.Trainer(plan, run, "cpu", compiled=False)
         again.load(run / loop.TRUNK)
         rows.append(training_progress.losses(again, run))
-    assert rows[0].keys() == rows[1].keys() == {"val_causal", "val_canvas", "val_answer"}
+    plain = {"val_causal", "val_canvas", "val_answer"}
+    assert rows[0].keys() == rows[1].keys() == plain | {"val_causal_with_context", "val_canvas_with_drafts"}
+    assert asked == [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)] * 2
     assert rows[0] != rows[1]
 
     project = data / "dev" / "python" / "p"
