@@ -6,8 +6,8 @@ RUN is a folder of `python -m model_runtime.training --tokens`, FOLDER one of `b
 are those of documents in their own order, of single holes of pure noise, and of missing texts with what
 follows in sight, on the held-out documents of the run's corpus, so that runs with different settings can be
 compared; and of documents that pieces of others stand before, and of holes that begin with a composed draft.
-Exact matches are those of the denoiser alone and of the causal encoder writing greedily, on
-development holes, with the project's other files in the prompt. A line of JSON is added to FILE.
+Exact matches are those of the denoiser alone and of the causal encoder writing greedily, on development
+holes, with the project's other files in the prompt. A line of JSON is added to FILE.
 """
 
 from __future__ import annotations
