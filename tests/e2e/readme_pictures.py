@@ -71,7 +71,6 @@ def in_vscode(film: Film, work: Path, docs: Path) -> None:
     settings = {
         "editor.minimap.enabled": False,
         "editor.stickyScroll.enabled": False,
-        "editor.cursorBlinking": "solid",
         "infill.deadlineMs": 20_000,  # taking pictures slows everything down
     }
     bench = Workbench(work / "workbench", settings, {"infill.serverPath": str(server)})
@@ -80,7 +79,7 @@ def in_vscode(film: Film, work: Path, docs: Path) -> None:
         path = bench.write(EXAMPLE.name, head)
         bench.open_window(path)
         bench.do("press", "Control+b")
-        bench.wait_for_status("infill")
+        bench.wait_until_ready()
         bench.go_to(head.count("\n"), 0)
         bench.do("type", BODY[0][0])
         bench.wait_for_offer()  # the model is loaded

@@ -43,8 +43,7 @@ class Page:
         end = time.monotonic() + seconds
         while not (found := self.value(code)):
             if time.monotonic() > end:
-                shot = self.driver.screenshot("failed")
-                raise AssertionError(f"never came true: {code}; see {shot}")
+                raise AssertionError(f"never came true: {code}; see {self.driver.picture()}")
             time.sleep(0.05)
         return found
 

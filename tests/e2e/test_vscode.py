@@ -15,7 +15,7 @@ import pytest
 
 from lsp_server.config.settings import LANGUAGES
 from tests.e2e.conftest import ROOT, Place
-from tests.e2e.vscode.workbench import STATUS, Unavailable, Workbench, eventually
+from tests.e2e.vscode.workbench import Unavailable, Workbench, eventually
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -72,7 +72,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, Any]) ->
         theirs = {"infill.serverPath": "/theirs", "infill.model": "/theirs/model"}
         made.write(".vscode/settings.json", json.dumps(theirs))
         made.open_window(made.write("first.py", "value = 1\n"))
-        made.wait_for_status("infill")
+        made.wait_until_ready()
         yield made
     finally:
         made.close()
@@ -109,13 +109,13 @@ def with_text(place: Place, text: str) -> str:
     return place.text[: place.offset] + text + place.text[place.offset :]
 
 
-def servers() -> list[psutil.Process]:
-    """The language servers that belong to this run."""
+def servers(module: str) -> list[psutil.Process]:
+    """The language servers of that module that belong to this run."""
     found = []
     for process in psutil.process_iter():
         try:
             here = process.environ().get("INFILL_LS_RUNTIME_DIR") == os.environ["INFILL_LS_RUNTIME_DIR"]
-            if here and process.cmdline()[1:4] == ["-m", REAL, "serve"]:
+            if here and process.cmdline()[1:4] == ["-m", module, "serve"]:
                 found.append(process)
         except psutil.Error:
             continue
@@ -251,7 +251,7 @@ def test_the_status_follows_the_language(bench: Workbench) -> None:
     bench.do("press", "Control+k", "Alt+a")
     bench.wait_for_notice("off for Ruby")
     bench.dismiss()
-    before = servers()
+    before = servers(REAL)
     choose(bench, "Turn on for Ruby")
     eventually("on", lambda: "off" not in bench.status)
     settings = bench.work / "data/User/settings.json"
@@ -262,7 +262,7 @@ def test_the_status_follows_the_language(bench: Workbench) -> None:
     bench.do("press", "Control+k", "Alt+l")  # and off again
     bench.wait_for_status("infill: off for Ruby")
     assert json.loads(settings.read_text())["infill.languages"] == [*LANGUAGES]
-    assert servers() == before, "nothing was restarted"
+    assert servers(REAL) == before, "nothing was restarted"
 
 
 def test_the_walkthrough_knows_that_the_server_runs(bench: Workbench) -> None:
@@ -297,7 +297,8 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
     bench.open("silent.py", "# a comment\nvalue = 1\n")
     bench.go_to(0, 11)
     bench.do("type", "x")
-    listed = "document.querySelector('.quick-input-list')?.textContent"
+    open_list = ".quick-input-widget:not([style*='display: none']) .quick-input-list"
+    listed = f'document.querySelector("{open_list}")?.textContent'
     until = time.monotonic() + 20
     while True:
         bench.do("press", "Control+k", "Alt+s")
@@ -305,6 +306,7 @@ def test_why_a_place_stayed_silent_is_in_the_list(bench: Workbench) -> None:
         text = bench.do("evaluate", listed)
         bench.screenshot("status_menu")
         bench.do("press", "Escape")
+        bench.do("wait", f"!{listed}")
         if "Nothing offered" in text or time.monotonic() > until:
             break
     assert "line 1:" in text
@@ -321,8 +323,7 @@ ADDED = """[...document.querySelectorAll('.monaco-editor .view-line [class*="ced
 
 def rename(bench: Workbench, name: str, text: str = RENAMED) -> Path:
     """The first parameter gets another name; its uses are the next edits."""
-    started = f"{STATUS}?.querySelector('.codicon-sparkle') !== null"
-    bench.do("wait", started, 60_000)
+    bench.wait_until_ready()
     path = bench.open(name, text)
     bench.go_to(0, len("def area(width"))
     bench.do("press", *["Backspace"] * len("width"))
@@ -392,8 +393,8 @@ def test_two_windows_share_one_worker(bench: Workbench, only_worker: Callable[[]
         bench.write("second.py", "def count_all(values):\n    return len(values)\n\n\ncount_all(\n")
     )
     try:
-        bench.wait_for_status("infill")
-        eventually("a second server", lambda: len(servers()) == 2, 30)
+        bench.wait_until_ready()
+        assert len(servers(REAL)) == 2
         bench.go_to(4, 10)
         bench.do("type", "v")
         assert bench.wait_for_offer()
@@ -406,14 +407,14 @@ def scripted(bench: Workbench, **settings: Any) -> None:
     """Change to the server of `scripted.py`."""
     path = program(bench.work.parent, SCRIPTED)
     bench.set(settings, {"infill.serverPath": path, "infill.model": "scripted/model"})
-    eventually("the other server", lambda: not servers(), 30)
-    bench.wait_for_status("infill")
+    eventually("the other server", lambda: servers(SCRIPTED) and not servers(REAL), 30)
+    bench.wait_until_ready()
 
 
 def test_a_server_that_is_not_there(bench: Workbench) -> None:
     bench.set(machine={"infill.serverPath": "/gone/infill-ls"})
     bench.wait_for_notice("infill.serverPath: /gone/infill-ls is no program")
-    eventually("no server", lambda: not servers(), 30)
+    eventually("no server", lambda: not servers(REAL), 30)
 
 
 def test_a_program_that_is_another(bench: Workbench) -> None:

@@ -83,6 +83,8 @@ const actions = {
   },
   press: (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve()),
   type: (text, delay = 0) => page.keyboard.type(text, { delay }),
+  /** All at once, as by pasting. */
+  insert: (text) => page.keyboard.insertText(text),
   click: (selector, timeout = 10_000) => page.click(selector, { timeout }),
   evaluate: (code) => page.evaluate(code),
   async wait(code, timeout = 15_000) {

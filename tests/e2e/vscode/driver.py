@@ -48,16 +48,21 @@ class Driver:
         answer = self._read()
         assert answer["id"] == self._asked
         if "error" in answer:
-            shot = self.work / f"failed-{self._asked}.png"
-            if name != "screenshot":
-                self.do("screenshot", str(shot))
-            raise AssertionError(f"{name} {args}: {answer['error'].splitlines()[0]}; see {shot}")
+            what = f"{name} {args}: {answer['error'].splitlines()[0]}"
+            raise AssertionError(what if name == "screenshot" else f"{what}; see {self.picture()}")
         return answer["result"]
 
-    def screenshot(self, name: str) -> Path:
-        folder = Path(os.environ.get("INFILL_LS_SCREENSHOTS") or self.work)
-        self.do("screenshot", str(folder / f"{name}.png"))
-        return folder / f"{name}.png"
+    def picture(self) -> Path:
+        """What is there now, for whoever looks into a failure."""
+        path = self.work / f"failed-{self._asked}.png"
+        self.do("screenshot", str(path))
+        return path
+
+    def screenshot(self, name: str) -> None:
+        """A picture in the folder that INFILL_LS_SCREENSHOTS names; without one there is none, as each takes
+        seconds where the cores are busy."""
+        if folder := os.environ.get("INFILL_LS_SCREENSHOTS"):
+            self.do("screenshot", str(Path(folder) / f"{name}.png"))
 
     def _read(self) -> Any:
         assert self._process.stdout

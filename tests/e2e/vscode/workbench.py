@@ -42,6 +42,7 @@ class Workbench(Driver):
         _unpack(work / "extensions")
         self.settings: dict[str, Any] = {
             "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+            "editor.cursorBlinking": "solid",
             "workbench.startupEditor": "none",
             "workbench.tips.enabled": False,
             "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -80,7 +81,7 @@ class Workbench(Driver):
         path = self.write(name, text)
         self.do("press", "Control+p")
         self.do("wait", "document.querySelector('.quick-input-widget input') !== null")
-        self.do("type", str(path))
+        self.do("insert", str(path))
         label = f".quick-input-list .monaco-list-row[aria-label*={json.dumps(name)}]"
         self.do("wait", f"document.querySelector({json.dumps(label)}) !== null")
         self.do("press", "Enter")
@@ -99,8 +100,8 @@ class Workbench(Driver):
 
     def command(self, title: str) -> None:
         self.do("press", "F1")
-        self.do("wait", "document.querySelector('.quick-input-widget input')?.value === '>'")
-        self.do("type", title)
+        self.do("wait", "document.querySelector('.quick-input-widget input:focus')?.value === '>'")
+        self.do("insert", title)
         self.do(
             "wait",
             f"document.querySelector('.quick-input-list .focused')?.ariaLabel.includes({json.dumps(title)})",
@@ -149,12 +150,12 @@ class Workbench(Driver):
         return self.do("wait", GHOST, seconds * 1000)
 
     def wait_for_offer(self, seconds: float = 90) -> str:
-        """What is offered at the cursor. The worker may still load the model, and VS Code does not ask twice
-        for the same text, so that a space is typed and deleted before it is asked again."""
+        """What is offered at the cursor. On a busy machine a request may end at its deadline, and VS Code
+        does not ask twice for the same text, so that a space is typed and deleted before the next try."""
         end = time.monotonic() + seconds
         while True:
             try:
-                return self.wait_for_ghost(25)
+                return self.wait_for_ghost(10)
             except AssertionError:
                 if time.monotonic() > end:
                     raise
@@ -165,6 +166,10 @@ class Workbench(Driver):
 
     def wait_for_status(self, pattern: str, seconds: float = 20) -> str:
         return self.do("wait", f"{STATUS}?.textContent.match(/{pattern}/)?.[0]", seconds * 1000)
+
+    def wait_until_ready(self) -> None:
+        """The server runs, and its worker has loaded the model."""
+        self.do("wait", f"!!{STATUS}?.querySelector('.codicon-sparkle')", 60_000)
 
     def wait_for_line(self, words: str, seconds: float = 20) -> None:
         self.do("wait", f"({LINES}).includes({json.dumps(words)})", seconds * 1000)
