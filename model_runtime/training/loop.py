@@ -28,7 +28,7 @@ from model_runtime.training.arithmetic import matrix_type
 from model_runtime.training.batches import Batch
 from model_runtime.training.geometry import fresh_model
 from model_runtime.training.muon import optimizers
-from model_runtime.training.objective import Objective
+from model_runtime.training.objective import Objective, next_token_loss
 from model_runtime.training.plan import Plan
 
 TRUNK, BRANCH = "checkpoint.pt", "annealed.pt"  # in the run folder
@@ -56,10 +56,10 @@ class Trainer:
         pairs = zip(self.average.parameters(), self.model.parameters(), strict=True)
         self._averaged, self._learnt = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
         self.optimizers = optimizers(self.model, plan.lr)
-        encode, decode = forward.encode, forward.decode
+        parts: list[Any] = [forward.encode, forward.decode, next_token_loss]
         if compiled:
-            encode, decode = torch.compile(encode), torch.compile(decode)
-        self.objective = Objective(self.model, encode, decode, full_noise=plan.full_noise)
+            parts = [torch.compile(part) for part in parts]
+        self.objective = Objective(self.model, *parts, full_noise=plan.full_noise)
         self.shipped = "average"  # or "model": whichever weights are better on held-out batches
         self.generator = torch.Generator(device=self.device).manual_seed(plan.seed)
         self.progress = Progress()

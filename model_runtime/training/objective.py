@@ -52,6 +52,11 @@ def noised(
     return ids if batch.begin is None else torch.where(batch.begin >= 0, batch.begin, ids)
 
 
+def next_token_loss(model: Any, hidden: Tensor, following: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of the tokens `following` [B, P] after hidden states [B, P, H]."""
+    return F.cross_entropy(forward.logits(model, hidden).flatten(0, 1), following.flatten())
+
+
 class Objective:
     """The losses of a model; the causal ones alone train the encoder alone."""
 
@@ -60,6 +65,7 @@ class Objective:
         model: Any,
         encode: Any = forward.encode,
         decode: Any = forward.decode,
+        next_token: Any = next_token_loss,
         *,
         pad: int = PAD,
         first: int = len(SPECIAL),
@@ -73,6 +79,7 @@ class Objective:
         self.model = model
         self.encode = encode
         self.decode = decode
+        self.next_token = next_token
         text = model.config.text_config
         self.types: list[str] = text.layer_types
         self.window: int = text.sliding_window
@@ -81,8 +88,7 @@ class Objective:
     def causal_loss(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
         """The loss, and the keys and values that the canvases on these sequences read."""
         hidden, kv = self.prefix(batch)
-        scores = forward.logits(self.model, hidden[:, :-1])
-        return F.cross_entropy(scores.flatten(0, 1), batch.sequence[:, 1:].flatten()), kv
+        return self.next_token(self.model, hidden[:, :-1], batch.sequence[:, 1:]), kv
 
     def prefix(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
         """Encode the sequences: hidden states [B, P, H], keys and values."""
