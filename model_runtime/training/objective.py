@@ -53,8 +53,8 @@ def noised(
 
 
 def next_token_loss(model: Any, hidden: Tensor, following: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of the tokens `following` [B, P] after hidden states [B, P, H]."""
-    return F.cross_entropy(forward.logits(model, hidden).flatten(0, 1), following.flatten())
+    """Mean cross-entropy in nats of the tokens `following` [N] after hidden states [N, H]."""
+    return F.cross_entropy(forward.logits(model, hidden), following)
 
 
 class Objective:
@@ -88,7 +88,8 @@ class Objective:
     def causal_loss(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
         """The loss, and the keys and values that the canvases on these sequences read."""
         hidden, kv = self.prefix(batch)
-        return self.next_token(self.model, hidden[:, :-1], batch.sequence[:, 1:]), kv
+        before, following = hidden[:, :-1].flatten(0, 1), batch.sequence[:, 1:].flatten()
+        return self.next_token(self.model, before, following), kv
 
     def prefix(self, batch: Batch) -> tuple[Tensor, forward.KeyValues]:
         """Encode the sequences: hidden states [B, P, H], keys and values."""
@@ -113,8 +114,8 @@ class Objective:
         seen, masks = in_order(view, ids.shape[1], self.window)
         positions = cuts.view(-1, 1) + torch.arange(ids.shape[1], device=ids.device)
         hidden = self.encode(self.model, ids, positions, masks, seen)
-        scores = forward.logits(self.model, hidden[:, :-1][answer[:, 1:]])
-        return F.cross_entropy(scores, ids[:, 1:][answer[:, 1:]])
+        asked = answer[:, 1:]  # not compiled: a batch asks for as many tokens as it happens to
+        return next_token_loss(self.model, hidden[:, :-1][asked], ids[:, 1:][asked])
 
     def view(self, batch: Batch, kv: forward.KeyValues) -> View:
         """What the batch's canvases see of its sequences and of themselves."""
