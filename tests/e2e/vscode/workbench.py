@@ -28,6 +28,9 @@ NOTICES = "[...document.querySelectorAll('.notification-list-item-message')].map
 LINES = """[...document.querySelectorAll('.monaco-editor .view-line')]
   .map((each) => each.textContent.replace(/\\u00a0/g, ' ')).join('\\n')"""
 
+INPUT = "document.querySelector('.quick-input-widget input:focus')"
+FOCUSED = "document.querySelector('.quick-input-list .focused')"
+
 
 class Workbench(Driver):
     def __init__(
@@ -79,12 +82,8 @@ class Workbench(Driver):
         self.do("wait", "document.querySelector('.tab.dirty') === null")
         self.do("press", "Control+k", "Control+w")
         path = self.write(name, text)
-        self.do("press", "Control+p")
-        self.do("wait", "document.querySelector('.quick-input-widget input') !== null")
-        self.do("insert", str(path))
         label = f".quick-input-list .monaco-list-row[aria-label*={json.dumps(name)}]"
-        self.do("wait", f"document.querySelector({json.dumps(label)}) !== null")
-        self.do("press", "Enter")
+        self._pick("Control+p", "", str(path), f"document.querySelector({json.dumps(label)}) !== null")
         tab = f".tab.active[data-resource-name={json.dumps(name)}]"
         self.do("wait", f"document.querySelector({json.dumps(tab)}) !== null")
         self.do("wait", "document.querySelector('.monaco-editor .view-line') !== null")
@@ -99,14 +98,8 @@ class Workbench(Driver):
         self.do("wait", f"document.body.textContent.includes('Ln {line + 1}, Col {column + 1}')")
 
     def command(self, title: str) -> None:
-        self.do("press", "F1")
-        self.do("wait", "document.querySelector('.quick-input-widget input:focus')?.value === '>'")
-        self.do("insert", title)
-        self.do(
-            "wait",
-            f"document.querySelector('.quick-input-list .focused')?.ariaLabel.includes({json.dumps(title)})",
-        )
-        self.do("press", "Enter")
+        """Run a command of the palette."""
+        self._pick("F1", ">", title, f"{FOCUSED}?.ariaLabel.includes({json.dumps(title)})")
 
     def expect(self, path: Path, text: str) -> None:
         """The buffer is exactly that, as the editor saves it."""
@@ -173,6 +166,22 @@ class Workbench(Driver):
 
     def wait_for_line(self, words: str, seconds: float = 20) -> None:
         self.do("wait", f"({LINES}).includes({json.dumps(words)})", seconds * 1000)
+
+    def _pick(self, key: str, empty: str, text: str, found: str) -> None:
+        """Take what is `found` in the list that `key` opens, its input being `empty`. What is drawn late may
+        take the focus from a list, which closes it: so it is opened again."""
+        for attempt in range(3):
+            try:
+                self.do("press", key)
+                self.do("wait", f"{INPUT}?.value === {json.dumps(empty)}", 10_000)
+                self.do("insert", text)
+                self.do("wait", f"{INPUT} && {found}", 10_000)
+                break
+            except AssertionError:
+                if attempt == 2:
+                    raise
+                self.do("press", "Escape")
+        self.do("press", "Enter")
 
     def _write_settings(self) -> None:
         for name, settings in (("User", self.settings), ("Machine", self.machine)):
