@@ -186,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if token_file.recipe_of(options.out) == made_by:
         print(f"{options.out} was made by this recipe")
         return 0
-    options.cache.mkdir(parents=True, exist_ok=True)
+    for folder in (options.cache, options.out.parent):  # now, and not after minutes of work
+        folder.mkdir(parents=True, exist_ok=True)
     tokenizer = (
         Tokenizer.from_str(with_special_names(given.decode())) if options.tokenizer else options.vocabulary
     )

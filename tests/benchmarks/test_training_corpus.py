@@ -99,6 +99,17 @@ def test_a_file_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "was made by this recipe" in capsys.readouterr().out
 
 
+def test_the_folder_of_the_file_is_made_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "not" / "there" / "out.xz"
+    there: list[bool] = []
+    monkeypatch.setattr(training_corpus, "make", lambda *_: there.append(out.parent.is_dir()))
+    arguments = ["--out", str(out), "--cache", str(tmp_path), "--vocabulary", "600"]
+    assert training_corpus.main(arguments) == 0
+    assert there == [True]
+
+
 @pytest.mark.parametrize(
     ("name", "licence", "why"),
     [
